@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// A serializer turns values into bytes and back. Built-in ones are ops tables in a registry; a Lua
+// serializer registers itself here too, under an id of its own, and is reached through `lua_ref`.
+//
+// A call's arguments travel as one list value, its result as one value. `raw` is the exception: one
+// byte string, as it is.
+#pragma once
+#include "base/err.h"
+#include "protocol/sink.h"
+
+enum {
+  PERI_SER_NONE = 0,
+  PERI_SER_HESSIAN = 2,
+  PERI_SER_JAVA = 3,
+  PERI_SER_PROTOBUF = 12,
+  PERI_SER_JSON = 13,
+  PERI_SER_PROTOSTUFF = 14,
+  PERI_SER_RAW = 110,      // private: only between two Perilune peers
+  PERI_SER_MSGPACK = 111,  // private
+};
+
+// What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the
+// bytes that were read. `args` and `attachments` are encoded values in the same serialization.
+typedef struct peri_envelope {
+  peri_bytes iface, alias, method;
+  peri_bytes args;         // one encoded list; empty = no arguments
+  peri_bytes args_type;    // one encoded list of strings; empty = absent
+  peri_bytes attachments;  // one encoded map; empty = absent
+} peri_envelope;
+
+// The same for a response: either a result or an error.
+typedef struct peri_reply_envelope {
+  bool failed;
+  int code;              // PERI_E* when failed
+  bool retry;            // the sender says that the call may be tried again
+  peri_bytes type;       // class of the result or of the exception; empty = unknown
+  peri_bytes message;    // text of the error, still encoded when `message_raw`
+  peri_bytes result;     // one encoded value; empty = null
+} peri_reply_envelope;
+
+typedef struct peri_serializer {
+  const char *name;  // "json"; unique among one id
+  const char *provider;  // "" or what tells two implementations of a name apart ("cjson")
+  uint8_t id;        // on the wire
+  bool self_typed;   // JoyRPC leaves interface and alias out on a session only for these
+
+  // A sink that appends one value to `out`. `self_size` bytes of zeroed memory are given by the
+  // caller for its state. After the last call, `finish` checks that exactly one value was written.
+  // On any failure the caller truncates `out`; the encoder touches nothing before its start.
+  size_t encoder_size;
+  void (*encoder_init)(void *encoder, peri_buf *out, const peri_value_limits *limits,
+                       peri_sink *sink);
+  int (*encoder_finish)(void *encoder);
+  // Frees what the encoder allocated; safe after a failure.
+  void (*encoder_fini)(void *encoder);
+
+  // Reads exactly one value from `in` and feeds it to `sink`. Bytes left over are PERI_EBAD_REQUEST
+  // unless `used` is given, which then receives the count of bytes read. Malformed input is
+  // PERI_EBAD_REQUEST with a text that names the offset. Never reads outside `in`.
+  int (*decode)(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
+                peri_err *err);
+
+  // JoyRPC's envelopes; NULL where the serialization is only spoken with the native head.
+  // read_*: slices `body`; borrowed from it; nothing is built. Limits on depth apply.
+  // `scratch` receives text that had to be unescaped (interface, alias, method with escapes).
+  int (*read_request)(peri_bytes body, const peri_value_limits *limits, peri_buf *scratch,
+                      peri_envelope *out, peri_err *err);
+  int (*read_reply)(peri_bytes body, const peri_value_limits *limits, peri_buf *scratch,
+                    peri_reply_envelope *out, peri_err *err);
+  // begin/end: what stands before and after the one value (argument list or result) that the
+  // caller writes in between with an encoder. Attachments are given as one value encoded in msgpack.
+  int (*begin_request)(peri_buf *out, const peri_envelope *envelope);
+  int (*end_request)(peri_buf *out, const peri_envelope *envelope);
+  int (*begin_reply)(peri_buf *out, const peri_reply_envelope *envelope);
+  int (*end_reply)(peri_buf *out, const peri_reply_envelope *envelope);
+
+  int lua_ref;  // of the Lua plugin, 0 for C ones
+} peri_serializer;
+
+// Adds to this process' registry (before workers start, or under the loading lock). The first
+// registered for a name or id is the default. Returns 0 or PERI_EALREADY_EXISTS.
+int peri_serializer_add(const peri_serializer *serializer);
+// NULL when unknown. `name` may be "json@cjson".
+const peri_serializer *peri_serializer_by_name(const char *name);
+const peri_serializer *peri_serializer_by_id(uint8_t id);
+// The n-th registered, for listings; NULL past the end.
+const peri_serializer *peri_serializer_at(size_t n);
