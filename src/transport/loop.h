@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// One thread's event loop and the shape of its turn:
+//
+//   poll -> read every readable channel (frames are cut, work is queued by the owner)
+//        -> drain: `on_drain`, the one place where queued work runs
+//        -> flush: each touched channel is written once
+//        -> poll again; without blocking while `on_drain` says that work is left
+//
+// Nothing above this layer is entered from inside a libuv callback except to queue. A loop belongs
+// to the thread that runs it; peri_loop_post is the only function another thread may call.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "transport/wheel.h"
+
+typedef struct peri_loop peri_loop;
+
+// A message from another thread. The memory is the poster's until `run` is called on the loop's
+// thread; from then on it belongs to `run`.
+typedef struct peri_message {
+  struct peri_message *next;
+  void (*run)(struct peri_message *message, peri_loop *loop);
+} peri_message;
+
+struct peri_loop {
+  uv_loop_t uv;
+  uint64_t now_ns;         // hrtime at the start of this turn; refresh with peri_loop_update
+  uint64_t turns;          // turns since start; a supervisor sees a stuck loop by it (atomic)
+  peri_wheel *wheel;       // owned; its clock is now_ns / 1e6
+  peri_list touched;       // channels to flush at the end of this turn
+  peri_block *read_block;  // owned; where channels without a partial unit read into
+  peri_random random;      // seeded per loop
+  // Runs queued work for at most one slice; returns true when work is left. May be NULL.
+  bool (*on_drain)(peri_loop *loop, void *arg);
+  void *on_drain_arg;
+  void *user;                     // of the owner (the worker)
+  struct peri_loop_state *state;  // private to loop.c
+};
+
+// Initialises in place. Returns 0 or PERI_ESYSTEM.
+int peri_loop_init(peri_loop *loop);
+// Runs until peri_loop_stop, then returns. Handles stay open; the owner closes what it opened.
+void peri_loop_run(peri_loop *loop);
+// One turn; blocks for at most `timeout_ms` (0 = does not block). For specs and embedding.
+void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms);
+// Makes peri_loop_run return after this turn. Loop thread.
+void peri_loop_stop(peri_loop *loop);
+// Closes internal handles, runs the loop until every handle is closed, frees. All channels and
+// listeners of the loop must have been closed (the close may still be pending). Returns the number
+// of handles the owner forgot, 0 when clean.
+int peri_loop_fini(peri_loop *loop);
+// Any thread: queues `message` (keeps it until run) and wakes the loop. After peri_loop_stop
+// messages are still accepted; fini runs what is left.
+void peri_loop_post(peri_loop *loop, peri_message *message);
+// Asks for a drain in this turn although no I/O happened (work was queued by a timer, say).
+void peri_loop_want_drain(peri_loop *loop);
+// Reads the clock again. Turn code that ran long calls this before it decides on time.
+void peri_loop_update(peri_loop *loop);
+static inline uint64_t peri_loop_now_ms(const peri_loop *loop) {
+  return loop->now_ns / 1000000u;
+}
+// Arms on loop->wheel and makes sure that the loop wakes for it.
+void peri_loop_arm(peri_loop *loop, peri_timer *timer, uint64_t delay_ms);
+void peri_loop_cancel(peri_loop *loop, peri_timer *timer);
