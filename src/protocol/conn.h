@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// A connection: a channel, the protocol machine that speaks on it, its sessions, and the calls that
+// are open on it in either direction. It belongs to one loop. The memory ends after the handler's
+// `closed` returns.
+#pragma once
+#include "future/future.h"
+#include "protocol/compression.h"
+#include "protocol/protocol.h"
+#include "protocol/serializer.h"
+#include "transport/channel.h"
+
+typedef struct peri_conn peri_conn;
+
+// What both ends agreed on for one (interface, alias). Owned by the connection.
+typedef struct peri_session {
+  uint32_t id;             // on the wire; 0 = the connection's nameless one
+  bool native;             // both are Perilune: clear head, private ids, CANCEL
+  bool authenticated;
+  uint32_t timeout_ms;     // server: evicted when not beaten for this long
+  uint64_t last_beat_ms;
+  char *iface;             // owned text
+  char *alias;             // owned text
+  const peri_serializer *serializer;    // chosen
+  const peri_compression *compression;  // chosen, NULL = none
+  uint64_t remote_start_ms;             // peer's start, wall clock, 0 = unknown
+  char *identity;          // owned text, of who authenticated; NULL = nobody
+  peri_buf attributes;     // the peer's, a msgpack map
+  void *user;              // of the handler: the exporter or refer it belongs to
+  uint32_t user_generation;
+  peri_list link;
+} peri_session;
+
+// Upward calls. They come from inside `feed`, so they only queue; none may close over the event's
+// bytes without a reference on event->block.
+typedef struct peri_conn_handler {
+  // OPEN, DATA, HALF_CLOSE, TRAILERS, CANCEL, WINDOW, GOAWAY. REPLY goes to the future that
+  // peri_conn_expect registered, and arrives here only when its stream is open (streaming).
+  void (*event)(void *arg, peri_conn *conn, const peri_event *event);
+  // Server: a session was negotiated; may set session->user. May be NULL.
+  void (*session)(void *arg, peri_conn *conn, peri_session *session);
+  // Server: the peer authenticates for `session`. Return PERI_AGAIN and answer later through
+  // conn->protocol->authenticated(conn, session->id, request, ...), or 0 (passed), or PERI_E*.
+  // `attributes` is a msgpack map, borrowed. NULL = everybody passes.
+  int (*authenticate)(void *arg, peri_conn *conn, peri_session *session, uint32_t request,
+                      peri_bytes type, peri_bytes attributes);
+  // Client: the peer will take no new calls (offline notice, GOAWAY).
+  void (*drained)(void *arg, peri_conn *conn);
+  // Exactly once, last. Futures registered with peri_conn_expect are completed before.
+  void (*closed)(void *arg, peri_conn *conn, int code);
+} peri_conn_handler;
+
+typedef struct peri_conn_limits {
+  uint32_t frame;          // bytes, default 8 MiB
+  uint32_t head;           // bytes of a clear head, default 64 KiB
+  uint32_t sessions;       // per connection, default 1 024
+  uint32_t first_byte_ms;  // accepted connections: until the protocol is known, default 10 000
+  uint32_t negotiate_ms;   // until the first session or call after that, default 10 000
+  uint32_t idle_ms;        // without any inbound byte, default 0 = never (heartbeats tell)
+  uint32_t beat_ms;        // heartbeat interval of a client, default 10 000
+  uint32_t beat_misses;    // close after this many unanswered, default 3
+  peri_value_limits value; // of decoded heads and attachments
+  peri_channel_limits channel;
+} peri_conn_limits;
+
+extern const peri_conn_limits peri_conn_limits_default;
+
+struct peri_conn {
+  peri_channel *channel;            // borrowed; NULL once closed
+  const peri_protocol *protocol;    // NULL while the adapter still sniffs
+  const peri_conn_handler *handler; // kept
+  void *arg;                        // of handler
+  const peri_conn_limits *limits;   // kept
+  void *state;                      // protocol->state_size bytes, owned
+  bool server;
+  bool native;                      // the peer said perilune=1
+  bool draining;                    // we said goodbye; new OPENs are refused by the owner
+  bool drained;                     // the peer said goodbye
+  uint8_t beats_missed;
+  uint32_t next_session;            // client: last session id given
+  uint64_t next_stream;             // last stream id given
+  peri_list sessions;
+  peri_list calls;                  // the owner's open calls from the peer
+  uint32_t calls_open;              // their number, kept by the owner
+  struct peri_pending *pending;     // stream -> future of calls to the peer, NULL while none
+  peri_timer timer;                 // ticks, sniffing and negotiation time-outs
+  uint64_t frames_in, frames_out;
+  void *user;                       // of the owner
+};
+
+// Server side: takes a fresh channel, sniffs its protocol among the registered ones allowed by
+// `protocols` (NULL-terminated names, NULL = all; kept), within first_byte_ms and match_max bytes,
+// and hands over. Returns borrowed until `closed`; the channel is started by this call.
+peri_conn *peri_conn_accept(peri_channel *channel, const char *const *protocols,
+                            const peri_conn_handler *handler, void *arg,
+                            const peri_conn_limits *limits);
+// Client side: speaks `protocol` on a connected channel from the first byte on.
+peri_conn *peri_conn_start(peri_channel *channel, const peri_protocol *protocol,
+                           const peri_conn_handler *handler, void *arg,
+                           const peri_conn_limits *limits);
+
+// Registers `future` (same loop) as waiting for the REPLY to a new stream and returns that stream's
+// id. The future completes with the reply's code and body; with PERI_ECLOSED when the connection
+// ends (flag PERI_FUTURE_NOT_RUN only where that is certain).
+uint64_t peri_conn_expect(peri_conn *conn, peri_future *future);
+// Forgets the registration; a reply that still comes is counted as late. With `tell` the peer is
+// sent CANCEL where the protocol can.
+void peri_conn_forget(peri_conn *conn, uint64_t stream, bool tell);
+uint32_t peri_conn_expecting(const peri_conn *conn);
+
+static inline peri_buf *peri_conn_out(peri_conn *conn) {
+  return peri_channel_out(conn->channel);
+}
+// Announces the end to the peer (protocol->drain), refuses nothing by itself.
+void peri_conn_drain(peri_conn *conn);
+// Idempotent; `closed` follows.
+void peri_conn_close(peri_conn *conn, int code);
+// Writes what is queued, then closes.
+void peri_conn_finish(peri_conn *conn);
+// NULL when unknown or evicted.
+peri_session *peri_conn_session(peri_conn *conn, uint32_t id);
+
+// --- for protocol machines -------------------------------------------------------------------
+// Reports an event; completes futures for REPLY.
+void peri_conn_event(peri_conn *conn, const peri_event *event);
+// Adds a session; NULL when limits->sessions is reached.
+peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes iface,
+                                    peri_bytes alias);
+void peri_conn_session_free(peri_conn *conn, peri_session *session);
+// Counts and logs (rate-limited by tag) what is wrong with the peer, returns `code` for `feed`.
+int peri_conn_complain(peri_conn *conn, int code, const char *tag, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
