@@ -1,0 +1,257 @@
+-- SPDX-License-Identifier: MIT
+-- What the C core gives to the Lua half, as `require 'perilune.core'`. Internal: users see the module
+-- `perilune`, policies see `perilune.policy`. Functions marked async park the calling fiber and can
+-- only be called in one; all others return at once. Errors that can happen are returned as
+-- `nil, code, message` (code is a name such as 'UNAVAILABLE'); misuse raises.
+---@meta perilune.core
+error('perilune.core is made by the perilune binary; this file only describes it')
+
+---@class perilune.core
+local core = {}
+
+--- 'control' or 'worker', its number (0 = control, 1..n), and how many workers the process has.
+---@type string
+core.role = nil
+---@type integer
+core.worker = nil
+---@type integer
+core.workers = nil
+---@type string  version of the binary
+core.version = nil
+---@type string  folder of the Lua library the binary uses
+core.library = nil
+---@type userdata  first value of each wait that a fiber yields; see perilune.fiber
+core.WAIT = nil
+
+-- ── fibers ────────────────────────────────────────────────────────────────────────────────────
+
+--- Runs `fn(a, b)` in a fiber of its own, in this turn's drain after what is queued already.
+--- The fiber inherits the running fiber's deadline, trace and cancellation unless `detached`.
+---@param fn function
+---@param a any
+---@param b any
+---@param detached? boolean
+---@return integer fiber id
+function core.spawn(fn, a, b, detached) end
+
+--- Id of the running fiber, 0 outside of one (while loading, in a selector called from C ...).
+---@return integer
+function core.fiber() end
+
+--- Cancels a fiber: what it waits for ends now with CANCELLED. False when it is over.
+---@param fiber integer
+---@return boolean
+function core.cancel(fiber) end
+
+--- What is parked: one record per fiber, for specs and `perilune fibers`.
+---@return {id: integer, wait: string, since: number, traceback: string}[]
+function core.fibers() end
+
+--- Parks for `ms` milliseconds (0 = until the next turn). Returns true, or false when cancelled.
+---@async
+---@param ms number
+---@return boolean
+function core.sleep(ms) end
+
+--- Parks until core.wake(token) or for `ms` (nil = until the deadline of the fiber). The token is
+--- the fiber's id. Returns true and the value given to wake, or false and 'TIMEOUT' | 'CANCELLED'.
+---@async
+---@param ms? number
+---@return boolean, any
+function core.park(ms) end
+
+--- Wakes a fiber parked in core.park with `value`; runs in this turn's drain. False when it is not
+--- parked (any more).
+---@param fiber integer
+---@param value any
+---@return boolean
+function core.wake(fiber, value) end
+
+--- Milliseconds left of the running fiber's deadline, or nil when it has none.
+---@return number?
+function core.left() end
+--- Sets the running fiber's deadline to at most `ms` from now; returns the old rest for core.restore.
+---@param ms number
+---@return number?
+function core.limit(ms) end
+---@param left number?
+function core.restore(left) end
+
+-- ── time, randomness, counters ────────────────────────────────────────────────────────────────
+
+--- The turn's time in ms (monotonic, with fraction); wall clock in ms; exact time in ms.
+---@return number
+function core.clock() end
+---@return number
+function core.walltime() end
+---@return number
+function core.hrtime() end
+--- Uniform in [0,1), or an integer in [1, n].
+---@param n? integer
+---@return number
+function core.random(n) end
+
+--- Process-wide atomic counters and a bounded key-value store with expiry.
+--- incr returns the new value; get nil when absent or expired.
+---@param name string
+---@param by number
+---@param limit? number  the counter is left alone and nil returned if it would exceed this
+---@return number?
+function core.shared_incr(name, by, limit) end
+---@param key string
+---@return string|number|boolean|nil
+function core.shared_get(key) end
+---@param key string
+---@param value string|number|boolean|nil
+---@param ttl_ms? number
+---@return boolean
+function core.shared_set(key, value, ttl_ms) end
+
+--- Writes one log line. level: 'debug' | 'info' | 'warn' | 'error'.
+---@param level string
+---@param tag string
+---@param text string
+---@param fields? table
+function core.log(level, tag, text, fields) end
+
+-- ── serving ───────────────────────────────────────────────────────────────────────────────────
+
+---@class perilune.core.Method
+---@field name string
+---@field chain fun(slot: integer, gen: integer, args: any): integer, any, any, any
+---@field body boolean  the handler wants the undecoded body whatever the serialization
+---@field timeout integer  ms
+---@field concurrency integer  most calls at once in the process, 0 = no limit
+
+--- Puts a service into this VM's table of exporters (of the generation being loaded).
+---@param interface string
+---@param alias string
+---@param methods perilune.core.Method[]
+---@param options table  int64 = 'number'|'cdata'|'string'
+---@return integer exporter id
+function core.export(interface, alias, methods, options) end
+---@param id integer
+function core.unexport(id) end
+
+--- Reads of a call in progress; `nil` when the call is over. Names: interface, alias, method, peer,
+--- serializer, timeout_left, body_len, attachments (decoded), identity, worker, native.
+---@param slot integer
+---@param gen integer
+---@param name string
+---@return any
+function core.call_get(slot, gen, name) end
+--- Sets the attachments that go back with the reply.
+function core.call_reply_attachments(slot, gen, map) end
+--- Undecoded body as a string (a copy), from byte i to j.
+function core.call_body(slot, gen, i, j) end
+
+-- ── calling ───────────────────────────────────────────────────────────────────────────────────
+
+--- Connects, and speaks `protocol` (default 'joyrpc') on the channel. Connection ids are numbers and
+--- never reused. `on_close(conn, code)` is called in a fiber of its own exactly once after success,
+--- `on_drain(conn)` when the peer says goodbye.
+---@async
+---@param url string
+---@param options? {timeout?: number, protocol?: string, on_close?: function, on_drain?: function}
+---@return integer? conn
+---@return string? code
+---@return string? message
+function core.connect(url, options) end
+
+---@class perilune.core.Session
+---@field id integer
+---@field native boolean
+---@field serializer string
+---@field compression string?
+---@field remote_start number  ms, wall clock; 0 unknown
+---@field attributes table
+
+--- Negotiates a session for a service on a connection.
+---@async
+---@param conn integer
+---@param params {interface: string, alias: string, serialization?: string, compression?: string, timeout?: number, attributes?: table<string,string>, auth?: {type: string, attributes: table<string,string>}}
+---@return perilune.core.Session?
+---@return string? code
+---@return string? message
+function core.session(conn, params) end
+
+--- Sends one request and parks until its answer. On success returns true, the result and the
+--- reply's attachments (nil when none); else false, code name, message, outcome: 'NOT_SENT'
+--- | 'REFUSED' | 'UNKNOWN'.
+---@async
+---@param conn integer
+---@param session integer
+---@param method string
+---@param args table  with n
+---@param timeout number  ms
+---@param attachments? table
+---@param flags? integer  1 = one-way
+---@return boolean, any, any, any
+function core.request(conn, session, method, args, timeout, attachments, flags) end
+
+--- Closes at once (code nil = after what is queued was written).
+---@param conn integer
+---@param code? string
+function core.disconnect(conn, code) end
+
+--- Watches a folder; on_change(name) is called in a fiber of its own, coalesced per turn.
+---@param path string
+---@param on_change fun(name: string)
+---@return integer? watch
+---@return string? message
+function core.watch(path, on_change) end
+---@param watch integer
+function core.unwatch(watch) end
+
+-- ── process (control VM) ──────────────────────────────────────────────────────────────────────
+
+--- Sends a message to another VM of the process (0 = control, 1..n, -1 = all workers). It arrives as
+--- a call of the function registered there with core.on_message(name, fn), in a fiber of its own.
+---@param worker integer
+---@param name string
+---@param payload string
+function core.post(worker, name, payload) end
+---@param name string
+---@param fn fun(payload: string, from: integer)
+function core.on_message(name, fn) end
+
+--- Binds a listening socket (control VM). Returns its URL with the real port.
+---@param url string
+---@return string? url
+---@return string? message
+function core.listen(url) end
+--- Begins to accept on all bound sockets / stops accepting.
+function core.accept() end
+function core.stop_accepting() end
+--- Starts `n` worker threads; each runs `chunk` (Lua source text) with `argument` in a first fiber.
+---@param n integer
+---@param chunk string
+---@param argument string
+function core.start_workers(n, chunk, argument) end
+--- Ends the process with `code` once every loop has stopped.
+---@param code integer
+function core.exit(code) end
+--- Called on SIGTERM/SIGINT ('drain'), SIGHUP ('reload').
+---@param fn fun(name: string)
+function core.on_signal(fn) end
+--- Tells systemd where asked: 'READY=1' ...
+---@param state string
+function core.notify(state) end
+--- Sums of all workers' counters and gauges: name -> number, labels as 'name{a="b"}'.
+---@return table<string, number>
+function core.metrics() end
+
+-- ── values ────────────────────────────────────────────────────────────────────────────────────
+
+---@param value any
+---@param serializer? string  default 'json'
+---@return string? bytes
+---@return string? message
+function core.encode(value, serializer) end
+---@param bytes string
+---@param serializer? string  default 'json'
+---@return any value
+---@return string? message
+function core.decode(bytes, serializer) end
+
+return core
