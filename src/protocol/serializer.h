@@ -34,9 +34,16 @@ typedef struct peri_reply_envelope {
   int code;              // PERI_E* when failed
   bool retry;            // the sender says that the call may be tried again
   peri_bytes type;       // class of the result or of the exception; empty = unknown
-  peri_bytes message;    // text of the error, still encoded when `message_raw`
+  peri_bytes message;    // text of the error, plain UTF-8
   peri_bytes result;     // one encoded value; empty = null
 } peri_reply_envelope;
+
+// Memory for any encoder's state; large, so it belongs on the stack of whoever encodes.
+#define PERI_ENCODER_SIZE 4096u
+typedef union peri_encoder {
+  max_align_t align;
+  unsigned char memory[PERI_ENCODER_SIZE];
+} peri_encoder;
 
 typedef struct peri_serializer {
   const char *name;  // "json"; unique among one id
@@ -44,19 +51,20 @@ typedef struct peri_serializer {
   uint8_t id;        // on the wire
   bool self_typed;   // JoyRPC leaves interface and alias out on a session only for these
 
-  // A sink that appends one value to `out`. `self_size` bytes of zeroed memory are given by the
-  // caller for its state. After the last call, `finish` checks that exactly one value was written.
-  // On any failure the caller truncates `out`; the encoder touches nothing before its start.
-  size_t encoder_size;
-  void (*encoder_init)(void *encoder, peri_buf *out, const peri_value_limits *limits,
+  // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,
+  // PERI_ENCODER_SIZE bytes large and aligned like peri_encoder. A refused value leaves its reason
+  // in `err` (may be NULL; kept, like `out`, until the encoder is done). After the last call,
+  // `finish` checks that exactly one value was written. On any failure the caller truncates `out`;
+  // the encoder touches nothing before its start. Depth is limited; counting elements is the
+  // producer's work. An encoder owns nothing, so there is nothing to free.
+  void (*encoder_init)(void *encoder, peri_buf *out, const peri_value_limits *limits, peri_err *err,
                        peri_sink *sink);
   int (*encoder_finish)(void *encoder);
-  // Frees what the encoder allocated; safe after a failure.
-  void (*encoder_fini)(void *encoder);
 
   // Reads exactly one value from `in` and feeds it to `sink`. Bytes left over are PERI_EBAD_REQUEST
   // unless `used` is given, which then receives the count of bytes read. Malformed input is
-  // PERI_EBAD_REQUEST with a text that names the offset. Never reads outside `in`.
+  // PERI_EBAD_REQUEST with a text that names the offset. Never reads outside `in`. When the sink
+  // fails, its code is returned and the text it left in `err` (if any) stays.
   int (*decode)(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
                 peri_err *err);
 
@@ -68,20 +76,30 @@ typedef struct peri_serializer {
   int (*read_reply)(peri_bytes body, const peri_value_limits *limits, peri_buf *scratch,
                     peri_reply_envelope *out, peri_err *err);
   // begin/end: what stands before and after the one value (argument list or result) that the
-  // caller writes in between with an encoder. Attachments are given as one value encoded in msgpack.
+  // caller writes in between with an encoder. Attachments and args_type are given as one value
+  // encoded in msgpack. A failed reply has no value in between: begin_reply writes all of it.
+  // end_reply turns a result that was null into the form that peers expect for "nothing", so `out`
+  // must not have been touched before the end of what begin_reply wrote.
   int (*begin_request)(peri_buf *out, const peri_envelope *envelope);
   int (*end_request)(peri_buf *out, const peri_envelope *envelope);
   int (*begin_reply)(peri_buf *out, const peri_reply_envelope *envelope);
   int (*end_reply)(peri_buf *out, const peri_reply_envelope *envelope);
 
-  int lua_ref;  // of the Lua plugin, 0 for C ones
+  int lua_ref;  // key of the Lua plugin in each VM (lua/value_plugin.c), 0 for C ones
 } peri_serializer;
 
-// Adds to this process' registry (before workers start, or under the loading lock). The first
-// registered for a name or id is the default. Returns 0 or PERI_EALREADY_EXISTS.
+// Adds to this process' registry (before workers start, or under the loading lock); keeps the
+// pointer for good. json, msgpack and raw are there from the start. The first registered for a name
+// or id is the default. Returns 0, PERI_EALREADY_EXISTS for a name with the same provider, or
+// PERI_ELIMITED when the table is full.
 int peri_serializer_add(const peri_serializer *serializer);
 // NULL when unknown. `name` may be "json@cjson".
 const peri_serializer *peri_serializer_by_name(const char *name);
 const peri_serializer *peri_serializer_by_id(uint8_t id);
 // The n-th registered, for listings; NULL past the end.
 const peri_serializer *peri_serializer_at(size_t n);
+
+// Decodes with one serializer and encodes with another, no value in between. Appends to `out`, which
+// is cut back on failure.
+int peri_serializer_transcode(const peri_serializer *from, peri_bytes in, const peri_serializer *to,
+                              const peri_value_limits *limits, peri_buf *out, peri_err *err);

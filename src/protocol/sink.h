@@ -7,8 +7,10 @@
 //
 // Every member returns 0 or a negative PERI_E*; the first failure ends the walk and is returned to
 // whoever drives it. Calls are strictly nested. In a map, `key` comes before each value. Strings are
-// borrowed until the call returns. A producer that does not know a count says PERI_COUNT_UNKNOWN.
-// One thread, no blocking, no allocation that a peer sizes beyond the limits.
+// borrowed until the call returns. A producer that does not know a count says PERI_COUNT_UNKNOWN;
+// a count that is given is exact. A map's or list's key is never a map or a list itself.
+// One thread, no blocking, no allocation that a peer sizes beyond the limits. A sink may leave by a
+// Lua memory error (longjmp), so a producer owns nothing that it would have to free.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,9 +44,12 @@ typedef struct peri_sink {
   void *self;
 } peri_sink;
 
+// The deepest nesting any part can follow, whatever the limits say.
+#define PERI_VALUE_DEPTH_MAX 128u
+
 // What a decoder may build. Checked before memory is spent; exceeding one is PERI_ETOO_BIG.
 typedef struct peri_value_limits {
-  uint32_t depth;     // nested lists and maps
+  uint32_t depth;     // nested lists and maps; at most PERI_VALUE_DEPTH_MAX counts
   uint32_t elements;  // list elements and map entries of one value, in total
   uint32_t refs;      // back references (hessian2)
   uint32_t string;    // bytes of one string
@@ -52,3 +57,7 @@ typedef struct peri_value_limits {
 
 #define PERI_VALUE_LIMITS_DEFAULT                                                                  \
   ((peri_value_limits){.depth = 64, .elements = 1u << 20, .refs = 1u << 16, .string = 8u << 20})
+
+static inline uint32_t peri_value_depth(const peri_value_limits *limits) {
+  return limits->depth < PERI_VALUE_DEPTH_MAX ? limits->depth : PERI_VALUE_DEPTH_MAX;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/serializer.h"
+
+#include <string.h>
+
+#include "protocol/serializer/builtin.h"
+
+enum { CAPACITY = 64 };
+
+static const peri_serializer *rows[CAPACITY] = {
+    &peri_serializer_json,
+    &peri_serializer_msgpack,
+    &peri_serializer_raw,
+};
+static size_t count = 3;
+
+static bool same(const peri_serializer *row, const char *name, size_t len, const char *provider) {
+  return strlen(row->name) == len && memcmp(row->name, name, len) == 0 &&
+         (provider == NULL || strcmp(row->provider, provider) == 0);
+}
+
+int peri_serializer_add(const peri_serializer *serializer) {
+  for (size_t i = 0; i < count; i++) {
+    if (same(rows[i], serializer->name, strlen(serializer->name), serializer->provider)) {
+      return PERI_EALREADY_EXISTS;
+    }
+  }
+  if (count == CAPACITY) {
+    return PERI_ELIMITED;
+  }
+  rows[count++] = serializer;
+  return 0;
+}
+
+const peri_serializer *peri_serializer_by_name(const char *name) {
+  const char *at = strchr(name, '@');
+  size_t len = at != NULL ? (size_t)(at - name) : strlen(name);
+  for (size_t i = 0; i < count; i++) {
+    if (same(rows[i], name, len, at != NULL ? at + 1 : NULL)) {
+      return rows[i];
+    }
+  }
+  return NULL;
+}
+
+const peri_serializer *peri_serializer_by_id(uint8_t id) {
+  for (size_t i = 0; i < count; i++) {
+    if (rows[i]->id == id) {
+      return rows[i];
+    }
+  }
+  return NULL;
+}
+
+const peri_serializer *peri_serializer_at(size_t n) {
+  return n < count ? rows[n] : NULL;
+}
+
+int peri_serializer_transcode(const peri_serializer *from, peri_bytes in, const peri_serializer *to,
+                              const peri_value_limits *limits, peri_buf *out, peri_err *err) {
+  peri_encoder encoder;
+  peri_sink sink;
+  size_t start = out->len;
+  to->encoder_init(&encoder, out, limits, err, &sink);
+  int rc = from->decode(in, limits, &sink, NULL, err);
+  if (rc == 0) {
+    rc = to->encoder_finish(&encoder);
+  }
+  if (rc != 0) {
+    out->len = start;
+  }
+  return rc;
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// The serializers that are always there.
+#pragma once
+#include "protocol/serializer.h"
+
+extern const peri_serializer peri_serializer_json;
+extern const peri_serializer peri_serializer_msgpack;
+extern const peri_serializer peri_serializer_raw;
