@@ -1,0 +1,422 @@
+-- SPDX-License-Identifier: MIT
+-- The machinery behind every extension point: a point is a name and a contract; a plugin is found by
+-- name, registered in a script or loaded on first use from `perilune.<layer>.<point>.<name>` (with a
+-- provider, `json@cjson`, from `...<point>.json.cjson`). What is wrong with a plugin is said when it
+-- is registered, with the caller's place, the plugin, the point and the member.
+--
+-- A plugin comes in one of three forms:
+--   a function              the whole contract, where the point has one (`fn`)
+--   a table of members      checked against the point's `members`
+--   { new = function(conf), schema = {...} }   makes either of the above for each use
+-- with `name`, `provider`, `before`, `after` beside them where wanted.
+local errors = require 'perilune.error'
+local schemas = require 'perilune.schema'
+
+local M = {}
+
+---@class perilune.plugin.Point
+---@field name string       'selector'
+---@field layer string      'cluster'
+---@field fn? boolean       a plain function is a plugin
+---@field members? table<string, {type: string, required?: boolean}>  of a plugin in table form
+---@field builtin? string[] names that the installation brings, for `did you mean` and `plugins`
+---@field default? string
+---@field fields? table<string, string>  further fields a registration may have, name -> type
+---@field check? fun(instance: any): string?  what the types cannot say; returns what is wrong
+
+---@class perilune.Plugin
+---@field point string
+---@field name string
+---@field provider? string
+---@field place string      where it was registered
+---@field library boolean   came with the installation
+---@field schema? table
+---@field before? string[]
+---@field after? string[]
+---@field spec table        as registered
+
+local points = {} ---@type table<string, perilune.plugin.Point>
+local plugins = {} ---@type table<string, table<string, perilune.Plugin>>  point -> full name -> plugin
+local NAME = '^[a-z][a-z0-9_]*$'
+
+-- Where this library lives, so that places name the script that called it.
+local library = debug.getinfo(1, 'S').source:match '^(@.*)plugin%.lua$' or '@lua/perilune/'
+
+-- Place of the nearest caller outside this library: 'app.lua:12'.
+---@return string
+function M.place()
+  for level = 2, 40 do
+    local info = debug.getinfo(level, 'Sl')
+    if not info then
+      break
+    end
+    local source = info.source
+    if info.what ~= 'C' and source:sub(1, #library) ~= library and source:sub(1, 1) == '@' then
+      return ('%s:%d'):format(source:sub(2):gsub('^%./', ''), info.currentline)
+    end
+  end
+  return 'perilune'
+end
+
+local function raise(place, ...)
+  error(place .. ': ' .. string.format(...), 0)
+end
+
+-- Declares an extension point.
+---@param point perilune.plugin.Point
+function M.point(point)
+  assert(point.name:match(NAME) and point.layer, 'a point needs a name and a layer')
+  points[point.name] = point
+  plugins[point.name] = plugins[point.name] or {}
+end
+
+---@param name string
+---@return perilune.plugin.Point
+function M.get_point(name)
+  return points[name] or error(("no extension point '%s'"):format(tostring(name)), 2)
+end
+
+-- What is wrong with `instance` under the point's contract, or nil.
+local function breach(point, instance)
+  if type(instance) == 'function' then
+    return not point.fn and 'is a function; this point needs a table' or nil
+  end
+  if type(instance) ~= 'table' then
+    local want = point.fn and 'a function or a table' or 'a table'
+    return ('is a %s; this point needs %s'):format(type(instance), want)
+  end
+  local names = {}
+  for member in pairs(point.members or {}) do
+    names[#names + 1] = member
+  end
+  table.sort(names)
+  for _, member in ipairs(names) do
+    local rule, value = point.members[member], instance[member]
+    if value == nil and rule.required then
+      return ("misses member '%s' (a %s)"):format(member, rule.type)
+    elseif value ~= nil and rule.type ~= 'any' and type(value) ~= rule.type then
+      return ("member '%s' must be a %s, got a %s"):format(member, rule.type, type(value))
+    end
+  end
+  return point.check and point.check(instance) or nil
+end
+
+local function check_name(point, place, name, provider)
+  if type(name) ~= 'string' or not name:match(NAME) then
+    raise(place, "%s '%s': a name is lower case letters, digits and _", point.name, tostring(name))
+  elseif provider ~= nil and (type(provider) ~= 'string' or not provider:match(NAME)) then
+    raise(place, "%s '%s': provider '%s' is no name", point.name, name, tostring(provider))
+  end
+end
+
+local function check_order(point, place, spec)
+  for _, field in ipairs { 'before', 'after' } do
+    local list = spec[field]
+    if type(list) == 'string' then
+      spec[field] = { list }
+    elseif list ~= nil and type(list) ~= 'table' then
+      raise(place, "%s '%s': %s must be a list of names", point.name, spec.name, field)
+    end
+  end
+end
+
+local COMMON = { name = 'string', provider = 'string', before = 'table', after = 'table' }
+
+-- Fields that nobody reads are typing errors; tables that are the instance itself may carry more.
+local function check_fields(point, place, spec)
+  for field, value in pairs(spec) do
+    local want = COMMON[field] or (point.fields and point.fields[field])
+    if field == 'new' or field == 'schema' then
+      want = field == 'new' and 'function' or 'table'
+    end
+    if want and type(value) ~= want then
+      raise(place, "%s '%s': %s must be a %s", point.name, spec.name, field, want)
+    elseif not want and spec.new then
+      local known = { new = 1, schema = 1 }
+      for _, set in ipairs { COMMON, point.fields or {}, point.members or {} } do
+        for key in pairs(set) do
+          known[key] = 1
+        end
+      end
+      if not known[field] then
+        local near = errors.suggest(tostring(field), known)
+        raise(place, "%s '%s': unknown field '%s'%s", point.name, spec.name, tostring(field), near)
+      end
+    end
+  end
+end
+
+-- Registers a plugin: `register(point, 'name', function or table)` or `register(point, {name = ...})`.
+-- Raises with the caller's place when it does not keep the contract.
+---@param point_name string
+---@param name string|table
+---@param body? function|table
+---@return perilune.Plugin
+function M.register(point_name, name, body)
+  local point = M.get_point(point_name)
+  local place = M.place()
+  local spec
+  if type(name) == 'table' and body == nil then
+    spec = name
+  elseif type(body) == 'table' then
+    spec = setmetatable({ name = name }, { __index = body })
+    for key, value in pairs(body) do
+      spec[key] = value
+    end
+    spec.name = name
+  elseif type(body) == 'function' then
+    spec = { name = name, body = body }
+  else
+    raise(place, "%s '%s': give a function or a table", point.name, tostring(name))
+  end
+  return M.adopt(point, spec, place, false)
+end
+
+-- Checks `spec` and puts it into the list of its point.
+---@param point perilune.plugin.Point
+---@param spec table
+---@param place string
+---@param from_library boolean
+---@return perilune.Plugin
+function M.adopt(point, spec, place, from_library)
+  check_name(point, place, spec.name, spec.provider)
+  check_order(point, place, spec)
+  -- A point whose own contract is one function takes it as a field named after the point, too.
+  local body = spec.body or spec[point.name]
+  if not body then
+    check_fields(point, place, spec)
+    if not spec.new then
+      local wrong = breach(point, spec)
+      if wrong then
+        raise(place, "%s '%s': %s", point.name, spec.name, wrong)
+      end
+    elseif spec.schema then
+      local wrong = schemas.check_schema(spec.schema)
+      if wrong then
+        raise(place, "%s '%s': schema: %s", point.name, spec.name, wrong)
+      end
+    end
+  elseif breach(point, body) then
+    raise(place, "%s '%s': %s", point.name, spec.name, breach(point, body))
+  end
+  local full = spec.provider and (spec.name .. '@' .. spec.provider) or spec.name
+  local plugin = {
+    point = point.name,
+    name = spec.name,
+    provider = spec.provider,
+    place = place,
+    library = from_library,
+    schema = spec.schema,
+    before = spec.before,
+    after = spec.after,
+    spec = spec,
+    body = body,
+  }
+  local list = plugins[point.name]
+  local old = list[full]
+  if old and not old.library and old.generation == M.generation then
+    raise(place, "%s '%s' is registered already at %s", point.name, full, old.place)
+  end
+  plugin.generation = M.generation
+  list[full] = plugin
+  if spec.provider and not list[spec.name] then
+    list[spec.name] = plugin
+  end
+  return plugin
+end
+
+-- Scripts of a newer generation may register a name again.
+M.generation = 0
+
+-- A copy of what is registered, to go back to when loading a new generation fails.
+---@return table
+function M.snapshot()
+  local copy = {}
+  for point, list in pairs(plugins) do
+    copy[point] = {}
+    for name, plugin in pairs(list) do
+      copy[point][name] = plugin
+    end
+  end
+  return { plugins = copy, generation = M.generation }
+end
+
+---@param snapshot table
+function M.restore(snapshot)
+  plugins = snapshot.plugins
+  M.generation = snapshot.generation
+  for name in pairs(points) do
+    plugins[name] = plugins[name] or {}
+  end
+end
+
+local function module_name(point, name)
+  return ('perilune.%s.%s.%s'):format(point.layer, point.name, (name:gsub('@', '.')))
+end
+
+local function search(module)
+  if package.preload[module] or package.loaded[module] then
+    return module
+  end
+  return package.searchpath(module, package.path)
+end
+
+-- The plugin if it is there already. Never loads a file: this is what a peer or a registry may ask.
+---@param point_name string
+---@param name string
+---@return perilune.Plugin?
+function M.loaded(point_name, name)
+  return plugins[M.get_point(point_name).name][name]
+end
+
+-- Finds a plugin by name, loading it on first use. Only local configuration comes here.
+---@param point_name string
+---@param name string
+---@return perilune.Plugin?
+---@return string? message
+function M.find(point_name, name)
+  local point = M.get_point(point_name)
+  local found = plugins[point.name][name]
+  if found then
+    return found
+  end
+  local base, provider = tostring(name):match '^([^@]+)@?(.*)$'
+  if not base or not base:match(NAME) or (provider ~= '' and not provider:match(NAME)) then
+    return nil, ("'%s' is no name of a %s"):format(tostring(name), point.name)
+  end
+  local module = module_name(point, name)
+  local where = search(module)
+  if not where then
+    local known = {}
+    for key in pairs(plugins[point.name]) do
+      known[key] = true
+    end
+    for _, key in ipairs(point.builtin or {}) do
+      known[key] = true
+    end
+    return nil, ("%s '%s' unknown%s"):format(point.name, name, errors.suggest(name, known))
+  end
+  local ok, spec = pcall(require, module)
+  if not ok then
+    return nil, ("%s '%s' does not load: %s"):format(point.name, name, tostring(spec))
+  end
+  if type(spec) ~= 'table' then
+    return nil, ("%s '%s': %s must return a table"):format(point.name, name, where)
+  end
+  spec.name = spec.name or base
+  spec.provider = spec.provider or (provider ~= '' and provider or nil)
+  local full = spec.provider and provider ~= '' and (spec.name .. '@' .. spec.provider) or spec.name
+  if full ~= name then
+    return nil, ("%s '%s': %s calls itself '%s'"):format(point.name, name, where, full)
+  end
+  local library_file = ('@' .. where):sub(1, #library) == library
+  local adopted, plugin = pcall(M.adopt, point, spec, where, library_file)
+  if not adopted then
+    return nil, tostring(plugin)
+  end
+  return plugin
+end
+
+-- Makes what configuration refers to: a name, { 'name', key = value ... } or, where the point
+-- allows, the function or table itself. Returns the instance and the plugin's record.
+---@param point_name string
+---@param ref any
+---@return any instance
+---@return perilune.Plugin|string  message on failure
+function M.use(point_name, ref)
+  local point = M.get_point(point_name)
+  local name, conf = ref, nil
+  if type(ref) == 'table' and type(ref[1]) == 'string' then
+    name, conf = ref[1], {}
+    for key, value in pairs(ref) do
+      if key ~= 1 then
+        conf[key] = value
+      end
+    end
+  elseif type(ref) == 'function' or type(ref) == 'table' then
+    local wrong = breach(point, ref)
+    if wrong then
+      return nil, ('%s given in place: %s'):format(point.name, wrong)
+    end
+    return ref, { point = point.name, name = 'inline', place = M.place(), library = false, spec = {} }
+  elseif type(ref) ~= 'string' then
+    return nil, ('%s must be a name, got a %s'):format(point.name, type(ref))
+  end
+  local plugin, message = M.find(point_name, name)
+  if not plugin then
+    return nil, message
+  end
+  return M.instantiate(plugin, conf)
+end
+
+-- An instance of `plugin` for one use.
+---@param plugin perilune.Plugin
+---@param conf? table
+---@return any instance
+---@return perilune.Plugin|string  message on failure
+function M.instantiate(plugin, conf)
+  local spec = plugin.spec
+  if not spec.new then
+    if conf and next(conf) ~= nil then
+      return nil, ("%s '%s' takes no settings"):format(plugin.point, plugin.name)
+    end
+    return plugin.body or spec, plugin
+  end
+  local settings, wrong = schemas.apply(spec.schema or {}, conf or {})
+  if not settings then
+    return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, wrong)
+  end
+  local instance, message = spec.new(settings)
+  if instance == nil then
+    return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, tostring(message or 'made nothing'))
+  end
+  wrong = breach(points[plugin.point], instance)
+  if wrong then
+    return nil, ("%s '%s': what new() made %s"):format(plugin.point, plugin.name, wrong)
+  end
+  return instance, plugin
+end
+
+-- Every point and what is registered or comes with the installation, for `perilune plugins`.
+---@return {point: string, layer: string, name: string, place: string, default: boolean}[]
+function M.list()
+  local rows = {}
+  for name, point in pairs(points) do
+    local seen = {}
+    for full, plugin in pairs(plugins[name]) do
+      seen[full] = plugin.place
+    end
+    for _, builtin in ipairs(point.builtin or {}) do
+      seen[builtin] = seen[builtin] or search(module_name(point, builtin)) or 'built in'
+    end
+    for full, place in pairs(seen) do
+      local default = point.default == full
+      rows[#rows + 1] =
+        { point = name, layer = point.layer, name = full, place = place, default = default }
+    end
+  end
+  table.sort(rows, function(a, b)
+    if a.point ~= b.point then
+      return a.point < b.point
+    end
+    return a.name < b.name
+  end)
+  return rows
+end
+
+-- Names of the points.
+---@return string[]
+function M.points()
+  local names = {}
+  for name in pairs(points) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+for _, point in ipairs(require 'perilune.points') do
+  M.point(point)
+end
+
+return M

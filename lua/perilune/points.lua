@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: MIT
+-- The extension points and their contracts. `fn` says that a plain function is a plugin, `members`
+-- what a plugin in table form has. README of lua/ says what each function gets and may do.
+local function need(kind)
+  return { type = kind, required = true }
+end
+local function may(kind)
+  return { type = kind }
+end
+
+local OTHERWISE = { none = true, all = true, error = true }
+
+---@type perilune.plugin.Point[]
+return {
+  {
+    -- function(ctx, call, next) -> result, err; may wait
+    name = 'filter',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    fields = { side = 'string', default = 'boolean', methods = 'table' },
+    builtin = { 'access_log', 'token', 'concurrency', 'timeout', 'exception', 'trace' },
+    check = function(instance)
+      return type(instance) == 'table' and 'is a table; a filter is function(ctx, call, next)' or nil
+    end,
+  },
+  {
+    -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait
+    name = 'selector',
+    layer = 'cluster',
+    fn = true,
+    members = { by = { type = 'any', required = true }, want = need 'function', otherwise = may 'string' },
+    builtin = { 'tag' },
+    check = function(rule)
+      if type(rule) == 'function' then
+        return nil
+      elseif type(rule.by) ~= 'function' and type(rule.by) ~= 'string' then
+        return "member 'by' must be a function of a node or the name of a meta field"
+      elseif rule.otherwise and not OTHERWISE[rule.otherwise] then
+        return ("otherwise must be 'none', 'all' or 'error', got '%s'"):format(rule.otherwise)
+      end
+    end,
+  },
+  {
+    -- function(ctx, call, nodes, send) -> result, err; owns the attempts; may wait
+    name = 'router',
+    layer = 'cluster',
+    fn = true,
+    members = { route = need 'function' },
+    builtin = { 'failover', 'failfast' },
+    default = 'failover',
+  },
+  {
+    -- function(ctx, call, nodes) -> node, or { pick = that, done = function(ctx, call, node, err) };
+    -- must not wait
+    name = 'loadbalance',
+    layer = 'cluster',
+    fn = true,
+    members = { pick = need 'function', done = may 'function' },
+    builtin = { 'p2c', 'random_weight', 'round_robin' },
+    default = 'p2c',
+  },
+  {
+    -- function(entries, want) -> entries: which of the known nodes this worker connects to
+    name = 'candidate',
+    layer = 'cluster',
+    fn = true,
+    members = { choose = need 'function' },
+    builtin = { 'subset', 'all' },
+    default = 'subset',
+  },
+  {
+    -- see perilune.cluster.Registry in lua/perilune/cluster/registry.lua; may wait
+    name = 'registry',
+    layer = 'cluster',
+    members = {
+      subscribe = need 'function',
+      unsubscribe = may 'function',
+      register = may 'function',
+      deregister = may 'function',
+      close = need 'function',
+    },
+    builtin = { 'memory', 'fixed', 'file' },
+    default = 'memory',
+  },
+  {
+    -- { id, encode = function(value) -> bytes, decode = function(bytes) -> value }; must not wait
+    name = 'serializer',
+    layer = 'protocol',
+    members = { encode = need 'function', decode = need 'function', id = may 'number' },
+    builtin = { 'json', 'msgpack', 'raw' },
+    default = 'msgpack',
+  },
+  {
+    -- function(args) -> exit code; a subcommand of the binary
+    name = 'command',
+    layer = 'cli',
+    fn = true,
+    members = { run = need 'function', help = may 'string', parser = may 'function' },
+    builtin = { 'run', 'call', 'bench', 'check', 'test', 'status', 'plugins', 'version' },
+  },
+}
