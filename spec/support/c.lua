@@ -10,7 +10,14 @@
 -- digest, a spec declares itself with `ffi.cdef`.
 local ffi = require 'ffi'
 
+-- busted loads this module anew for each spec file, but what was declared to the FFI stays declared.
+local registry = debug.getregistry()
+if registry['spec.support.c.module'] then
+  return registry['spec.support.c.module']
+end
+
 local M = {}
+registry['spec.support.c.module'] = M
 
 local here = debug.getinfo(1, 'S').source:match('^@(.*)/spec/support/c%.lua$') or '.'
 
