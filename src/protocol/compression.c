@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/compression.h"
+
+#include <string.h>
+
+#include "protocol/compression/builtin.h"
+
+enum { CAPACITY = 32 };
+
+static const peri_compression *rows[CAPACITY] = {
+    &peri_compression_lz4,  &peri_compression_snappy, &peri_compression_zlib,
+    &peri_compression_gzip, &peri_compression_zstd,
+};
+static size_t count = 5;
+
+int peri_compression_add(const peri_compression *compression) {
+  if (peri_compression_by_name(compression->name) != NULL ||
+      peri_compression_by_id(compression->id) != NULL) {
+    return PERI_EALREADY_EXISTS;
+  }
+  if (count == CAPACITY) {
+    return PERI_ELIMITED;
+  }
+  rows[count++] = compression;
+  return 0;
+}
+
+const peri_compression *peri_compression_by_name(const char *name) {
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(rows[i]->name, name) == 0) {
+      return rows[i];
+    }
+  }
+  return NULL;
+}
+
+const peri_compression *peri_compression_by_id(uint8_t id) {
+  for (size_t i = 0; i < count; i++) {
+    if (rows[i]->id == id) {
+      return rows[i];
+    }
+  }
+  return NULL;
+}
+
+const peri_compression *peri_compression_at(size_t n) {
+  return n < count ? rows[n] : NULL;
+}
