@@ -180,7 +180,8 @@ static int on_key(void *sink, const char *text, size_t len) {
 static int on_any_key(void *sink) {
   encoder *e = sink;
   return peri_fail(e->err, PERI_EBAD_REQUEST,
-                   "keys of a JSON object are strings; use tostring(key), or perilune.array");
+                   "keys of a JSON object are strings: use tostring(key), or perilune.null for "
+                   "the holes of a list");
 }
 
 static int on_map_end(void *sink) {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// Lua values through the serializers, for specs and benches: `luaopen_peri_value_testing`. Failures
+// are false, code name, text.
+#include <lauxlib.h>
+
+#include "lua/value.h"
+
+int luaopen_peri_value_testing(lua_State *L);
+
+static const peri_serializer *check_serializer(lua_State *L, int index) {
+  const char *name = luaL_checkstring(L, index);
+  const peri_serializer *found = peri_serializer_by_name(name);
+  if (found == NULL) {
+    luaL_error(L, "no serializer %s", name);
+  }
+  return found;
+}
+
+static uint32_t limit(lua_State *L, int index, const char *name, uint32_t otherwise) {
+  lua_getfield(L, index, name);
+  uint32_t value = lua_isnil(L, -1) ? otherwise : (uint32_t)lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static peri_value_limits check_limits(lua_State *L, int index) {
+  peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
+  if (lua_istable(L, index)) {
+    limits.depth = limit(L, index, "depth", limits.depth);
+    limits.elements = limit(L, index, "elements", limits.elements);
+    limits.string = limit(L, index, "string", limits.string);
+  }
+  return limits;
+}
+
+static int failure(lua_State *L, int code, const peri_err *err) {
+  lua_pushboolean(L, 0);
+  lua_pushstring(L, peri_code_name(code));
+  lua_pushstring(L, err->text);
+  return 3;
+}
+
+static peri_bytes check_bytes(lua_State *L, int index) {
+  peri_bytes bytes;
+  bytes.ptr = (const uint8_t *)luaL_checklstring(L, index, &bytes.len);
+  return bytes;
+}
+
+static const char *const modes[] = {"number", "cdata", "string", NULL};
+
+// decode(serializer, bytes, int64?, limits?) -> true, value
+static int decode(lua_State *L) {
+  peri_err err = {0};
+  peri_value_limits limits = check_limits(L, 4);
+  int mode = luaL_checkoption(L, 3, "number", modes);
+  int rc = peri_value_decode(L, check_serializer(L, 1), check_bytes(L, 2), &limits,
+                             (peri_int64_mode)mode, &err);
+  if (rc != 0) {
+    return failure(L, rc, &err);
+  }
+  lua_pushboolean(L, 1);
+  lua_insert(L, -2);
+  return 2;
+}
+
+// decode_args(serializer, bytes, int64?, limits?) -> true, values...
+static int decode_args(lua_State *L) {
+  peri_err err = {0};
+  peri_value_limits limits = check_limits(L, 4);
+  int mode = luaL_checkoption(L, 3, "number", modes);
+  lua_settop(L, 4);
+  int rc = peri_value_decode_args(L, check_serializer(L, 1), check_bytes(L, 2), &limits,
+                                  (peri_int64_mode)mode, &err);
+  if (rc < 0) {
+    return failure(L, rc, &err);
+  }
+  lua_pushboolean(L, 1);
+  lua_insert(L, -1 - rc);
+  return rc + 1;
+}
+
+// Runs an encoder whose bytes are the answer.
+static int answer(lua_State *L, int rc, peri_buf *out, const peri_err *err) {
+  if (rc != 0) {
+    peri_buf_fini(out);
+    return failure(L, rc, err);
+  }
+  lua_pushboolean(L, 1);
+  lua_pushlstring(L, (const char *)out->data, out->len);
+  peri_buf_fini(out);
+  return 2;
+}
+
+// encode(serializer, value, limits?) -> true, bytes
+static int encode(lua_State *L) {
+  peri_err err = {0};
+  peri_buf out = {0};
+  peri_value_limits limits = check_limits(L, 3);
+  int rc = peri_value_encode(L, 2, check_serializer(L, 1), &limits, &out, &err);
+  return answer(L, rc, &out, &err);
+}
+
+// encode_args(serializer, ...) -> true, bytes
+static int encode_args(lua_State *L) {
+  peri_err err = {0};
+  peri_buf out = {0};
+  peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
+  int rc = peri_value_encode_args(L, 2, lua_gettop(L) - 1, check_serializer(L, 1), &limits, &out,
+                                  &err);
+  return answer(L, rc, &out, &err);
+}
+
+static int add(lua_State *L) {
+  peri_err err = {0};
+  int rc = peri_value_serializer_add(L, 1, &err);
+  if (rc != 0) {
+    return failure(L, rc, &err);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+// repeat_decode(serializer, bytes, n) and repeat_encode(serializer, value, n): for benches, which
+// want to see the codec and not this adapter.
+static int repeat_decode(lua_State *L) {
+  const peri_serializer *serializer = check_serializer(L, 1);
+  peri_bytes in = check_bytes(L, 2);
+  peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
+  for (lua_Integer n = luaL_checkinteger(L, 3); n > 0; n--) {
+    if (peri_value_decode(L, serializer, in, &limits, PERI_INT64_NUMBER, NULL) != 0) {
+      return luaL_error(L, "decode failed");
+    }
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
+static int repeat_encode(lua_State *L) {
+  const peri_serializer *serializer = check_serializer(L, 1);
+  peri_buf out = {0};
+  peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
+  for (lua_Integer n = luaL_checkinteger(L, 3); n > 0; n--) {
+    out.len = 0;
+    if (peri_value_encode(L, 2, serializer, &limits, &out, NULL) != 0) {
+      break;
+    }
+  }
+  peri_buf_fini(&out);
+  return 0;
+}
+
+int luaopen_peri_value_testing(lua_State *L) {
+  static const luaL_Reg functions[] = {{"decode", decode},
+                                       {"decode_args", decode_args},
+                                       {"encode", encode},
+                                       {"encode_args", encode_args},
+                                       {"add", add},
+                                       {"repeat_decode", repeat_decode},
+                                       {"repeat_encode", repeat_encode},
+                                       {NULL, NULL}};
+  lua_newtable(L);
+  for (const luaL_Reg *f = functions; f->name != NULL; f++) {
+    lua_pushcfunction(L, f->func);
+    lua_setfield(L, -2, f->name);
+  }
+  peri_value_register(L);
+  return 1;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// The builder: a sink that makes a Lua value. The value under construction lies on the Lua stack:
+// one slot for each open table, one more for a key that waits for its value. It may leave by a Lua
+// memory error; it owns nothing but Lua values.
+#include "lua/value_parts.h"
+
+enum {
+  GROW_EVERY = 4,   // levels of nesting per check of the Lua stack
+  GROW_SLOTS = 24,  // what those levels, and the work on the innermost one, need
+  HINT_MAX = 16,    // entries believed of "as many as the map before"
+};
+
+#define SAFE_INTEGER (INT64_C(1) << 53)
+
+// Sizes of the last list and map of unknown count on this thread: messages resemble each other, and
+// a table of the right size from the start saves its growth.
+static _Thread_local struct {
+  uint32_t list, map;
+} hint = {4, 4};
+
+static int fail(peri_builder *b, int code, const char *text) {
+  return peri_fail(b->err, code, "%s", text);
+}
+
+// Puts the value on top of the stack where it belongs.
+static int put(peri_builder *b) {
+  switch (b->frames[b->depth].kind) {
+    case PERI_BUILD_MAP:
+      b->frames[b->depth].count++;
+      lua_rawset(b->L, -3);
+      return 0;
+    case PERI_BUILD_LIST:
+      lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count);
+      return 0;
+    case PERI_BUILD_KEY:
+      b->frames[b->depth].kind = PERI_BUILD_MAP;
+      return 0;
+    case PERI_BUILD_ARGS:
+      if (++b->args > PERI_ARGS_MAX) {
+        return peri_fail(b->err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
+      }
+      return lua_checkstack(b->L, GROW_SLOTS) ? 0 : PERI_ETOO_BIG;
+    default:
+      return 0;
+  }
+}
+
+static bool takes_key(const peri_builder *b) {
+  return b->frames[b->depth].kind == PERI_BUILD_KEY;
+}
+
+static int refuse_key(peri_builder *b, const char *what) {
+  return peri_fail(b->err, PERI_EBAD_REQUEST, "%s cannot be a key of a Lua table", what);
+}
+
+static int on_null(void *sink) {
+  peri_builder *b = sink;
+  if (takes_key(b)) {
+    return refuse_key(b, "null");
+  }
+  if (b->frames[b->depth].kind == PERI_BUILD_LIST) {
+    lua_pushlightuserdata(b->L, NULL);
+  } else {
+    lua_pushnil(b->L);  // in a map: absence, also of an earlier entry with this key
+  }
+  return put(b);
+}
+
+static int on_boolean(void *sink, bool value) {
+  peri_builder *b = sink;
+  lua_pushboolean(b->L, value);
+  return put(b);
+}
+
+static int on_number(void *sink, double value) {
+  peri_builder *b = sink;
+  if (value != value && takes_key(b)) {
+    return refuse_key(b, "NaN");
+  }
+  lua_pushnumber(b->L, value);
+  return put(b);
+}
+
+static void push_decimal(lua_State *L, uint64_t bits, bool is_unsigned) {
+  bool negative = !is_unsigned && (int64_t)bits < 0;
+  uint64_t size = negative ? 0 - bits : bits;
+  char text[21];
+  size_t at = sizeof text;
+  do {
+    text[--at] = (char)('0' + size % 10);
+    size /= 10;
+  } while (size != 0);
+  if (negative) {
+    text[--at] = '-';
+  }
+  lua_pushlstring(L, text + at, sizeof text - at);
+}
+
+// An integer that a Lua number cannot hold exactly, or any when the mode asks for one type.
+static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
+  if (b->int64 == PERI_INT64_STRING || (takes_key(b) && b->int64 != PERI_INT64_NUMBER)) {
+    push_decimal(b->L, bits, is_unsigned);
+    return put(b);
+  }
+  if (b->int64 == PERI_INT64_NUMBER) {
+    return fail(b, PERI_EBAD_REQUEST,
+                "integer beyond 2^53 does not fit a Lua number; set int64 = 'cdata' or 'string'");
+  }
+  peri_value_push(b->L, &peri_value_box_key);
+  lua_pushlightuserdata(b->L, &bits);
+  lua_pushboolean(b->L, is_unsigned);
+  lua_call(b->L, 2, 1);
+  return put(b);
+}
+
+static int on_integer(void *sink, int64_t value) {
+  peri_builder *b = sink;
+  if (value > SAFE_INTEGER || value < -SAFE_INTEGER) {
+    return wide_integer(b, (uint64_t)value, false);
+  }
+  lua_pushnumber(b->L, (lua_Number)value);
+  return put(b);
+}
+
+static int on_uinteger(void *sink, uint64_t value) {
+  return wide_integer(sink, value, true);
+}
+
+static int on_string(void *sink, const char *text, size_t len) {
+  peri_builder *b = sink;
+  lua_pushlstring(b->L, text, len);
+  return put(b);
+}
+
+static int on_bytes(void *sink, const uint8_t *data, size_t len) {
+  peri_builder *b = sink;
+  if (takes_key(b)) {
+    return on_string(sink, (const char *)data, len);
+  }
+  peri_value_push_bytes(b->L, data, len);
+  return put(b);
+}
+
+// Opens a table; the depth was checked by the decoder.
+static int begin(peri_builder *b, uint8_t kind, int slots, int entries) {
+  if (takes_key(b)) {
+    return refuse_key(b, "a list or map");
+  }
+  if (b->depth > PERI_VALUE_DEPTH_MAX ||
+      (b->depth % GROW_EVERY == 0 && !lua_checkstack(b->L, GROW_SLOTS))) {
+    return fail(b, PERI_ETOO_BIG, "nested too deep for the Lua stack");
+  }
+  lua_createtable(b->L, slots, entries);
+  b->frames[++b->depth].kind = kind;
+  b->frames[b->depth].count = 0;
+  if (b->typed) {
+    size_t len;
+    const char *name = lua_tolstring(b->L, -2, &len);
+    peri_value_push_class(b->L, name, len, kind == PERI_BUILD_LIST);
+    lua_setmetatable(b->L, -2);
+    lua_remove(b->L, -2);
+    b->typed = false;
+  }
+  return 0;
+}
+
+static int end(peri_builder *b) {
+  b->depth--;
+  return put(b);
+}
+
+static int table_size(size_t count, uint32_t guess) {
+  enum { BELIEVE = 1 << 16 };  // beyond that a table grows as it fills
+  return count == PERI_COUNT_UNKNOWN ? (int)guess : count > BELIEVE ? BELIEVE : (int)count;
+}
+
+static int on_list_begin(void *sink, size_t count) {
+  peri_builder *b = sink;
+  if (b->spread && b->depth == 0) {
+    b->frames[++b->depth].kind = PERI_BUILD_ARGS;
+    b->listed = true;
+    return 0;
+  }
+  bool typed = b->typed;
+  // Lua arrays begin at slot 1, and slot 0 wants its place too.
+  int rc = begin(b, PERI_BUILD_LIST, count == 0 ? 0 : table_size(count, hint.list) + 1, 0);
+  if (rc == 0 && count == 0 && !typed) {
+    peri_value_push(b->L, &peri_value_array_key);  // so that an empty list stays one
+    lua_setmetatable(b->L, -2);
+  }
+  return rc;
+}
+
+static int on_list_end(void *sink) {
+  peri_builder *b = sink;
+  if (b->frames[b->depth].kind == PERI_BUILD_ARGS) {
+    b->depth--;
+    return 0;
+  }
+  uint32_t count = b->frames[b->depth].count;
+  hint.list = count < HINT_MAX ? count : HINT_MAX;
+  return end(b);
+}
+
+static int on_map_begin(void *sink, size_t count) {
+  peri_builder *b = sink;
+  return begin(b, PERI_BUILD_MAP, 0, count == 0 ? 0 : table_size(count, hint.map));
+}
+
+static int on_key(void *sink, const char *text, size_t len) {
+  peri_builder *b = sink;
+  lua_pushlstring(b->L, text, len);
+  return 0;
+}
+
+static int on_any_key(void *sink) {
+  peri_builder *b = sink;
+  b->frames[b->depth].kind = PERI_BUILD_KEY;
+  return 0;
+}
+
+static int on_map_end(void *sink) {
+  peri_builder *b = sink;
+  uint32_t count = b->frames[b->depth].count;
+  hint.map = count < HINT_MAX ? count : HINT_MAX;
+  return end(b);
+}
+
+static int on_type(void *sink, const char *name, size_t len) {
+  peri_builder *b = sink;
+  if (b->typed || !lua_checkstack(b->L, GROW_SLOTS)) {
+    return fail(b, PERI_EINTERNAL, "a class must be followed by a list or map");
+  }
+  lua_pushlstring(b->L, name, len);
+  b->typed = true;
+  return 0;
+}
+
+static const peri_sink_ops ops = {
+    .null = on_null,
+    .boolean = on_boolean,
+    .integer = on_integer,
+    .uinteger = on_uinteger,
+    .number = on_number,
+    .string = on_string,
+    .bytes = on_bytes,
+    .list_begin = on_list_begin,
+    .list_end = on_list_end,
+    .map_begin = on_map_begin,
+    .key = on_key,
+    .any_key = on_any_key,
+    .map_end = on_map_end,
+    .type = on_type,
+};
+
+void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, peri_err *err,
+                       peri_sink *sink) {
+  b->L = L;
+  b->err = err;
+  b->int64 = int64;
+  b->depth = 0;
+  b->args = 0;
+  b->typed = false;
+  b->spread = false;
+  b->listed = false;
+  b->frames[0].kind = PERI_BUILD_ROOT;
+  *sink = (peri_sink){&ops, b};
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What the parts of the value adapter share: the registry keys, the marks on tables, the builder and
+// the walker themselves.
+#pragma once
+#include "lua/value.h"
+
+// LuaJIT's type number of FFI objects; lua.h has no name for it.
+#define PERI_LUA_TCDATA 10
+
+// Keys of the Lua registry, and of the marked metatables (see value_types.c), by their address.
+extern char peri_value_array_key;   // metatable of perilune.array
+extern char peri_value_bytes_key;   // metatable of perilune.bytes
+extern char peri_value_classes_key; // class name -> metatable, weak
+extern char peri_value_box_key;     // function(address, unsigned) -> int64 or uint64 cdata
+extern char peri_value_unbox_key;   // function(cdata, address) -> 1 int64, 2 uint64, 0 neither
+extern char peri_value_class_mark;  // in a metatable: class name
+extern char peri_value_list_mark;   // in a metatable: true when the table is a list
+
+// Pushes the registry's value of a key.
+static inline void peri_value_push(lua_State *L, const char *key) {
+  lua_pushlightuserdata(L, (void *)(uintptr_t)key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+// Pushes the metatable of a class; `list` when it marks lists.
+void peri_value_push_class(lua_State *L, const char *name, size_t len, bool list);
+// Pushes a perilune.bytes object with a copy of the data.
+void peri_value_push_bytes(lua_State *L, const void *data, size_t len);
+// The data of a perilune.bytes object at `index`, borrowed as long as it lives; false when it is
+// something else.
+bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out);
+
+// KEY is a map for which `any_key` announced that the next scalar is a key.
+enum { PERI_BUILD_ROOT, PERI_BUILD_ARGS, PERI_BUILD_LIST, PERI_BUILD_MAP, PERI_BUILD_KEY };
+
+typedef struct peri_builder {
+  lua_State *L;
+  peri_err *err;
+  peri_int64_mode int64;
+  uint32_t depth;
+  int args;     // pushed so far, when the outermost list is arguments
+  bool typed;   // a class name waits on the stack for the next list or map
+  bool spread;  // the outermost list is pushed element by element
+  bool listed;  // and there was one
+  struct {
+    uint8_t kind;
+    uint32_t count;  // of list elements
+  } frames[PERI_VALUE_DEPTH_MAX + 2];
+} peri_builder;
+
+void peri_builder_init(peri_builder *builder, lua_State *L, peri_int64_mode int64, peri_err *err,
+                       peri_sink *sink);
+
+// Feeds the value at `index` (absolute), or `count` values from there on as a list, to `sink`.
+// `err` may hold a sink's reason; the walker puts the path in front of it. Never raises.
+int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, peri_sink *sink,
+                    peri_err *err);
+int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *limits,
+                   peri_sink *sink, peri_err *err);
+
+// Calls the Lua serializer of this VM that stands behind `serializer` (value_plugin.c).
+int peri_value_plugin_decode(lua_State *L, const peri_serializer *serializer, peri_bytes in,
+                             peri_err *err);
+int peri_value_plugin_encode(lua_State *L, int index, const peri_serializer *serializer,
+                             peri_buf *out, peri_err *err);

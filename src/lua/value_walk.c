@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+// The walker: feeds a Lua value to a sink in one pass over each table. It allocates nothing in the
+// VM once the stack is large enough (growing it is protected), so it never raises, and a half
+// written value can always be cut off.
+#include "lua/value_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum {
+  SLOTS_PER_LEVEL = 2,
+  SLOTS_FOR_WORK = 8,
+  LEVELS_AT_FIRST = 6,  // with these, LUA_MINSTACK is enough
+  REASON_MAX = 256,
+};
+
+#define SAFE_INTEGER 9007199254740992.0
+
+// An open table. Its current key is in `index`, or on the Lua stack at `key` when that is not 0.
+typedef struct place {
+  const struct place *parent;
+  int key;
+  int index;
+} place;
+
+typedef struct walker {
+  lua_State *L;
+  const peri_sink_ops *ops;
+  void *sink;
+  peri_err *err;
+  uint32_t depth;
+  uint32_t max_depth;
+  uint32_t elements;  // budget left
+  bool args;          // the outermost list is a call's arguments
+  bool named;         // `err` already names the path
+} walker;
+
+static int walk(walker *w, int index, const place *parent);
+
+// ---- errors: the path is read off the Lua stack, so that success pays nothing for it ------------
+
+static size_t add_place(lua_State *L, const place *p, char *text, size_t size) {
+  if (p->key == 0) {
+    return (size_t)snprintf(text, size, "[%d]", p->index);
+  }
+  if (lua_type(L, p->key) == LUA_TSTRING) {
+    return (size_t)snprintf(text, size, ".%.40s", lua_tostring(L, p->key));
+  }
+  if (lua_type(L, p->key) == LUA_TNUMBER) {
+    return (size_t)snprintf(text, size, "[%.14g]", lua_tonumber(L, p->key));
+  }
+  return (size_t)snprintf(text, size, "[%s]", lua_typename(L, lua_type(L, p->key)));
+}
+
+static size_t add_path(lua_State *L, const place *p, char *text, size_t size) {
+  size_t used = p->parent != NULL ? add_path(L, p->parent, text, size) : 0;
+  return used + 1 >= size ? used : used + add_place(L, p, text + used, size - used);
+}
+
+static int fail(walker *w, int code, const place *p, const char *reason) {
+  char path[120] = "";
+  if (p != NULL) {
+    add_path(w->L, p, path, sizeof path);
+  }
+  w->named = true;
+  return peri_fail(w->err, code, "%s%s: %s", w->args ? "args" : "value", path, reason);
+}
+
+// Puts the path in front of the reason that the sink gave.
+static int sink_failed(walker *w, int code, const place *p) {
+  char reason[REASON_MAX];
+  const char *text = w->err != NULL && w->err->code != 0 ? w->err->text : peri_code_text(code);
+  snprintf(reason, sizeof reason, "%s", text);
+  return fail(w, code, p, reason);
+}
+
+static int refuse(walker *w, const place *p, const char *type) {
+  char reason[REASON_MAX];
+  snprintf(reason, sizeof reason,
+           "%s cannot be encoded; use nil, booleans, numbers, strings, tables or perilune.bytes",
+           type);
+  return fail(w, PERI_EBAD_REQUEST, p, reason);
+}
+
+// ---- scalars ------------------------------------------------------------------------------------
+
+static int number(walker *w, double value) {
+  if (value >= -SAFE_INTEGER && value <= SAFE_INTEGER && (double)(int64_t)value == value &&
+      (value != 0 || !signbit(value))) {
+    return w->ops->integer(w->sink, (int64_t)value);
+  }
+  return w->ops->number(w->sink, value);
+}
+
+static int cdata(walker *w, int index, const place *p) {
+  lua_State *L = w->L;
+  uint64_t bits = 0;
+  peri_value_push(L, &peri_value_unbox_key);
+  lua_pushvalue(L, index);
+  lua_pushlightuserdata(L, &bits);
+  int kind = 0;
+  if (lua_pcall(L, 2, 1, 0) == 0) {
+    kind = (int)lua_tointeger(L, -1);
+  }
+  lua_pop(L, 1);
+  if (kind == 0) {
+    return refuse(w, p, "cdata other than int64_t and uint64_t");
+  }
+  if (kind == 2 && bits > INT64_MAX) {
+    return w->ops->uinteger(w->sink, bits);
+  }
+  return w->ops->integer(w->sink, (int64_t)bits);
+}
+
+static int userdata(walker *w, int index, const place *p) {
+  peri_bytes bytes;
+  if (!peri_value_to_bytes(w->L, index, &bytes)) {
+    return refuse(w, p, "userdata");
+  }
+  return w->ops->bytes(w->sink, bytes.ptr, bytes.len);
+}
+
+// ---- tables -------------------------------------------------------------------------------------
+
+static int count_element(walker *w, const place *p) {
+  if (w->elements == 0) {
+    return fail(w, PERI_ETOO_BIG, p, "more elements than the limit");
+  }
+  w->elements--;
+  return 0;
+}
+
+static int list(walker *w, int index, size_t count, bool holes, const place *parent) {
+  place p = {parent, 0, 0};
+  if (count > w->elements) {
+    return fail(w, PERI_ETOO_BIG, parent, "more elements than the limit");
+  }
+  w->elements -= (uint32_t)count;
+  int rc = w->ops->list_begin(w->sink, count);
+  if (rc != 0) {
+    return sink_failed(w, rc, parent);
+  }
+  for (size_t i = 1; i <= count; i++) {
+    p.index = (int)i;
+    lua_rawgeti(w->L, index, (int)i);
+    if (!holes && lua_isnil(w->L, -1)) {
+      return fail(w, PERI_EBAD_REQUEST, &p,
+                  "a hole in a list; use perilune.null, or perilune.array for the whole list");
+    }
+    rc = walk(w, lua_gettop(w->L), &p);
+    if (rc != 0) {
+      return rc;
+    }
+    lua_pop(w->L, 1);
+  }
+  rc = w->ops->list_end(w->sink);
+  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+}
+
+static int key(walker *w, int index, const place *p) {
+  lua_State *L = w->L;
+  int rc;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    size_t len;
+    const char *text = lua_tolstring(L, index, &len);
+    rc = w->ops->key(w->sink, text, len);
+  } else if (lua_type(L, index) == LUA_TNUMBER || lua_type(L, index) == LUA_TBOOLEAN) {
+    rc = w->ops->any_key(w->sink);
+    if (rc == 0) {
+      rc = lua_type(L, index) == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
+                                             : w->ops->boolean(w->sink, lua_toboolean(L, index));
+    }
+  } else {
+    return refuse(w, p, "a key that is neither string, number nor boolean");
+  }
+  return rc != 0 ? sink_failed(w, rc, p) : 0;
+}
+
+static int map(walker *w, int index, const place *parent) {
+  lua_State *L = w->L;
+  place p = {parent, 0, 0};
+  int rc = w->ops->map_begin(w->sink, PERI_COUNT_UNKNOWN);
+  if (rc != 0) {
+    return sink_failed(w, rc, parent);
+  }
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    int top = lua_gettop(L);
+    p.key = top - 1;
+    rc = count_element(w, &p);
+    rc = rc != 0 ? rc : key(w, top - 1, &p);
+    rc = rc != 0 ? rc : walk(w, top, &p);
+    if (rc != 0) {
+      return rc;
+    }
+    lua_pop(L, 1);
+  }
+  rc = w->ops->map_end(w->sink);
+  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+}
+
+// Whether the keys of a table with the border `count` > 0 are exactly 1..count, counted one by one.
+static bool only_indices(lua_State *L, int index, size_t count) {
+  size_t seen = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    double n = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+    if (!(n >= 1 && n <= (double)count) || n != floor(n)) {
+      lua_pop(L, 1);
+      return false;
+    }
+    seen++;
+  }
+  return seen == count;
+}
+
+// Usually the items fill the array part: then nothing follows the last one, and only slot 0, which
+// lies in front, and holes (found while walking) could still spoil the list.
+static bool is_list(lua_State *L, int index, size_t count) {
+  lua_rawgeti(L, index, 0);
+  bool zero = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (zero) {
+    return false;
+  }
+  lua_pushnumber(L, (lua_Number)count);
+  if (!lua_next(L, index)) {
+    return true;
+  }
+  lua_pop(L, 2);
+  return only_indices(L, index, count);
+}
+
+// Reads the marks of a metatable: whether the table is a list, and its class.
+static int marks(walker *w, int index, bool *is_marked_list, const place *p) {
+  lua_State *L = w->L;
+  if (!lua_getmetatable(L, index)) {
+    return 0;
+  }
+  int rc = 0;
+  lua_pushlightuserdata(L, &peri_value_list_mark);
+  lua_rawget(L, -2);
+  *is_marked_list = lua_toboolean(L, -1);
+  lua_pushlightuserdata(L, &peri_value_class_mark);
+  lua_rawget(L, -3);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    size_t len;
+    const char *name = lua_tolstring(L, -1, &len);
+    rc = w->ops->type(w->sink, name, len);
+  }
+  lua_pop(L, 3);
+  return rc != 0 ? sink_failed(w, rc, p) : 0;
+}
+
+static int grow(lua_State *L) {
+  lua_State *target = lua_touserdata(L, 1);
+  lua_checkstack(target, SLOTS_PER_LEVEL * (int)PERI_VALUE_DEPTH_MAX + SLOTS_FOR_WORK);
+  return 0;
+}
+
+static int table(walker *w, int index, const place *parent) {
+  if (w->depth == w->max_depth) {
+    return fail(w, PERI_ETOO_BIG, parent, "nested deeper than the limit; is there a cycle?");
+  }
+  if (w->depth == LEVELS_AT_FIRST && lua_cpcall(w->L, grow, w->L) != 0) {
+    lua_pop(w->L, 1);
+    return fail(w, PERI_ENO_MEMORY, parent, "out of memory");
+  }
+  bool marked_list = false;
+  int rc = marks(w, index, &marked_list, parent);
+  if (rc != 0) {
+    return rc;
+  }
+  w->depth++;
+  size_t count = lua_objlen(w->L, index);
+  if (marked_list) {
+    rc = list(w, index, count, true, parent);
+  } else if (count > 0 && is_list(w->L, index, count)) {
+    rc = list(w, index, count, false, parent);
+  } else {
+    rc = map(w, index, parent);
+  }
+  w->depth--;
+  return rc;
+}
+
+// ---- any value ----------------------------------------------------------------------------------
+
+static int scalar(walker *w, int index, int type, const place *p) {
+  lua_State *L = w->L;
+  switch (type) {
+    case LUA_TNIL:
+      return w->ops->null(w->sink);
+    case LUA_TBOOLEAN:
+      return w->ops->boolean(w->sink, lua_toboolean(L, index));
+    case LUA_TNUMBER:
+      return number(w, lua_tonumber(L, index));
+    case LUA_TSTRING: {
+      size_t len;
+      const char *text = lua_tolstring(L, index, &len);
+      return w->ops->string(w->sink, text, len);
+    }
+    case LUA_TLIGHTUSERDATA:
+      return lua_touserdata(L, index) == NULL ? w->ops->null(w->sink)
+                                              : refuse(w, p, "light userdata");
+    case LUA_TUSERDATA:
+      return userdata(w, index, p);
+    case PERI_LUA_TCDATA:
+      return cdata(w, index, p);
+    default:
+      return refuse(w, p, lua_typename(L, type));
+  }
+}
+
+static int walk(walker *w, int index, const place *p) {
+  int type = lua_type(w->L, index);
+  if (type == LUA_TTABLE) {
+    return table(w, index, p);
+  }
+  int rc = scalar(w, index, type, p);
+  // A refusal of ours already names the path; the sinks' reasons do not.
+  return rc != 0 && !w->named ? sink_failed(w, rc, p) : rc;
+}
+
+static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_sink *sink,
+                 peri_err *err) {
+  w->L = L;
+  w->ops = sink->ops;
+  w->sink = sink->self;
+  w->err = err;
+  w->depth = 0;
+  w->max_depth = peri_value_depth(limits);
+  w->elements = limits->elements;
+  w->args = false;
+  w->named = false;
+  if (err != NULL) {
+    err->code = 0;
+  }
+}
+
+int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, peri_sink *sink,
+                    peri_err *err) {
+  walker w;
+  init(&w, L, limits, sink, err);
+  return walk(&w, index, NULL);
+}
+
+int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *limits,
+                   peri_sink *sink, peri_err *err) {
+  walker w;
+  init(&w, L, limits, sink, err);
+  w.args = true;
+  place p = {NULL, 0, 0};
+  int rc = w.ops->list_begin(w.sink, (size_t)count);
+  for (int i = 0; i < count && rc == 0; i++) {
+    p.index = i + 1;
+    rc = walk(&w, first + i, &p);
+  }
+  return rc != 0 ? rc : w.ops->list_end(w.sink);
+}
