@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "cluster/balance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cluster/node.h"
+
+struct peri_balance {
+  peri_random random;
+};
+
+peri_balance *peri_balance_new(double seed) {
+  peri_balance *balance = peri_malloc(sizeof *balance);
+  uint64_t bits;
+  memcpy(&bits, &seed, sizeof bits);
+  peri_random_init(&balance->random, bits);
+  return balance;
+}
+
+void peri_balance_free(peri_balance *balance) {
+  free(balance);
+}
+
+uint32_t peri_balance_below(peri_balance *balance, uint32_t n) {
+  return peri_random_below(&balance->random, n);
+}
+
+uint32_t peri_balance_p2c(peri_balance *balance, peri_counters **list, uint32_t n) {
+  if (n < 2) {
+    return 0;
+  }
+  uint32_t a = peri_random_below(&balance->random, n);
+  uint32_t b = peri_random_below(&balance->random, n - 1);
+  b += b >= a;
+  double now = peri_counters_now();
+  return peri_counters_load(list[b], now) < peri_counters_load(list[a], now) ? b : a;
+}
+
+uint32_t peri_balance_weighted(peri_balance *balance, peri_counters **list, uint32_t n) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    sum += list[i]->weight;
+  }
+  if (sum == 0) {
+    return peri_random_below(&balance->random, n);
+  }
+  uint64_t left = (uint64_t)(peri_random_unit(&balance->random) * (double)sum);
+  for (uint32_t i = 0; i < n; i++) {
+    if (left < list[i]->weight) {
+      return i;
+    }
+    left -= list[i]->weight;
+  }
+  return n - 1;
+}
+
+static double value_of(const peri_counters *counters, int32_t field, double now) {
+  switch (field) {
+    case 0:
+      return counters->active;
+    case 1:
+      return counters->latency;
+    case 2:
+      return (double)counters->errors;
+    case 3:
+      return (double)counters->calls;
+    default:
+      return peri_counters_load(counters, now);
+  }
+}
+
+uint32_t peri_balance_min(peri_balance *balance, peri_counters **list, uint32_t n, int32_t field) {
+  double now = peri_counters_now();
+  double best = value_of(list[0], field, now);
+  uint32_t at = 0;
+  uint32_t equals = 1;
+  for (uint32_t i = 1; i < n; i++) {
+    double value = value_of(list[i], field, now);
+    if (value < best) {
+      best = value;
+      at = i;
+      equals = 1;
+    } else if (!(value > best) && peri_random_below(&balance->random, ++equals) == 0) {
+      at = i;
+    }
+  }
+  return at;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// Interned nodes live in one small hash table under one mutex: it is taken when a node list changes
+// or a total is read, never per call. Counters are written by their VM alone; another thread reads
+// only `active`, so only that one is accessed atomically.
+#include "cluster/node.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define BUCKETS 1024u
+
+struct peri_node {
+  peri_node *chain;         // same bucket
+  peri_counters *counters;  // of all VMs, under `lock`
+  uint32_t refs;            // under `lock`
+  atomic_uint connected;
+  atomic_bool offline;
+  _Atomic(double) ejected_until;
+  char address[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static peri_node *buckets[BUCKETS];
+static uint32_t interned;
+static _Thread_local double last_now;
+
+static double clock_ms(void) {
+  last_now = (double)peri_env->hrtime() / 1e6;
+  return last_now;
+}
+
+double peri_counters_now(void) {
+  return last_now > 0 ? last_now : clock_ms();
+}
+
+static peri_node **bucket_of(const char *address) {
+  uint32_t hash = 2166136261u;
+  for (const char *p = address; *p; p++) {
+    hash = (hash ^ (uint8_t)*p) * 16777619u;
+  }
+  return &buckets[hash % BUCKETS];
+}
+
+static peri_node *intern(const char *address) {
+  peri_node **bucket = bucket_of(address);
+  for (peri_node *node = *bucket; node; node = node->chain) {
+    if (strcmp(node->address, address) == 0) {
+      return node;
+    }
+  }
+  size_t size = strlen(address) + 1;
+  peri_node *node = peri_calloc(1, sizeof *node + size);
+  memcpy(node->address, address, size);
+  node->chain = *bucket;
+  *bucket = node;
+  interned++;
+  return node;
+}
+
+static void forget(peri_node *node) {
+  peri_node **at = bucket_of(node->address);
+  while (*at != node) {
+    at = &(*at)->chain;
+  }
+  *at = node->chain;
+  interned--;
+  free(node);
+}
+
+peri_counters *peri_counters_new(const char *address) {
+  peri_counters *counters = peri_calloc(1, sizeof *counters);
+  counters->weight = 100;
+  pthread_mutex_lock(&lock);
+  counters->node = intern(address);
+  counters->node->refs++;
+  counters->next = counters->node->counters;
+  counters->node->counters = counters;
+  pthread_mutex_unlock(&lock);
+  return counters;
+}
+
+void peri_counters_free(peri_counters *counters) {
+  if (!counters) {
+    return;
+  }
+  pthread_mutex_lock(&lock);
+  peri_node *node = counters->node;
+  peri_counters **at = &node->counters;
+  while (*at != counters) {
+    at = &(*at)->next;
+  }
+  *at = counters->next;
+  if (--node->refs == 0) {
+    forget(node);
+  }
+  pthread_mutex_unlock(&lock);
+  free(counters);
+}
+
+double peri_counters_begin(peri_counters *counters) {
+  __atomic_store_n(&counters->active, counters->active + 1, __ATOMIC_RELAXED);
+  counters->calls++;
+  return clock_ms();
+}
+
+// A peak is believed at once, an improvement slowly: a node that gets slow must lose traffic within
+// a call, one that had a lucky call must not be flooded.
+void peri_counters_sample(peri_counters *counters, double now, double latency, bool failed) {
+  if (failed) {
+    // A node that fails fast would look like the fastest of all and draw all traffic.
+    latency = fmin(fmax(fmax(latency, counters->latency) * 2, 1.0), 10000.0);
+    counters->errors++;
+  }
+  latency = fmax(latency, 1e-3);
+  if (latency >= counters->latency) {
+    counters->latency = latency;
+  } else {
+    double keep = exp((counters->stamp - now) / PERI_LATENCY_DECAY_MS);
+    counters->latency = counters->latency * keep + latency * (1 - keep);
+  }
+  counters->stamp = now;
+}
+
+void peri_counters_done(peri_counters *counters, double began, bool failed) {
+  if (counters->active > 0) {
+    __atomic_store_n(&counters->active, counters->active - 1, __ATOMIC_RELAXED);
+  }
+  double now = clock_ms();
+  peri_counters_sample(counters, now, now - began, failed);
+}
+
+double peri_counters_load(const peri_counters *counters, double now) {
+  if (counters->weight == 0) {
+    return HUGE_VAL;
+  }
+  double queue = (double)counters->active + 1;
+  double latency = counters->latency;
+  if (latency <= 0) {
+    // Unknown: welcome to one call, and to more only when nobody else is idle either.
+    return counters->active == 0 ? 0 : 1e6 * queue / counters->weight;
+  }
+  double idle = now - counters->stamp;
+  if (idle > PERI_LATENCY_DECAY_MS / 100) {
+    latency *= exp(-idle / PERI_LATENCY_DECAY_MS);
+  }
+  return latency * queue / counters->weight;
+}
+
+uint32_t peri_node_total(peri_node *node) {
+  uint32_t total = 0;
+  pthread_mutex_lock(&lock);
+  for (peri_counters *c = node->counters; c; c = c->next) {
+    total += __atomic_load_n(&c->active, __ATOMIC_RELAXED);
+  }
+  pthread_mutex_unlock(&lock);
+  return total;
+}
+
+void peri_node_connect(peri_node *node, int32_t by) {
+  atomic_fetch_add(&node->connected, (unsigned)by);
+}
+
+uint32_t peri_node_connected(const peri_node *node) {
+  return atomic_load(&node->connected);
+}
+
+void peri_node_set_offline(peri_node *node, bool offline) {
+  atomic_store(&node->offline, offline);
+}
+
+bool peri_node_offline(const peri_node *node) {
+  return atomic_load(&node->offline);
+}
+
+void peri_node_eject(peri_node *node, double until) {
+  atomic_store(&node->ejected_until, until);
+}
+
+bool peri_node_ejected(const peri_node *node, double now) {
+  return atomic_load(&node->ejected_until) > now;
+}
+
+uint32_t peri_node_count(void) {
+  pthread_mutex_lock(&lock);
+  uint32_t count = interned;
+  pthread_mutex_unlock(&lock);
+  return count;
+}

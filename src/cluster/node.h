@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// Nodes: process-wide state by address and the counters each VM keeps. The functions are those of
+// node_ffi.h; this header adds what only C needs.
+#pragma once
+#include "cluster/node_ffi.h"
+
+// Milliseconds after which a latency nobody confirmed has lost 63 % of its weight.
+#define PERI_LATENCY_DECAY_MS 10000.0
+
+// Time of this thread's last begin or done: a clock that costs nothing, good enough for decay.
+double peri_counters_now(void);

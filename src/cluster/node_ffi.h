@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What Lua does with nodes through the FFI: counters, the choosing kernels, the retry budget.
+//
+// A node is an address. `peri_node` is its state in the whole process, interned by address;
+// `peri_counters` is what one VM knows about it, and survives every change of the node list for as
+// long as somebody holds it. Lua reads the fields of peri_counters directly, only its own VM writes
+// them. Times are milliseconds of the monotonic clock.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(default)
+/* FFI-BEGIN */
+typedef struct peri_node peri_node;
+typedef struct peri_budget peri_budget;
+typedef struct peri_balance peri_balance;
+
+typedef struct peri_counters {
+  double latency;    // peak EWMA in ms, 0 = no sample yet
+  double stamp;      // when latency was last touched
+  uint64_t calls;    // attempts begun
+  uint64_t errors;   // attempts that failed for a reason of the node, not of the call
+  uint32_t active;   // attempts in flight
+  uint32_t weight;   // share of traffic it should get, 0 = none while others have some
+  peri_node *node;   // kept
+  struct peri_counters *next;  // private to node.c
+} peri_counters;
+
+// The counters of this VM for an address, all zero with weight 100. Returns owned; give back with
+// peri_counters_free, never while a call is between begin and done.
+peri_counters *peri_counters_new(const char *address);
+void peri_counters_free(peri_counters *counters);
+// One attempt starts; returns its start time for peri_counters_done.
+double peri_counters_begin(peri_counters *counters);
+// It ended. `failed`: the node is to blame (no answer, refused, overloaded).
+void peri_counters_done(peri_counters *counters, double began, bool failed);
+// The same with the times given, for specs and replay.
+void peri_counters_sample(peri_counters *counters, double now, double latency, bool failed);
+// What a choice compares, the smaller the better: decayed latency times the queue, by weight.
+double peri_counters_load(const peri_counters *counters, double now);
+
+// Process-wide state of the address. Any thread.
+uint32_t peri_node_total(peri_node *node);                // attempts in flight in all VMs
+void peri_node_connect(peri_node *node, int32_t by);      // +1 / -1 connections of a VM
+uint32_t peri_node_connected(const peri_node *node);
+void peri_node_set_offline(peri_node *node, bool offline);
+bool peri_node_offline(const peri_node *node);
+void peri_node_eject(peri_node *node, double until);      // 0 = take back
+bool peri_node_ejected(const peri_node *node, double now);
+uint32_t peri_node_count(void);                           // addresses interned, for leak checks
+
+// Chooses among `n` counters (n > 0) and returns an index from 0 on.
+peri_balance *peri_balance_new(double seed);
+void peri_balance_free(peri_balance *balance);
+uint32_t peri_balance_p2c(peri_balance *balance, peri_counters **list, uint32_t n);
+uint32_t peri_balance_weighted(peri_balance *balance, peri_counters **list, uint32_t n);
+// `field`: 0 active, 1 latency, 2 errors, 3 calls, 4 load. Among equals each has the same chance.
+uint32_t peri_balance_min(peri_balance *balance, peri_counters **list, uint32_t n, int32_t field);
+uint32_t peri_balance_below(peri_balance *balance, uint32_t n);
+
+// Retry budget of a service in the whole process: `ratio` of its calls plus `per_second`.
+peri_budget *peri_budget_ref(const char *service, double ratio, double per_second);
+void peri_budget_unref(peri_budget *budget);
+// `calls` were begun since the last time; may one more attempt be made now? Any thread.
+bool peri_budget_take(peri_budget *budget, double calls);
+/* FFI-END */
+#pragma GCC visibility pop
