@@ -5,7 +5,9 @@
 // Reading. `data` is called with all bytes not yet consumed, contiguous in `block`. It returns how
 // many it consumed (what is left is presented again, with more behind it), or a negative PERI_E*,
 // which closes the channel with that code. It may set *need to the total length of the unit that
-// begins at the first byte left, so that the channel reads it into one block of the right size.
+// begins at the first byte left, so that the channel reads it into one block of the right size and
+// calls `data` again only when all of it is there. Bytes left because the owner paused the channel
+// are presented again after it resumed.
 // Whoever keeps pointers into the bytes beyond the call keeps a reference on `block`.
 //
 // Writing. Append to peri_channel_out() and call peri_channel_touch(); or hand over a block by
@@ -29,7 +31,8 @@ typedef struct peri_channel_handler {
                   size_t len, size_t *need);
   // Output fell below half of high_water after having been above it. May be NULL.
   void (*writable)(void *arg, peri_channel *channel);
-  // `code` is 0 for an orderly end by the peer, else PERI_E*.
+  // `code` is 0 for an orderly end by the peer, PERI_ECLOSED for one in the middle of a unit or a
+  // reset, else PERI_E*.
   void (*closed)(void *arg, peri_channel *channel, int code);
 } peri_channel_handler;
 
@@ -44,7 +47,9 @@ typedef struct peri_channel_limits {
   ((peri_channel_limits){1u << 20, 64u << 20, 10000u, (8u << 20) + (64u << 10)})
 
 // Turns the bytes of a channel into others: TLS, PROXY headers. State lives in the transform.
-// encode: `plain` is everything queued since the last flush; appends wire bytes to `wire`.
+// encode: `plain` is queued output, in order, in one or more calls per flush; appends wire bytes to
+// `wire`. It is also called with no bytes when the channel starts (a client's hello). Plain bytes it
+// cannot send yet it keeps, and sends them through `reply` of a later decode.
 // decode: appends plain bytes to `plain`; consumes all of `wire`. May append to `reply` bytes that
 // must be sent (a handshake). Both return 0 or PERI_E*, which closes the channel. `free` ends it.
 typedef struct peri_transform_ops {
@@ -63,7 +68,7 @@ typedef struct peri_transport_ops {
   // negative code and no callback. `address` is what follows the scheme: "127.0.0.1:80",
   // "[::1]:80", "/run/x.sock", "name".
   int (*connect)(peri_loop *loop, const char *address, uint32_t timeout_ms,
-                 peri_connected_fn connected, void *arg);
+                 peri_connected_fn connected, void *arg, peri_err *err);
 } peri_transport_ops;
 
 // Borrowed; NULL when unknown.
@@ -105,8 +110,11 @@ void peri_channel_pause(peri_channel *channel);
 void peri_channel_resume(peri_channel *channel);
 
 void peri_channel_close(peri_channel *channel, int code);
-// Writes what is queued, then closes with 0; bounded by stall_ms.
+// Writes what is queued, says that no more comes, and closes with 0 once the peer has ended too (so
+// that what it has not read is not thrown away), or after a second. Input is no longer presented.
+// Writing is bounded by stall_ms.
 void peri_channel_finish(peri_channel *channel);
+// After close or finish.
 bool peri_channel_is_closing(const peri_channel *channel);
 
 peri_loop *peri_channel_loop(const peri_channel *channel);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // One thread's event loop and the shape of its turn:
 //
-//   poll -> read every readable channel (frames are cut, work is queued by the owner)
-//        -> drain: `on_drain`, the one place where queued work runs
+//   poll -> read every readable channel (frames are cut, work is queued by the owner), messages
+//        -> timers that are due
+//        -> drain: `on_drain`, the one place where queued work runs; every turn, before it blocks
 //        -> flush: each touched channel is written once
 //        -> poll again; without blocking while `on_drain` says that work is left
 //
@@ -32,7 +33,7 @@ struct peri_loop {
   uint64_t now_ns;         // hrtime at the start of this turn; refresh with peri_loop_update
   uint64_t turns;          // turns since start; a supervisor sees a stuck loop by it (atomic)
   peri_wheel *wheel;       // owned; its clock is now_ns / 1e6
-  peri_list touched;       // channels to flush at the end of this turn
+  peri_list touched;       // channels to flush at the end of this turn (channel.c)
   peri_block *read_block;  // owned; where channels without a partial unit read into
   peri_random random;      // seeded per loop
   // Runs queued work for at most one slice; returns true when work is left. May be NULL.
@@ -57,7 +58,8 @@ int peri_loop_fini(peri_loop *loop);
 // Any thread: queues `message` (keeps it until run) and wakes the loop. After peri_loop_stop
 // messages are still accepted; fini runs what is left.
 void peri_loop_post(peri_loop *loop, peri_message *message);
-// Asks for a drain in this turn although no I/O happened (work was queued by a timer, say).
+// Asks for another drain before the loop blocks (work was queued outside a turn, or by on_drain
+// itself after its slice).
 void peri_loop_want_drain(peri_loop *loop);
 // Reads the clock again. Turn code that ran long calls this before it decides on time.
 void peri_loop_update(peri_loop *loop);

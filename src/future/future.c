@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "future/future.h"
+
+#include "base/mem.h"
+
+void peri_futures_init(peri_futures *futures, uint32_t limit) {
+  *futures = (peri_futures){0};
+  peri_slots_init(&futures->slots, sizeof(peri_future), limit);
+}
+
+void peri_futures_fini(peri_futures *futures) {
+  peri_check(futures->slots.live == 0);
+  peri_slots_fini(&futures->slots);
+}
+
+static void finish(peri_futures *futures, peri_future *future, int code) {
+  future->state = PERI_FUTURE_DONE;
+  future->code = code;
+  futures->completed++;
+  future->done(future);  // may release it
+}
+
+static void on_deadline(peri_timer *timer) {
+  peri_future *future = peri_container(timer, peri_future, deadline);
+  peri_futures *futures = future->table;
+  futures->timeouts++;
+  finish(futures, future, PERI_ETIMEOUT);
+}
+
+peri_future *peri_future_new(peri_futures *futures, void (*done)(peri_future *), void *owner) {
+  peri_id id;
+  peri_future *future = peri_slots_take(&futures->slots, &id);
+  if (future == NULL) {
+    return NULL;
+  }
+  future->id = id;
+  future->table = futures;
+  future->done = done;
+  future->owner = owner;
+  future->state = PERI_FUTURE_PENDING;
+  future->deadline.fire = on_deadline;
+  peri_list_init(&future->deadline.link);
+  peri_list_init(&future->link);
+  return future;
+}
+
+static void disarm(peri_futures *futures, peri_future *future) {
+  if (!peri_list_empty(&future->deadline.link)) {
+    futures->disarm(futures->timers, &future->deadline);
+  }
+}
+
+void peri_future_arm(peri_futures *futures, peri_future *future, uint64_t delay_ms) {
+  if (future->state == PERI_FUTURE_PENDING) {
+    futures->arm(futures->timers, &future->deadline, delay_ms);
+  }
+}
+
+int peri_future_complete(peri_futures *futures, peri_id id, int code) {
+  peri_future *future = peri_future_get(futures, id);
+  if (future == NULL || future->state != PERI_FUTURE_PENDING) {
+    futures->late++;
+    return 0;
+  }
+  disarm(futures, future);
+  finish(futures, future, code);
+  return 1;
+}
+
+int peri_future_cancel(peri_futures *futures, peri_id id) {
+  peri_future *future = peri_future_get(futures, id);
+  if (future == NULL || future->state != PERI_FUTURE_PENDING) {
+    return 0;
+  }
+  futures->cancelled++;
+  disarm(futures, future);
+  finish(futures, future, PERI_ECANCELLED);
+  return 1;
+}
+
+void peri_future_release(peri_futures *futures, peri_future *future) {
+  disarm(futures, future);
+  peri_list_remove(&future->link);
+  peri_block_unref(future->block);
+  peri_slots_release(&futures->slots, future->id);
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+// The turn runs in libuv's check phase, right after the poll. Close callbacks come after it and
+// owners queue work outside it, so the prepare phase, right before the next poll, runs a second,
+// mostly empty turn when there is something left to do. The wheel is the only clock; one uv_timer
+// merely bounds the poll, so that an idle loop sleeps until the wheel's next stop.
+#include "transport/loop.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "transport/loop_priv.h"
+
+static void run_turn(peri_loop *loop) {
+  struct peri_loop_state *state = loop->state;
+  peri_loop_enter(loop);
+  __atomic_fetch_add(&loop->turns, 1, __ATOMIC_RELAXED);
+  state->wanted = false;
+  peri_wheel_advance(loop->wheel, peri_loop_now_ms(loop));
+  peri_channels_deliver(loop);
+  peri_channels_reap(loop);
+  state->left = loop->on_drain != NULL && loop->on_drain(loop, loop->on_drain_arg);
+  peri_channels_flush(loop);
+}
+
+static bool has_work(const peri_loop *loop) {
+  const struct peri_loop_state *state = loop->state;
+  return state->wanted || !peri_list_empty(&loop->touched) || !peri_list_empty(&state->ready) ||
+         !peri_list_empty(&state->closing);
+}
+
+static void on_bound(uv_timer_t *timer) {
+  struct peri_loop_state *state = timer->data;
+  state->timer_at = UINT64_MAX;
+}
+
+// A timer that wakes too early costs one empty turn, moving it costs a heap operation in each; so it
+// is only ever moved forward.
+static void bound_poll(peri_loop *loop) {
+  struct peri_loop_state *state = loop->state;
+  uint64_t next = peri_wheel_next(loop->wheel);
+  if (next == UINT64_MAX) {
+    return;
+  }
+  uint64_t at = peri_wheel_now(loop->wheel) + next;
+  if (at < state->timer_at) {
+    uint64_t now = peri_loop_now_ms(loop);
+    uv_timer_start(&state->timer, on_bound, at > now ? at - now : 0, 0);
+    state->timer_at = at;
+  }
+}
+
+static void on_check(uv_check_t *check) {
+  run_turn(check->data);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  (void)idle;
+}
+
+static void on_prepare(uv_prepare_t *prepare) {
+  peri_loop *loop = prepare->data;
+  struct peri_loop_state *state = loop->state;
+  if (has_work(loop)) {
+    run_turn(loop);
+  }
+  if (state->left || has_work(loop)) {
+    uv_idle_start(&state->idle, on_idle);
+  } else {
+    uv_idle_stop(&state->idle);
+    bound_poll(loop);
+  }
+  state->fresh = false;
+}
+
+// Oldest first: the stack is turned over before it is run.
+static void run_posted(peri_loop *loop) {
+  peri_message *stack = atomic_exchange_explicit(&loop->state->posted, NULL, memory_order_acquire);
+  peri_message *queue = NULL;
+  while (stack != NULL) {
+    peri_message *next = stack->next;
+    stack->next = queue;
+    queue = stack;
+    stack = next;
+  }
+  while (queue != NULL) {
+    peri_message *message = queue;
+    queue = message->next;  // `run` may free or post the message again
+    message->run(message, loop);
+  }
+}
+
+static void on_async(uv_async_t *async) {
+  peri_loop *loop = async->data;
+  peri_loop_enter(loop);
+  run_posted(loop);
+}
+
+static int init_handles(peri_loop *loop, struct peri_loop_state *state) {
+  if (uv_loop_init(&loop->uv) != 0) {
+    return PERI_ESYSTEM;
+  }
+  if (uv_async_init(&loop->uv, &state->async, on_async) != 0) {
+    uv_loop_close(&loop->uv);
+    return PERI_ESYSTEM;
+  }
+  uv_prepare_init(&loop->uv, &state->prepare);
+  uv_check_init(&loop->uv, &state->check);
+  uv_idle_init(&loop->uv, &state->idle);
+  uv_timer_init(&loop->uv, &state->timer);
+  uv_timer_init(&loop->uv, &state->guard);
+  state->prepare.data = state->check.data = state->async.data = loop;
+  state->timer.data = state;
+  uv_prepare_start(&state->prepare, on_prepare);
+  uv_check_start(&state->check, on_check);
+  return 0;
+}
+
+int peri_loop_init(peri_loop *loop) {
+  *loop = (peri_loop){0};
+  struct peri_loop_state *state = peri_calloc(1, sizeof *state);
+  if (init_handles(loop, state) != 0) {
+    free(state);
+    return PERI_ESYSTEM;
+  }
+  loop->state = state;
+  peri_list_init(&loop->touched);
+  peri_list_init(&state->ready);
+  peri_list_init(&state->closing);
+  peri_list_init(&state->inproc);
+  state->timer_at = UINT64_MAX;
+  peri_loop_update(loop);
+  loop->wheel = peri_wheel_new(peri_loop_now_ms(loop));
+  peri_random_init(&loop->random, peri_env->seed());
+  return 0;
+}
+
+void peri_loop_run(peri_loop *loop) {
+  loop->state->stopped = false;
+  while (!loop->state->stopped) {
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+  }
+}
+
+static void on_guard(uv_timer_t *timer) {
+  (void)timer;
+}
+
+void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms) {
+  if (timeout_ms == 0) {
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    return;
+  }
+  uv_update_time(&loop->uv);
+  uv_timer_start(&loop->state->guard, on_guard, timeout_ms, 0);
+  uv_run(&loop->uv, UV_RUN_ONCE);
+  uv_timer_stop(&loop->state->guard);
+}
+
+void peri_loop_stop(peri_loop *loop) {
+  loop->state->stopped = true;
+  uv_stop(&loop->uv);
+}
+
+void peri_loop_post(peri_loop *loop, peri_message *message) {
+  struct peri_loop_state *state = loop->state;
+  peri_message *head = atomic_load_explicit(&state->posted, memory_order_relaxed);
+  do {
+    message->next = head;
+  } while (!atomic_compare_exchange_weak_explicit(&state->posted, &head, message,
+                                                  memory_order_release, memory_order_relaxed));
+  // Whoever found the stack empty wakes the loop; the others' messages ride along.
+  if (head == NULL) {
+    uv_async_send(&state->async);
+  }
+}
+
+void peri_loop_want_drain(peri_loop *loop) {
+  loop->state->wanted = true;
+}
+
+void peri_loop_update(peri_loop *loop) {
+  loop->now_ns = peri_env->hrtime();
+}
+
+void peri_loop_arm(peri_loop *loop, peri_timer *timer, uint64_t delay_ms) {
+  // The wheel stands where the turn began, or at the tick it is firing; the delay counts from now.
+  uint64_t behind = peri_loop_now_ms(loop) - peri_wheel_now(loop->wheel);
+  if (peri_loop_now_ms(loop) < peri_wheel_now(loop->wheel)) {
+    behind = 0;
+  }
+  peri_wheel_arm(loop->wheel, timer, delay_ms < UINT64_MAX - behind ? delay_ms + behind : delay_ms);
+}
+
+void peri_loop_cancel(peri_loop *loop, peri_timer *timer) {
+  peri_wheel_cancel(loop->wheel, timer);
+}
+
+void peri_loop_lend(peri_loop *loop, peri_buf *buf) {
+  struct peri_loop_state *state = loop->state;
+  if (buf->cap == 0 && state->pooled != 0) {
+    *buf = state->pool[--state->pooled];
+  }
+}
+
+void peri_loop_take_back(peri_loop *loop, peri_buf *buf) {
+  struct peri_loop_state *state = loop->state;
+  if (buf->cap == 0 || buf->cap > PERI_OUT_KEEP || state->pooled == PERI_OUT_POOL) {
+    peri_buf_fini(buf);
+    return;
+  }
+  buf->len = 0;
+  state->pool[state->pooled++] = *buf;
+  *buf = (peri_buf){0};
+}
+
+static bool is_internal(const peri_loop *loop, const void *handle) {
+  const char *at = handle;
+  const char *state = (const char *)loop->state;
+  return at >= state && at < state + sizeof *loop->state;
+}
+
+typedef struct census {
+  peri_loop *loop;
+  int open;     // not ours and not closing
+  int closing;  // not ours
+} census;
+
+static void count_handle(uv_handle_t *handle, void *arg) {
+  census *counts = arg;
+  if (!is_internal(counts->loop, handle)) {
+    counts->open += !uv_is_closing(handle);
+    counts->closing += uv_is_closing(handle);
+  }
+}
+
+static void close_forgotten(uv_handle_t *handle, void *arg) {
+  (void)arg;
+  if (!uv_is_closing(handle)) {
+    uv_close(handle, NULL);
+  }
+}
+
+static census take_census(peri_loop *loop) {
+  census counts = {.loop = loop};
+  uv_walk(&loop->uv, count_handle, &counts);
+  return counts;
+}
+
+// Close callbacks may close and post more; each round makes progress, the bound is for our bugs.
+static void finish_closing(peri_loop *loop) {
+  for (int round = 0; round < 10000; round++) {
+    run_posted(loop);
+    peri_loop_turn(loop, 0);
+    if (take_census(loop).closing == 0 && loop->uv.active_reqs.count == 0 && !has_work(loop) &&
+        atomic_load(&loop->state->posted) == NULL) {
+      return;
+    }
+    if (loop->uv.active_reqs.count != 0) {
+      peri_loop_turn(loop, 10);  // a request on the thread pool cannot be hurried
+    }
+  }
+}
+
+int peri_loop_fini(peri_loop *loop) {
+  struct peri_loop_state *state = loop->state;
+  loop->on_drain = NULL;
+  finish_closing(loop);
+  int forgotten = take_census(loop).open + (int)state->inproc_open;
+  uv_walk(&loop->uv, close_forgotten, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  peri_check(uv_loop_close(&loop->uv) == 0);
+  while (state->pooled != 0) {
+    peri_buf_fini(&state->pool[--state->pooled]);
+  }
+  peri_block_unref(loop->read_block);
+  peri_wheel_free(loop->wheel);
+  free(state);
+  loop->state = NULL;
+  return forgotten;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What loop.c keeps, shared with the files of this folder and nobody else.
+#pragma once
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "transport/loop.h"
+
+enum {
+  PERI_READ_BLOCK = 256 * 1024,  // bytes of the block that idle channels read into
+  PERI_OUT_POOL = 16,            // output buffers kept for the next channel that writes
+  PERI_OUT_KEEP = 64 * 1024,     // bytes of the largest buffer worth keeping
+};
+
+struct peri_loop_state {
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_idle_t idle;    // active while the loop must not block
+  uv_timer_t timer;  // bounds the poll by the wheel's next stop
+  uv_timer_t guard;  // bounds one peri_loop_turn
+  uv_async_t async;
+  _Atomic(peri_message *) posted;  // newest first
+  peri_list ready;                 // channels with input that no descriptor announces
+  peri_list closing;               // channels without a descriptor whose `closed` is due
+  peri_list inproc;                // in-process listeners
+  uint64_t timer_at;               // loop time `timer` is armed for, UINT64_MAX when it is not
+  uint32_t inproc_open;            // in-process channels not closed yet
+  uint32_t pooled;                 // buffers in `pool`
+  bool fresh;                      // now_ns belongs to this turn
+  bool wanted;                     // a drain was asked for since the last one began
+  bool left;                       // the last drain left work
+  bool stopped;
+  peri_buf pool[PERI_OUT_POOL];  // empty, with memory
+};
+
+// The clock of this turn, read once. Every callback that enters code above calls it first.
+static inline void peri_loop_enter(peri_loop *loop) {
+  if (!loop->state->fresh) {
+    loop->state->fresh = true;
+    peri_loop_update(loop);
+  }
+}
+
+// Gives `buf` memory from the pool if it has none; takes it back when it is empty.
+void peri_loop_lend(peri_loop *loop, peri_buf *buf);
+void peri_loop_take_back(peri_loop *loop, peri_buf *buf);
+
+// In channel.c: what a turn does with the channels of the lists above.
+void peri_channels_deliver(peri_loop *loop);
+void peri_channels_reap(peri_loop *loop);
+void peri_channels_flush(peri_loop *loop);
