@@ -35,7 +35,7 @@ typedef struct walker {
   bool named;         // `err` already names the path
 } walker;
 
-static int walk(walker *w, int index, const place *parent);
+static int walk(walker *w, int index, int type, const place *parent);
 
 // ---- errors: the path is read off the Lua stack, so that success pays nothing for it ------------
 
@@ -140,18 +140,20 @@ static int list(walker *w, int index, size_t count, bool holes, const place *par
   if (rc != 0) {
     return sink_failed(w, rc, parent);
   }
+  int item = lua_gettop(w->L) + 1;
   for (size_t i = 1; i <= count; i++) {
     p.index = (int)i;
     lua_rawgeti(w->L, index, (int)i);
-    if (!holes && lua_isnil(w->L, -1)) {
+    int type = lua_type(w->L, item);
+    if (type == LUA_TNIL && !holes) {
       return fail(w, PERI_EBAD_REQUEST, &p,
                   "a hole in a list; use perilune.null, or perilune.array for the whole list");
     }
-    rc = walk(w, lua_gettop(w->L), &p);
+    rc = walk(w, item, type, &p);
     if (rc != 0) {
       return rc;
     }
-    lua_pop(w->L, 1);
+    lua_settop(w->L, item - 1);
   }
   rc = w->ops->list_end(w->sink);
   return rc != 0 ? sink_failed(w, rc, parent) : 0;
@@ -160,14 +162,15 @@ static int list(walker *w, int index, size_t count, bool holes, const place *par
 static int key(walker *w, int index, const place *p) {
   lua_State *L = w->L;
   int rc;
-  if (lua_type(L, index) == LUA_TSTRING) {
+  int type = lua_type(L, index);
+  if (type == LUA_TSTRING) {
     size_t len;
     const char *text = lua_tolstring(L, index, &len);
     rc = w->ops->key(w->sink, text, len);
-  } else if (lua_type(L, index) == LUA_TNUMBER || lua_type(L, index) == LUA_TBOOLEAN) {
+  } else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN) {
     rc = w->ops->any_key(w->sink);
     if (rc == 0) {
-      rc = lua_type(L, index) == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
+      rc = type == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
                                              : w->ops->boolean(w->sink, lua_toboolean(L, index));
     }
   } else {
@@ -184,16 +187,16 @@ static int map(walker *w, int index, const place *parent) {
     return sink_failed(w, rc, parent);
   }
   lua_pushnil(L);
+  p.key = lua_gettop(L);
+  int item = p.key + 1;
   while (lua_next(L, index)) {
-    int top = lua_gettop(L);
-    p.key = top - 1;
     rc = count_element(w, &p);
-    rc = rc != 0 ? rc : key(w, top - 1, &p);
-    rc = rc != 0 ? rc : walk(w, top, &p);
+    rc = rc != 0 ? rc : key(w, p.key, &p);
+    rc = rc != 0 ? rc : walk(w, item, lua_type(L, item), &p);
     if (rc != 0) {
       return rc;
     }
-    lua_pop(L, 1);
+    lua_settop(L, p.key);
   }
   rc = w->ops->map_end(w->sink);
   return rc != 0 ? sink_failed(w, rc, parent) : 0;
@@ -287,7 +290,7 @@ static int table(walker *w, int index, const place *parent) {
 
 // ---- any value ----------------------------------------------------------------------------------
 
-static int scalar(walker *w, int index, int type, const place *p) {
+static inline int scalar(walker *w, int index, int type, const place *p) {
   lua_State *L = w->L;
   switch (type) {
     case LUA_TNIL:
@@ -313,8 +316,7 @@ static int scalar(walker *w, int index, int type, const place *p) {
   }
 }
 
-static int walk(walker *w, int index, const place *p) {
-  int type = lua_type(w->L, index);
+static int walk(walker *w, int index, int type, const place *p) {
   if (type == LUA_TTABLE) {
     return table(w, index, p);
   }
@@ -343,7 +345,7 @@ int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, pe
                     peri_err *err) {
   walker w;
   init(&w, L, limits, sink, err);
-  return walk(&w, index, NULL);
+  return walk(&w, index, lua_type(L, index), NULL);
 }
 
 int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *limits,
@@ -355,7 +357,7 @@ int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *
   int rc = w.ops->list_begin(w.sink, (size_t)count);
   for (int i = 0; i < count && rc == 0; i++) {
     p.index = i + 1;
-    rc = walk(&w, first + i, &p);
+    rc = walk(&w, first + i, lua_type(L, first + i), &p);
   }
   return rc != 0 ? rc : w.ops->list_end(w.sink);
 }

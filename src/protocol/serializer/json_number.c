@@ -187,16 +187,16 @@ static bool add_short(peri_buf *out, double value) {
     return false;
   }
   int places = 1;
-  double scaled = size * 10;
-  while (places < 9 && (scaled != floor(scaled) || scaled / powers[places] != size)) {
-    scaled = size * powers[++places];
+  double digits = floor(size * 10 + 0.5);
+  while (places < 9 && digits / powers[places] != size) {
+    digits = floor(size * powers[++places] + 0.5);
   }
   // Fifteen digits always name one double, so the first fit is also the shortest.
-  if (scaled >= 1e15 || scaled != floor(scaled) || scaled / powers[places] != size) {
+  if (digits >= 1e15 || digits / powers[places] != size) {
     return false;
   }
-  uint64_t whole = (uint64_t)scaled / (uint64_t)powers[places];
-  uint64_t rest = (uint64_t)scaled % (uint64_t)powers[places];
+  uint64_t whole = (uint64_t)digits / (uint64_t)powers[places];
+  uint64_t rest = (uint64_t)digits % (uint64_t)powers[places];
   if (signbit(value)) {
     peri_buf_add_u8(out, '-');
   }

@@ -68,14 +68,13 @@ static int take(decoder *d, uint64_t len, const uint8_t **text) {
 }
 
 static int string(decoder *d, uint64_t len, bool key) {
-  const uint8_t *text;
+  const uint8_t *text = NULL;
   int rc = take(d, len, &text);
   if (rc != 0) {
     return rc;
   }
-  size_t good = peri_utf8_check(text, (size_t)len);
-  if (good != len) {
-    d->at = text + good;
+  if (!peri_utf8_valid(text, (size_t)len)) {
+    d->at = text + peri_utf8_check(text, (size_t)len);
     return bad(d, "string is not UTF-8");
   }
   return key ? d->ops->key(d->sink, (const char *)text, (size_t)len)
@@ -83,7 +82,7 @@ static int string(decoder *d, uint64_t len, bool key) {
 }
 
 static int binary(decoder *d, uint64_t len) {
-  const uint8_t *data;
+  const uint8_t *data = NULL;
   int rc = take(d, len, &data);
   return rc != 0 ? rc : d->ops->bytes(d->sink, data, (size_t)len);
 }
@@ -142,7 +141,7 @@ static int wide_tag(decoder *d, uint8_t tag, bool key) {
   if (width == 0) {
     return bad(d, tag == 0xC1 ? "byte 0xC1 is never used" : "extension types are not supported");
   }
-  uint64_t v;
+  uint64_t v = 0;
   int rc = read_uint(d, width, &v);
   if (rc != 0) {
     return rc;

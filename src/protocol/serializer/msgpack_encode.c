@@ -28,16 +28,16 @@ static void put(encoder *e, const void *bytes, size_t len) {
   e->frames[e->depth].count++;
 }
 
-static void put_head(encoder *e, uint8_t tag, uint64_t value, size_t width) {
+static inline void put_head(encoder *e, uint8_t tag, uint64_t value, size_t width) {
   uint8_t *at = peri_buf_reserve(e->out, 9);
   at[0] = tag;
-  for (size_t i = 0; i < width; i++) {
-    at[1 + i] = (uint8_t)(value >> (8 * (width - 1 - i)));
+  if (width != 0) {  // one store of eight bytes, of which `width` count
+    peri_put_u64(at + 1, value << (64 - 8 * width));
   }
   e->out->len += 1 + width;
 }
 
-static int put_scalar(encoder *e, uint8_t tag, uint64_t value, size_t width) {
+static inline int put_scalar(encoder *e, uint8_t tag, uint64_t value, size_t width) {
   put_head(e, tag, value, width);
   e->frames[e->depth].count++;
   return 0;
@@ -95,12 +95,19 @@ static int on_number(void *sink, double value) {
 
 static int on_string(void *sink, const char *text, size_t len) {
   encoder *e = sink;
-  const uint8_t *bytes = (const uint8_t *)text;
+  if (!peri_utf8_valid((const uint8_t *)text, len)) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "string is not UTF-8; wrap binary data in perilune.bytes");
+  }
   if (len < 32) {
     uint8_t *at = peri_buf_reserve(e->out, 32);
     at[0] = (uint8_t)(0xA0 | len);
-    e->out->len++;
-  } else if (len <= UINT8_MAX) {
+    memcpy(at + 1, text, len);
+    e->out->len += 1 + len;
+    e->frames[e->depth].count++;
+    return 0;
+  }
+  if (len <= UINT8_MAX) {
     put_head(e, 0xD9, len, 1);
   } else if (len <= UINT16_MAX) {
     put_head(e, 0xDA, len, 2);
@@ -108,10 +115,6 @@ static int on_string(void *sink, const char *text, size_t len) {
     put_head(e, 0xDB, len, 4);
   } else {
     return peri_fail(e->err, PERI_ETOO_BIG, "string of %zu bytes is beyond MessagePack", len);
-  }
-  if (peri_utf8_check(bytes, len) != len) {
-    return peri_fail(e->err, PERI_EBAD_REQUEST,
-                     "string is not UTF-8; wrap binary data in perilune.bytes");
   }
   put(e, text, len);
   return 0;
@@ -166,10 +169,14 @@ static void widen(encoder *e, const frame *f, uint32_t count) {
   peri_buf_reserve(e->out, extra);
   uint8_t *head = e->out->data + f->head;
   memmove(head + 1 + extra, head + 1, e->out->len - f->head - 1);
-  size_t end = e->out->len + extra;
-  e->out->len = f->head;
-  collection_head(e, f->map, count);
-  e->out->len = end;
+  e->out->len += extra;
+  if (extra == 2) {
+    head[0] = f->map ? 0xDE : 0xDC;
+    peri_put_u16(head + 1, (uint16_t)count);
+  } else {
+    head[0] = f->map ? 0xDF : 0xDD;
+    peri_put_u32(head + 1, count);
+  }
 }
 
 static int end(encoder *e, bool map) {

@@ -16,3 +16,21 @@ static inline int peri_utf8_ascii8(const uint8_t *at) {
   memcpy(&word, at, 8);
   return (word & 0x8080808080808080u) == 0;
 }
+
+// True when `text` is UTF-8; short ASCII, the common case, is settled without a call.
+static inline int peri_utf8_valid(const uint8_t *text, size_t len) {
+  uint64_t bits = 0;
+  if (len >= 8 && len <= 16) {
+    uint64_t tail;
+    memcpy(&bits, text, 8);
+    memcpy(&tail, text + len - 8, 8);
+    bits |= tail;
+  } else if (len < 8) {
+    for (size_t i = 0; i < len; i++) {
+      bits |= text[i];
+    }
+  } else {
+    return peri_utf8_check(text, len) == len;
+  }
+  return (bits & 0x8080808080808080u) == 0 || peri_utf8_check(text, len) == len;
+}

@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: MIT
+-- `json@cjson`: JSON by lua-cjson, for those who want its leniency (sparse lists, numeric keys). The
+-- built-in `json` is faster, and exact where lua-cjson writes numbers with 14 digits.
+local cjson = require('cjson.safe').new()
+
+---@class perilune.protocol.serializer.JsonCjson
+local M = { name = 'json', provider = 'cjson', id = 13 }
+
+---@param value any
+---@return string
+function M.encode(value)
+  local text, err = cjson.encode(value)
+  return text or error(err, 0)
+end
+
+---@param text string
+---@return any
+function M.decode(text)
+  local value, err = cjson.decode(text)
+  if err ~= nil then
+    error(err, 0)
+  end
+  return value
+end
+
+return M

@@ -1,0 +1,83 @@
+-- SPDX-License-Identifier: MIT
+local values = require 'spec.support.values'
+
+local function unhex(text)
+  return (text:gsub('%s', ''):gsub('%x%x', function(byte)
+    return string.char(tonumber(byte, 16))
+  end))
+end
+
+local function hex(value)
+  local ok, text, why = values.encode('msgpack', value)
+  return ok and (text:gsub('.', function(c)
+    return ('%02x'):format(c:byte())
+  end)) or why
+end
+
+describe('msgpack', function()
+  it('writes the shortest form', function()
+    local cases = {
+      { 0, '00' }, { 127, '7f' }, { 128, 'cc80' }, { 256, 'cd0100' }, { 65536, 'ce00010000' },
+      { 2 ^ 32, 'cf0000000100000000' }, { -1, 'ff' }, { -33, 'd0df' }, { -129, 'd1ff7f' },
+      { -32769, 'd2ffff7fff' }, { -2 ^ 31 - 1, 'd3ffffffff7fffffff' }, { true, 'c3' },
+      { false, 'c2' }, { 1.5, 'ca3fc00000' }, { 0.1, 'cb3fb999999999999a' }, { 'a', 'a161' },
+      { {}, '80' }, { values.array {}, '90' }, { { a = 1 }, '81a16101' }, { { 1, 2 }, '920102' },
+      { values.bytes 'x', 'c40178' },
+    }
+    for _, case in ipairs(cases) do
+      assert.equal(case[2], hex(case[1]))
+    end
+    assert.equal('c0', hex(nil))
+  end)
+
+  it('widens the header of a map with more than fifteen entries', function()
+    local map = {}
+    for i = 1, 16 do
+      map['k' .. i] = i
+    end
+    assert.equal('de0010', hex(map):sub(1, 6))
+    local _, back = values.decode('msgpack', unhex(hex { deep = { map } }))
+    assert.same({ deep = { map } }, back)
+  end)
+
+  it('reads every form of a value', function()
+    local cases = {
+      ['cc05'] = 5, ['cd0005'] = 5, ['ce00000005'] = 5, ['cf0000000000000005'] = 5, ['d0fb'] = -5,
+      ['d1fffb'] = -5, ['d2fffffffb'] = -5, ['d3fffffffffffffffb'] = -5, ['d90161'] = 'a',
+      ['da000161'] = 'a', ['db0000000161'] = 'a', ['cb3ff8000000000000'] = 1.5,
+    }
+    for text, value in pairs(cases) do
+      assert.same({ true, value }, { values.decode('msgpack', unhex(text)) })
+    end
+    for _, text in ipairs { 'dc000101', 'dd0000000101' } do
+      assert.same({ true, { 1 } }, { values.decode('msgpack', unhex(text)) })
+    end
+    for _, text in ipairs { 'de0001a16101', 'df00000001d9016101' } do
+      assert.same({ true, { a = 1 } }, { values.decode('msgpack', unhex(text)) })
+    end
+    for _, text in ipairs { 'c40178', 'c5000178', 'c60000000178' } do
+      local _, back = values.decode('msgpack', unhex(text))
+      assert.is_true(back == values.bytes 'x')
+    end
+  end)
+
+  it('refuses extensions and the unused byte', function()
+    for _, text in ipairs { 'd40100', 'd6ff00000000', 'c70001', 'c7', 'c1' } do
+      local ok, code = values.decode('msgpack', unhex(text))
+      assert.same({ false, 'BAD_REQUEST' }, { ok, code })
+    end
+    assert.matches('extension types are not supported', (select(3, values.decode('msgpack', '\212\1\0'))))
+  end)
+
+  it('spends nothing on counts that the input cannot carry', function()
+    collectgarbage()
+    collectgarbage()
+    local before = collectgarbage 'count'
+    for _, text in ipairs { 'ddffffffff', 'dfffffffff', 'dd000fffff', 'dbffffffff', 'c6ffffffff' } do
+      local ok, code = values.decode('msgpack', unhex(text))
+      assert.is_false(ok)
+      assert.is_true(code == 'TOO_BIG' or code == 'BAD_REQUEST')
+    end
+    assert.is_true(collectgarbage 'count' - before < 100)
+  end)
+end)
