@@ -11,15 +11,19 @@
 
 typedef struct peri_conn peri_conn;
 
-// What both ends agreed on for one (interface, alias). Owned by the connection.
+// What both ends agreed on for one (interface, alias). Owned by the connection. A session that ends
+// while calls from the peer are open (conn->calls_open) stays in memory until there are none, so that
+// event->session of an accepted call is good until the call is answered.
 typedef struct peri_session {
   uint32_t id;             // on the wire; 0 = the connection's nameless one
   bool native;             // both are Perilune: clear head, private ids, CANCEL
   bool authenticated;
+  bool evicted;            // over; found by nobody, kept while calls from the peer are open
   uint32_t timeout_ms;     // server: evicted when not beaten for this long
-  uint64_t last_beat_ms;
+  uint64_t last_beat_ms;   // server: last beat received; client: last beat sent
   char *iface;             // owned text
   char *alias;             // owned text
+  uint32_t iface_len, alias_len;
   const peri_serializer *serializer;    // chosen
   const peri_compression *compression;  // chosen, NULL = none
   uint64_t remote_start_ms;             // peer's start, wall clock, 0 = unknown
@@ -47,6 +51,8 @@ typedef struct peri_conn_handler {
   void (*drained)(void *arg, peri_conn *conn);
   // Exactly once, last. Futures registered with peri_conn_expect are completed before.
   void (*closed)(void *arg, peri_conn *conn, int code);
+  // Output fell below half of the channel's high water after having been above it. May be NULL.
+  void (*writable)(void *arg, peri_conn *conn);
 } peri_conn_handler;
 
 typedef struct peri_conn_limits {
@@ -70,15 +76,23 @@ struct peri_conn {
   const peri_conn_handler *handler; // kept
   void *arg;                        // of handler
   const peri_conn_limits *limits;   // kept
-  void *state;                      // protocol->state_size bytes, owned
+  union {
+    void *state;                    // protocol->state_size bytes, owned
+    const char *const *allowed;     // while the adapter sniffs: names of the protocols, kept
+  };
   bool server;
   bool native;                      // the peer said perilune=1
   bool draining;                    // we said goodbye; new OPENs are refused by the owner
   bool drained;                     // the peer said goodbye
+  bool closing;                     // peri_conn_close was called or feed failed
+  bool settled;                     // a session or a call has been seen
   uint8_t beats_missed;
   uint32_t next_session;            // client: last session id given
-  uint64_t next_stream;             // last stream id given
-  peri_list sessions;
+  uint32_t next_stream;             // last stream id given, 1..INT32_MAX
+  uint32_t session_count;
+  uint64_t served_up_to;            // GOAWAY: streams above it were not run; UINT64_MAX = no GOAWAY
+  uint64_t settle_by_ms;            // accepted connections: close when not settled by then
+  peri_list sessions;               // last used first
   peri_list calls;                  // the owner's open calls from the peer
   uint32_t calls_open;              // their number, kept by the owner
   struct peri_pending *pending;     // stream -> future of calls to the peer, NULL while none
@@ -102,6 +116,11 @@ peri_conn *peri_conn_start(peri_channel *channel, const peri_protocol *protocol,
 // id. The future completes with the reply's code and body; with PERI_ECLOSED when the connection
 // ends (flag PERI_FUTURE_NOT_RUN only where that is certain).
 uint64_t peri_conn_expect(peri_conn *conn, peri_future *future);
+// The same for a stream: its REPLY, DATA, TRAILERS, WINDOW and CANCEL go to handler->event until
+// peri_conn_forget. A stream that ends (REPLY, TRAILERS, CANCEL) is still to be forgotten.
+uint64_t peri_conn_open_stream(peri_conn *conn);
+// A stream id for a message that no future waits for (one-way calls, the machine's own requests).
+uint64_t peri_conn_next_stream(peri_conn *conn);
 // Forgets the registration; a reply that still comes is counted as late. With `tell` the peer is
 // sent CANCEL where the protocol can.
 void peri_conn_forget(peri_conn *conn, uint64_t stream, bool tell);
@@ -120,12 +139,18 @@ void peri_conn_finish(peri_conn *conn);
 peri_session *peri_conn_session(peri_conn *conn, uint32_t id);
 
 // --- for protocol machines -------------------------------------------------------------------
+// Makes sure that protocol->tick is called within about `delay_ms`.
+void peri_conn_wake(peri_conn *conn, uint64_t delay_ms);
+uint64_t peri_conn_now_ms(const peri_conn *conn);
 // Reports an event; completes futures for REPLY.
 void peri_conn_event(peri_conn *conn, const peri_event *event);
-// Adds a session; NULL when limits->sessions is reached.
+// Adds a session; NULL when limits->sessions is reached. A session of the same id is ended first.
 peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes iface,
                                     peri_bytes alias);
 void peri_conn_session_free(peri_conn *conn, peri_session *session);
+// Tells the owner that the peer takes no new calls; `last` as in PERI_EV_GOAWAY, UINT64_MAX = all that
+// were sent are still served. Idempotent.
+void peri_conn_peer_drains(peri_conn *conn, uint64_t last);
 // Counts and logs (rate-limited by tag) what is wrong with the peer, returns `code` for `feed`.
 int peri_conn_complain(peri_conn *conn, int code, const char *tag, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -45,6 +45,7 @@ typedef struct peri_event {
   uint32_t credit;           // WINDOW: bytes; GOAWAY: unused
   uint64_t stream;           // id on the connection; GOAWAY: last id that will be served
   struct peri_session *session;  // NULL when the call has none
+  uint32_t session_id;       // as on the wire; an answer without `session` repeats it
   peri_bytes iface, alias, method;
   peri_bytes attachments;    // encoded map, in `attachments_ser`; empty = none
   peri_bytes message;        // REPLY, TRAILERS: text of the error

@@ -71,8 +71,9 @@ typedef struct peri_protocol {
   int (*end)(struct peri_conn *conn, const peri_event *event, const peri_mark *mark);
   void (*abort)(struct peri_conn *conn, const peri_mark *mark);
 
-  // A whole event whose body is known bytes in event->serializer and event->compression. Large
-  // bodies in event->block are written by reference.
+  // A whole event whose body is known bytes in event->serializer and event->compression (`begin`
+  // takes the same field as a wish, `emit` as a fact). Large bodies in event->block are written by
+  // reference.
   int (*emit)(struct peri_conn *conn, const peri_event *event);
 
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller
@@ -83,12 +84,17 @@ typedef struct peri_protocol {
   void (*authenticated)(struct peri_conn *conn, uint32_t session, uint32_t request, bool passed,
                         const char *why);
 
-  // Beats, sweeps, timeouts of the machine's own. Called about once a second.
-  void (*tick)(struct peri_conn *conn, uint64_t now_ms);
+  // Beats, sweeps, timeouts of the machine's own. Returns in how many ms it should be called again,
+  // 0 = not before peri_conn_wake asks. It may come earlier; an idle connection is not woken.
+  uint64_t (*tick)(struct peri_conn *conn, uint64_t now_ms);
   // Says goodbye so that the peer sends no new calls (offline notice, GOAWAY).
   void (*drain)(struct peri_conn *conn);
 } peri_protocol;
 
+// Adds to this process' registry (before workers start, or under the loading lock); sniffed after
+// those added before. Returns 0, PERI_EALREADY_EXISTS or PERI_ELIMITED.
 int peri_protocol_add(const peri_protocol *protocol);
+// NULL when unknown.
 const peri_protocol *peri_protocol_by_name(const char *name);
+// The n-th in the order of sniffing; NULL past the end.
 const peri_protocol *peri_protocol_at(size_t n);

@@ -1,0 +1,272 @@
+-- SPDX-License-Identifier: MIT
+-- Every comparison: groups of subjects that are measured in turn in one run, and the cases read
+-- from them. A case says what it measures of which subject, against what, and the ratios wanted.
+
+local subjects = require 'subjects'
+
+local OPEN_RATE = 50000
+local MANY = 100000
+local IDLE = 5000
+
+---@class bench.Subject
+---@field name string
+---@field server string kind of server, for servers.start
+---@field options table? of the server; subjects of a group with equal options share one
+---@field measure fun(server: bench.Server): table?, string?
+
+---@class bench.Case
+---@field case string
+---@field metric string
+---@field of string[] subject and figure
+---@field against string[]? subject and figure of the peer
+---@field peer string? what to call that, when not by the subject's name
+---@field unit string? the peer when the limit is absolute: one of these
+---@field must number
+---@field aim number
+---@field pairs boolean? the ratio is the median of the rounds' ratios, not the ratio of medians
+
+---@class bench.Group
+---@field name string
+---@field rounds integer? at least so many
+---@field fresh boolean? servers are started anew for each round
+---@field subjects bench.Subject[]
+---@field cases bench.Case[]
+
+local function loaded(name, kind, options, ...)
+  local words = { ... }
+  return {
+    name = name,
+    server = kind,
+    options = options,
+    measure = function(server)
+      return subjects.load(server, words)
+    end,
+  }
+end
+
+local function client(name, options)
+  return {
+    name = name,
+    server = 'perilune',
+    options = { listen = options.listen },
+    measure = function(server)
+      return subjects.client(server, options)
+    end,
+  }
+end
+
+local function memory(name, options, ...)
+  local words = { ... }
+  return {
+    name = name,
+    server = 'perilune',
+    options = options,
+    measure = function(server)
+      return subjects.server_memory(server, words)
+    end,
+  }
+end
+
+-- A case of server CPU time per call, the figure most of them compare.
+local function cpu(case, of, against, must, aim, peer)
+  return {
+    case = case,
+    metric = 'server CPU us/call',
+    of = { of, 'server_cpu_us' },
+    against = { against, 'server_cpu_us' },
+    peer = peer or against:match '^[^,]+',
+    must = must,
+    aim = aim,
+  }
+end
+
+local function kib(case, of, must, aim)
+  return { case = case, metric = 'KiB each', of = { of, 'kib_each' }, unit = 'KiB', must = must,
+    aim = aim }
+end
+
+local saturated = {
+  name = 'saturated',
+  subjects = {
+    loaded('floor', 'floor'),
+    loaded('perilune', 'perilune'),
+    loaded('redis', 'redis'),
+    loaded('tarantool', 'tarantool'),
+    loaded('no filters', 'perilune', { filters = 0 }),
+    loaded('waits once', 'perilune', nil, '--method', 'w0', '--methods', 0),
+    loaded('100 methods', 'perilune', { methods = 100 }, '--methods', 100),
+    loaded('1000 methods', 'perilune', { methods = 1000 }, '--methods', 1000),
+    loaded('million tables', 'perilune', { ballast = 1000000 }),
+  },
+  cases = {
+    cpu('echo, floor', 'perilune', 'floor', 2.5, 2.0),
+    cpu('echo, redis', 'perilune', 'redis', 1.2, 1.0),
+    cpu('echo, tarantool', 'perilune', 'tarantool', 0.5, 0.4),
+    cpu('100 methods', '100 methods', 'perilune', 1.5, 1.2, 'one method'),
+    cpu('1000 methods', '1000 methods', 'perilune', 1.5, 1.2, 'one method'),
+    cpu('waits once', 'waits once', 'perilune', 1.5, 1.35, 'no wait'),
+    cpu('five filters', 'perilune', 'no filters', 1.15, 1.05),
+    cpu('million tables', 'million tables', 'perilune', 2.0, 1.5, 'empty heap'),
+  },
+}
+
+local STRING = { '--serializer', 'msgpack', '--kind', 'msgpack-str' }
+local MAP = { '--serializer', 'msgpack', '--kind', 'msgpack-map' }
+local JSON = { '--serializer', 'json', '--kind', 'json-map' }
+
+local values = {
+  name = 'values',
+  subjects = {
+    loaded('floor, string', 'floor', nil, unpack(STRING)),
+    loaded('string', 'perilune', nil, unpack(STRING)),
+    loaded('floor, map', 'floor', nil, unpack(MAP)),
+    loaded('map', 'perilune', nil, unpack(MAP)),
+    loaded('floor, JSON', 'floor', nil, unpack(JSON)),
+    loaded('JSON', 'perilune', nil, unpack(JSON)),
+  },
+  cases = {
+    cpu('msgpack string', 'string', 'floor, string', 3.0, 2.4),
+    cpu('msgpack map', 'map', 'floor, map', 6, 4),
+    cpu('JSON map', 'JSON', 'floor, JSON', 8, 6),
+  },
+}
+
+local open = {
+  name = 'open load',
+  rounds = 5,
+  subjects = {
+    loaded('floor', 'floor', nil, '--rate', OPEN_RATE),
+    loaded('perilune', 'perilune', nil, '--rate', OPEN_RATE),
+  },
+  cases = {
+    cpu('open load, CPU', 'perilune', 'floor', 1.3, 1.2),
+    {
+      case = 'open load, p99',
+      metric = 'p99 us',
+      of = { 'perilune', 'p99_us' },
+      against = { 'floor', 'p99_us' },
+      must = 2,
+      aim = 1.25,
+      pairs = true,
+    },
+  },
+}
+
+local KIB = { '--bytes', 1024 }
+local KIB64 = { '--bytes', 65536, '--depth', 8 }
+
+local sizes = {
+  name = 'sizes',
+  subjects = {
+    loaded('floor, 1 KiB', 'floor', nil, unpack(KIB)),
+    loaded('1 KiB', 'perilune', nil, unpack(KIB)),
+    loaded('floor, 64 KiB', 'floor', nil, unpack(KIB64)),
+    loaded('64 KiB', 'perilune', nil, unpack(KIB64)),
+  },
+  cases = {
+    cpu('1 KiB 8x32', '1 KiB', 'floor, 1 KiB', 1.4, 1.25),
+    cpu('64 KiB 8x8', '64 KiB', 'floor, 64 KiB', 1.4, 1.25),
+  },
+}
+
+local calling = {
+  name = 'client',
+  subjects = {
+    client('64 in flight', { in_flight = 64 }),
+    client('100k in flight', { in_flight = MANY }),
+  },
+  cases = {
+    {
+      case = 'client 1x64',
+      metric = 'client CPU us/call',
+      of = { '64 in flight', 'client_cpu_us' },
+      against = { '64 in flight', 'server_cpu_us' },
+      peer = 'its server',
+      must = 1.5,
+      aim = 1.0,
+    },
+    {
+      case = 'client 100k in flight, CPU',
+      metric = 'client CPU us/call',
+      of = { '100k in flight', 'client_cpu_us' },
+      against = { '64 in flight', 'client_cpu_us' },
+      must = 2.5,
+      aim = 2.0,
+    },
+  },
+}
+
+local held = {
+  name = 'memory',
+  fresh = true,
+  subjects = {
+    {
+      name = 'client',
+      server = 'perilune',
+      measure = function(server)
+        return subjects.client_memory(server, MANY)
+      end,
+    },
+    memory('no filters', { filters = 0 }, '--hold', MANY),
+    memory('five filters', { filters = 5 }, '--hold', MANY),
+    memory('idle', nil, '--idle', IDLE),
+  },
+  cases = {
+    kib('client 100k in flight, memory', 'client', 1.5, 1),
+    kib('100k handlers wait, no filters', 'no filters', 1.25, 1),
+    kib('100k handlers wait, five filters', 'five filters', 2, 1.5),
+    kib('idle connection', 'idle', 2, 0.75),
+  },
+}
+
+-- Every node is an address of its own on loopback, and all of them are the one server.
+local function chooser(name, count)
+  return client(name,
+    { script = 'choose.lua', listen = 'tcp://0.0.0.0:0', in_flight = 1, nodes = count })
+end
+
+local nodes = {
+  name = 'nodes',
+  subjects = {
+    chooser('10 nodes', 10),
+    chooser('10 000 nodes', 10000),
+  },
+  cases = {
+    {
+      case = 'choose among 10 000 nodes',
+      metric = 'client CPU us/choice',
+      of = { '10 000 nodes', 'client_cpu_us' },
+      against = { '10 nodes', 'client_cpu_us' },
+      must = 1.5,
+      aim = 1.25,
+    },
+  },
+}
+
+local timers = {
+  name = 'timers',
+  subjects = { { name = 'timers', measure = subjects.timers } },
+  cases = {
+    {
+      case = 'arm + cancel, 100k outstanding',
+      metric = 'CPU ns',
+      of = { 'timers', 'wheel_ns' },
+      against = { 'timers', 'uv_timer_ns' },
+      peer = 'uv_timer',
+      must = 1 / 20,
+      aim = 1 / 50,
+    },
+  },
+}
+
+local workers = {
+  name = 'workers',
+  subjects = {
+    loaded('one worker', 'perilune', { workers = 1 }, '--rate', OPEN_RATE),
+    loaded('two workers', 'perilune', { workers = 2 }, '--rate', OPEN_RATE),
+  },
+  cases = { cpu('two workers, same load', 'two workers', 'one worker', 1.1, 1.05) },
+}
+
+---@type bench.Group[]
+return { saturated, values, open, sizes, calling, held, nodes, timers, workers }

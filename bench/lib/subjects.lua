@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: MIT
+-- What is measured: a subject is a server, a way to load it, and the figures that come out. Each
+-- measure function takes the running server and gives a table of numbers, or nil and a reason.
+
+local cjson = require 'cjson'
+local process = require 'process'
+local servers = require 'servers'
+
+---@class bench.Settings
+---@field here string folder of the bench scripts
+---@field seconds number of one timed window
+---@field warm number seconds before it
+---@field load_core integer? the core of the client
+local M = { here = nil, seconds = 2, warm = 0.5, load_core = nil }
+
+local function load_argv(server, options)
+  local argv = { servers.build .. '/bench/load', '--protocol', server.protocol, '--port',
+    tostring(server.port), '--pid', tostring(server.pid), '--seconds', tostring(M.seconds),
+    '--warm', tostring(M.warm) }
+  if M.load_core then
+    argv[#argv + 1] = '--cpu'
+    argv[#argv + 1] = tostring(M.load_core)
+  end
+  for _, word in ipairs(options) do
+    argv[#argv + 1] = tostring(word)
+  end
+  return argv
+end
+
+---Runs the load generator once.
+---@param server bench.Server
+---@param options any[] its further arguments
+---@return table? figures nil with a reason
+---@return string? reason
+function M.load(server, options)
+  local argv = load_argv(server, options)
+  local limit = M.seconds + M.warm + 60
+  local text, why = process.run(argv, { log = servers.log_name 'load' }, limit)
+  if not text then
+    return nil, ('%s under load: %s'):format(server.protocol, why)
+  end
+  local figures = cjson.decode(text)
+  if figures.errors > 0 then
+    return nil, ('%s: %d of %d calls failed: %s'):format(server.protocol, figures.errors,
+      (figures.calls or figures.held or 0) + figures.errors, figures.first_error or 'see above')
+  end
+  return figures
+end
+
+local function start_client(server, options)
+  local binary, why = servers.perilune_binary()
+  if not binary then
+    return nil, why
+  end
+  local env = {
+    BENCH_URL = 'joyrpc://127.0.0.1:' .. server.port,
+    BENCH_IN_FLIGHT = options.in_flight,
+    BENCH_MODE = options.mode,
+    BENCH_NODES = options.nodes,
+    BENCH_WARM_MS = M.warm * 1000 * (options.in_flight > 1000 and 4 or 1),
+    BENCH_WINDOW_MS = M.seconds * 1000,
+  }
+  local argv = { binary, 'run', M.here .. '/lua/' .. (options.script or 'client.lua') }
+  return servers.spawn_client('client', argv, env, M.load_core and { M.load_core })
+end
+
+local function await_line(client, word, seconds)
+  local line = process.read_line(client, seconds)
+  local value = line and line:match('^' .. word .. ' (%d+)$')
+  if value then
+    return tonumber(value)
+  end
+  process.pause(100)
+  return nil, ('the client: %s'):format(line or process.last_words(client))
+end
+
+local function window(client, server)
+  local before, why = await_line(client, 'begin', M.warm * 4 + 30)
+  local client_cpu, server_cpu = process.cpu(client.pid), process.cpu(server.pid)
+  if not before then
+    return nil, why
+  end
+  local after, why_not = await_line(client, 'end', M.seconds + 30)
+  local figures = {
+    client_cpu = process.cpu(client.pid) - client_cpu,
+    server_cpu = process.cpu(server.pid) - server_cpu,
+  }
+  if not after then
+    return nil, why_not
+  end
+  local calls = math.max(1, after - before)
+  figures.client_cpu_us = figures.client_cpu * 1e6 / calls
+  figures.server_cpu_us = figures.server_cpu * 1e6 / calls
+  return figures
+end
+
+---Runs the Lua client once: CPU time per call of both ends.
+---@param server bench.Server
+---@param options { in_flight: integer, script: string?, nodes: integer? }
+---@return table? figures nil with a reason
+---@return string? reason
+function M.client(server, options)
+  local client, why = start_client(server, options)
+  if not client then
+    return nil, why
+  end
+  local figures, reason = window(client, server)
+  local trouble = figures and process.read_line(client, 10)
+  process.stop(client)
+  if trouble then
+    return nil, 'the client: ' .. trouble
+  end
+  return figures, reason
+end
+
+local function held_memory(client, count)
+  local ok, why = await_line(client, 'begin', 30)
+  local before = process.settled_rss(client.pid)
+  if not ok then
+    return nil, why
+  end
+  ok, why = await_line(client, 'held', 60)
+  if not ok then
+    return nil, why
+  end
+  return { kib_each = (process.settled_rss(client.pid) - before) / count / 1024 }
+end
+
+---Memory of each call a Lua client has in flight.
+---@param server bench.Server
+---@param count integer
+---@return table? figures nil with a reason
+---@return string? reason
+function M.client_memory(server, count)
+  local client, why = start_client(server, { in_flight = count, mode = 'hold' })
+  if not client then
+    return nil, why
+  end
+  local figures, reason = held_memory(client, count)
+  process.stop(client)
+  return figures, reason
+end
+
+---Memory of each waiting handler or idle connection of a server.
+---@param server bench.Server
+---@param options any[] of the load generator
+---@return table? figures nil with a reason
+---@return string? reason
+function M.server_memory(server, options)
+  local figures, why = M.load(server, options)
+  if not figures then
+    return nil, why
+  end
+  return { kib_each = figures.bytes_each / 1024 }
+end
+
+---Runs the timer comparison, which needs no server.
+---@return table? figures nil with a reason
+---@return string? reason
+function M.timers()
+  local text, why = process.run({ servers.build .. '/bench/timers' },
+    { log = servers.log_name 'timers', cores = servers.cores }, 120)
+  if not text then
+    return nil, why
+  end
+  return cjson.decode(text)
+end
+
+return M

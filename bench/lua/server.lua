@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: MIT
+-- The server under measurement: handlers that return their argument. From the environment:
+--   BENCH_METHODS  how many, named m0, m1, ... (1)      BENCH_FILTERS  0 to 5 (5)
+--   BENCH_BALLAST  live Lua tables kept beside (0)      BENCH_LISTEN   (tcp://127.0.0.1:0)
+-- Beside them `w0` waits once and answers, `hold` waits ten minutes.
+
+local perilune = require 'perilune'
+local filters = require 'filters'
+
+local function number(name, default)
+  return tonumber(os.getenv(name)) or default
+end
+
+-- A function of its own for each method, as in a service somebody wrote.
+local function make_service(count)
+  local service = {}
+  for i = 0, count - 1 do
+    local source = ('return function(ctx, value) local method = %d return value end'):format(i)
+    service['m' .. i] = assert(loadstring(source, '=method' .. i))()
+  end
+  return service
+end
+
+local service = make_service(number('BENCH_METHODS', 1))
+
+function service.w0(_, value)
+  perilune.sleep(0)
+  return value
+end
+
+function service.hold(_, value)
+  perilune.sleep(600000)
+  return value
+end
+
+perilune.export {
+  interface = 'bench.Echo',
+  alias = 'bench',
+  service = service,
+  filters = filters(number('BENCH_FILTERS', 5)),
+}
+
+perilune.listen(os.getenv 'BENCH_LISTEN' or 'tcp://127.0.0.1:0')
+
+local ballast = number('BENCH_BALLAST', 0)
+if ballast > 0 then
+  local kept = {}
+  perilune.start(function()
+    for i = 1, ballast do
+      kept[i] = { id = i, name = 'a live table', next = kept[i - 1] }
+    end
+  end)
+end

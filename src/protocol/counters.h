@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What went wrong or ended on connections, counted per process. Any thread. The metrics registry
+// lists them by peri_protocol_counter_at.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// X(enumerator, name): one counter each. A name with a capital is also the tag of the log line.
+#define PERI_PROTOCOL_COUNTERS(X)                                                                  \
+  X(ACCEPTED, "connections_accepted")                                                              \
+  X(STARTED, "connections_started")                                                                \
+  X(CLOSED, "connections_closed")                                                                  \
+  X(LATE, "replies_late")                                                                          \
+  X(SESSIONS, "sessions_opened")                                                                   \
+  X(EVICTED, "sessions_evicted")                                                                   \
+  X(ADAPTER_UNKNOWN, "ADAPTER-UNKNOWN")                                                            \
+  X(CONN_FIRST_BYTE, "CONN-FIRST-BYTE")                                                            \
+  X(CONN_SETTLE, "CONN-SETTLE")                                                                    \
+  X(CONN_IDLE, "CONN-IDLE")                                                                        \
+  X(JOYRPC_FRAME, "JOYRPC-FRAME")                                                                  \
+  X(JOYRPC_TOO_BIG, "JOYRPC-TOO-BIG")                                                              \
+  X(JOYRPC_ATTRIBUTE, "JOYRPC-ATTRIBUTE")                                                          \
+  X(JOYRPC_TYPE, "JOYRPC-TYPE")                                                                    \
+  X(JOYRPC_HEAD, "JOYRPC-HEAD")                                                                    \
+  X(JOYRPC_BODY, "JOYRPC-BODY")                                                                    \
+  X(JOYRPC_SERIALIZATION, "JOYRPC-SERIALIZATION")                                                  \
+  X(JOYRPC_NEGOTIATION, "JOYRPC-NEGOTIATION")                                                      \
+  X(JOYRPC_BEAT, "JOYRPC-BEAT")                                                                    \
+  X(OTHER, "OTHER")
+
+typedef enum peri_protocol_counter {
+#define X(name, text) PERI_COUNT_##name,
+  PERI_PROTOCOL_COUNTERS(X)
+#undef X
+  PERI_COUNT_LAST
+} peri_protocol_counter;
+
+void peri_protocol_count(peri_protocol_counter counter);
+// Counts under the counter whose name is `tag`, else under OTHER.
+void peri_protocol_count_tag(const char *tag);
+uint64_t peri_protocol_counter_get(peri_protocol_counter counter);
+// The n-th counter's name, NULL past the end; its value through `value`.
+const char *peri_protocol_counter_at(size_t n, uint64_t *value);
+// Connections that ended with `code` (0 or PERI_E*).
+void peri_protocol_count_closed(int code);
+uint64_t peri_protocol_closed_get(int code);

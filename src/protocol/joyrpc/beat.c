@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// What happens by the clock. Client: heartbeats (any byte from the server counts as the answer) and
+// session beats. Server: eviction of sessions whose client has stopped beating.
+#include "protocol/counters.h"
+#include "protocol/joyrpc/opening.h"
+
+enum { BEAT_MIN = 15000, BEAT_MAX = 30000 };
+
+uint64_t joy_session_beat_ms(const peri_session *session) {
+  uint64_t beat = session->timeout_ms / 4;
+  beat = beat > BEAT_MIN ? beat : BEAT_MIN;
+  return beat < BEAT_MAX ? beat : BEAT_MAX;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b) {
+  return b != 0 && (a == 0 || b < a) ? b : a;
+}
+
+static peri_session *first_session(peri_conn *conn) {
+  return peri_list_empty(&conn->sessions)
+             ? NULL
+             : peri_container(conn->sessions.next, peri_session, link);
+}
+
+static void beat(peri_conn *conn) {
+  const peri_session *session = first_session(conn);
+  joy_frame frame = {.type = JOY_BEAT,
+                     .id = (uint32_t)peri_conn_next_stream(conn),
+                     .timeout_ms = JOY_TIMEOUT};
+  if (session != NULL) {
+    frame.session = session->id;
+    frame.serializer = session->serializer->id;
+  }
+  joy_frame_send(conn, &frame);
+}
+
+static uint64_t heartbeat(peri_conn *conn, uint64_t now_ms) {
+  joy_state *state = joy_state_of(conn);
+  uint64_t interval = conn->limits->beat_ms;
+  if (interval == 0) {
+    return 0;
+  }
+  if (now_ms < state->beat_at_ms + interval) {
+    return state->beat_at_ms + interval - now_ms;
+  }
+  bool heard = peri_channel_last_in_ms(conn->channel) >= state->beat_at_ms;
+  conn->beats_missed = heard ? 0 : (uint8_t)(conn->beats_missed + 1);
+  if (conn->beats_missed >= conn->limits->beat_misses) {
+    peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "JOYRPC-BEAT",
+                                             "%u heartbeats without any answer",
+                                             conn->beats_missed));
+    return 0;
+  }
+  state->beat_at_ms = now_ms;
+  beat(conn);
+  return interval;
+}
+
+// JoyRPC peers expect a body of no fields; ours nothing.
+static void session_beat(peri_conn *conn, const peri_session *session) {
+  joy_frame frame = {.type = JOY_SESSION_BEAT,
+                     .serializer = session->serializer->id,
+                     .id = (uint32_t)peri_conn_next_stream(conn),
+                     .session = session->id,
+                     .timeout_ms = JOY_TIMEOUT};
+  peri_buf body = {0};
+  if (!session->native) {
+    joy_writer w;
+    joy_writer_begin(&w, session->serializer, &conn->limits->value,
+                     "io.joyrpc.protocol.message.session.Sessionbeat", &body);
+    if (joy_writer_end(&w) == 0) {
+      frame.body = (peri_bytes){body.data, body.len};
+    }
+  }
+  joy_frame_send(conn, &frame);
+  peri_buf_fini(&body);
+}
+
+static uint64_t session_beats(peri_conn *conn, uint64_t now_ms) {
+  uint64_t next = 0;
+  for (peri_list *node = conn->sessions.next; node != &conn->sessions; node = node->next) {
+    peri_session *session = peri_container(node, peri_session, link);
+    uint64_t interval = joy_session_beat_ms(session);
+    if (now_ms >= session->last_beat_ms + interval) {
+      session->last_beat_ms = now_ms;
+      session_beat(conn, session);
+    }
+    next = sooner(next, session->last_beat_ms + interval - now_ms);
+  }
+  return next;
+}
+
+static uint64_t sweep(peri_conn *conn, uint64_t now_ms) {
+  uint64_t next = 0;
+  for (peri_list *node = conn->sessions.next, *after; node != &conn->sessions; node = after) {
+    after = node->next;
+    peri_session *session = peri_container(node, peri_session, link);
+    uint64_t end = session->last_beat_ms + session->timeout_ms;
+    if (session->evicted || now_ms >= end) {
+      if (!session->evicted) {
+        peri_protocol_count(PERI_COUNT_EVICTED);
+      }
+      peri_conn_session_free(conn, session);
+      next = conn->calls_open != 0 ? sooner(next, 1000) : next;
+    } else {
+      next = sooner(next, end - now_ms);
+    }
+  }
+  return next;
+}
+
+uint64_t joy_tick(peri_conn *conn, uint64_t now_ms) {
+  if (conn->server) {
+    return sweep(conn, now_ms);
+  }
+  uint64_t next = joy_openings_tick(conn, now_ms);
+  next = sooner(next, heartbeat(conn, now_ms));
+  return conn->closing ? 0 : sooner(next, session_beats(conn, now_ms));
+}
