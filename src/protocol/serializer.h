@@ -41,7 +41,7 @@ typedef struct peri_reply_envelope {
 // Memory for any encoder's state; large, so it belongs on the stack of whoever encodes.
 #define PERI_ENCODER_SIZE 4096u
 typedef union peri_encoder {
-  max_align_t align;
+  uint64_t align;
   unsigned char memory[PERI_ENCODER_SIZE];
 } peri_encoder;
 

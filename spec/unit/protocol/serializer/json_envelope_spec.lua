@@ -1,0 +1,197 @@
+-- SPDX-License-Identifier: MIT
+-- JoyRPC's envelopes in JSON: what Java writes is read, what we write Java reads.
+local ffi = require 'ffi'
+local c = require 'spec.support.c'
+
+local lib = c.cdef('protocol/serializer.h', 'base/err.h')
+local json = lib.peri_serializer_by_name 'json'
+local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
+
+local function code_name(code)
+  return ffi.string(lib.peri_code_name(code))
+end
+
+local function read(kind, text)
+  local out = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
+  local scratch, err = c.buf(), ffi.new 'peri_err'
+  local rc = json['read_' .. kind](c.bytes(text), limits, scratch, out, err)
+  if rc ~= 0 then
+    return nil, code_name(rc), ffi.string(err.text)
+  end
+  local fields = kind == 'request' and { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
+    or { 'type', 'message', 'result' }
+  local found = {}
+  for _, name in ipairs(fields) do
+    found[name] = c.string(out[name])
+  end
+  if kind == 'reply' then
+    found.failed, found.retry = out.failed, out.retry
+    found.code = out.failed and code_name(out.code) or nil
+  end
+  return found
+end
+
+local function write(kind, fields, value)
+  local envelope = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
+  local alive = {}
+  for name, field in pairs(fields) do
+    if type(field) == 'string' then
+      alive[#alive + 1] = field
+      envelope[name] = c.bytes(field)
+    else
+      envelope[name] = field
+    end
+  end
+  local out = c.buf()
+  lib.peri_buf_add(out, 'HEAD', 4)
+  assert.equal(0, json['begin_' .. kind](out, envelope))
+  lib.peri_buf_add(out, value, #value)
+  assert.equal(0, json['end_' .. kind](out, envelope))
+  return (c.string(out):gsub('^HEAD', ''))
+end
+
+describe('a request envelope', function()
+  it('is read in any order, unknown keys skipped', function()
+    local found = read(
+      'request',
+      ' {"x":{"y":["}",1]},"args":["wo\\"rld",{"a":[]}] ,"methodName":"say\\u0048ello","alias":'
+        .. '"pr\\"od" , "className":"demo.DemoService","attachments":{"color":"blue"},"argsType":null}'
+    )
+    assert.same({
+      iface = 'demo.DemoService', alias = 'pr"od', method = 'sayHello',
+      args = '["wo\\"rld",{"a":[]}]', args_type = '', attachments = '{"color":"blue"}',
+    }, found)
+  end)
+
+  it('may leave out or null anything', function()
+    local empty = { iface = '', alias = '', method = '', args = '', args_type = '', attachments = '' }
+    assert.same(empty, read('request', '{}'))
+    assert.same(empty, read('request', '{"alias":null,"className":null,"args":null,"attachments":null}'))
+  end)
+
+  it('is refused when broken, at every truncation, and when nested too deep', function()
+    local text = '{"className":"a.B","alias":"x\\n","methodName":"m","args":[1,{"b":"c"}]}'
+    for length = 0, #text - 1 do
+      local found, code, why = read('request', text:sub(1, length))
+      assert.is_nil(found)
+      assert.equal('BAD_REQUEST', code)
+      assert.matches('offset %d+$', why)
+    end
+    assert.is_nil((read('request', text .. 'x')))
+    assert.is_nil((read('request', '{"alias":1}')))
+    assert.is_nil((read('request', '{"alias":"\255"}')))
+    local _, code = read('request', '{"args":' .. ('['):rep(65) .. (']'):rep(65) .. '}')
+    assert.equal('TOO_BIG', code)
+  end)
+
+  it('is written in the order that Java needs', function()
+    assert.equal(
+      '{"className":"demo.DemoService","alias":"demo","methodName":"sayHello","args":["world"],'
+        .. '"attachments":{"color":"blue"}}',
+      write('request', {
+        iface = 'demo.DemoService', alias = 'demo', method = 'sayHello',
+        attachments = '\129\165color\164blue',
+      }, '["world"]')
+    )
+    assert.equal(
+      '{"methodName":"no\\"tify","argsType":["java.lang.String"],"args":["x"]}',
+      write('request', {
+        method = 'no"tify', args_type = '\145\176java.lang.String', attachments = '\128',
+      }, '["x"]')
+    )
+  end)
+end)
+
+describe('a reply envelope', function()
+  it('carries a result, or nothing', function()
+    local found = read('reply', '{"class":"java.lang.String","response":"hello"}')
+    assert.same({ false, 'java.lang.String', '"hello"' }, { found.failed, found.type, found.result })
+    for _, text in ipairs { '', '{}', '{"class":"int","response":null}' } do
+      found = read('reply', text)
+      assert.same({ false, '' }, { found.failed, found.result })
+    end
+    found = read('reply', '{"response":{"message":"not an error"},"class":"demo.Note"}')
+    assert.same({ false, '{"message":"not an error"}' }, { found.failed, found.result })
+  end)
+
+  it('carries an exception in the form of fastjson', function()
+    local found = read(
+      'reply',
+      '{"class":"io.joyrpc.exception.OverloadException","exception":{"@type":'
+        .. '"io.joyrpc.exception.OverloadException","localizedMessage":"full","message":"f\\u0075ll",'
+        .. '"stackTrace":[{"className":"a"}]}}'
+    )
+    assert.same({
+      failed = true, code = 'OVERLOADED', retry = true, message = 'full', result = '',
+      type = 'io.joyrpc.exception.OverloadException',
+    }, found)
+  end)
+
+  it('carries an exception in the form of jackson', function()
+    local found = read(
+      'reply',
+      '{"class":"java.lang.IllegalArgumentException","response":{"cause":null,"stackTrace":[],'
+        .. '"message":"no moon","suppressed":[],"localizedMessage":"no moon"}}'
+    )
+    assert.same(
+      { true, 'BAD_REQUEST', false, 'no moon', '' },
+      { found.failed, found.code, found.retry, found.message, found.result }
+    )
+  end)
+
+  it('maps the classes of JoyRPC to codes', function()
+    local cases = {
+      ['io.joyrpc.exception.SessionException'] = { 'SESSION_LOST', true },
+      ['io.joyrpc.exception.ShutdownExecption'] = { 'SHUTDOWN', true },
+      ['io.joyrpc.exception.RejectException'] = { 'UNAVAILABLE', true },
+      ['io.joyrpc.exception.RpcException'] = { 'UNKNOWN', false },
+      ['java.util.concurrent.TimeoutException'] = { 'TIMEOUT', false },
+      ['demo.MyException'] = { 'UNKNOWN', false },
+    }
+    for class, want in pairs(cases) do
+      local found = read('reply', ('{"class":"%s","exception":{"detailMessage":"x"}}'):format(class))
+      assert.same({ 'x', want[1], want[2] }, { found.message, found.code, found.retry })
+    end
+    local found = read('reply', '{"class":"a.B","exception":{"retry":true}}')
+    assert.is_true(found.retry)
+  end)
+
+  it('is written with the inner type, and as {} for nothing', function()
+    assert.equal('{"class":"java.lang.String","response":"x"}', write('reply', {}, '"x"'))
+    assert.equal('{"class":"int","response":7}', write('reply', { type = 'int' }, '7'))
+    assert.equal('{}', write('reply', {}, 'null'))
+    assert.equal('{}', write('reply', { type = 'int' }, 'null'))
+    assert.equal(
+      '{"class":"java.lang.String","response":",\\"response\\":null"}',
+      write('reply', {}, '",\\"response\\":null"')
+    )
+  end)
+
+  it('brings every code back to another Perilune', function()
+    local text = write('reply', {
+      failed = true, code = lib.PERI_EOVERLOADED, retry = true, message = 'queue "full"\255',
+    }, '')
+    assert.equal(
+      '{"class":"io.joyrpc.exception.OverloadException","exception":{"@type":'
+        .. '"io.joyrpc.exception.OverloadException","message":"queue \\"full\\"\239\191\189",'
+        .. '"retry":true,"errorCode":"OVERLOADED"}}',
+      text
+    )
+    for code = -28, -1 do
+      text = write('reply', { failed = true, code = code, message = 'why' }, '')
+      local found = read('reply', text)
+      assert.same({ true, code_name(code), 'why' }, { found.failed, found.code, found.message })
+    end
+  end)
+end)
+
+describe('the registry of serializers', function()
+  it('is found by name, provider and id', function()
+    assert.equal(json, lib.peri_serializer_by_id(13))
+    assert.equal(json, lib.peri_serializer_by_name 'json@')
+    assert.is_true(lib.peri_serializer_by_name 'json@nobody' == nil)
+    assert.is_true(lib.peri_serializer_by_name 'jso' == nil)
+    assert.equal(json, lib.peri_serializer_at(0))
+    assert.is_true(lib.peri_serializer_at(1000) == nil)
+  end)
+end)
