@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What a process serves, as C sees it: exporters by (interface, alias), methods by name. The chain of
+// a method is a number that only the Lua adapter understands. A table belongs to one VM; the gates
+// that limit concurrency are shared by the process.
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "protocol/sink.h"
+
+// A process-wide count of calls in progress, interned by name and never freed.
+typedef struct peri_gate {
+  _Atomic uint32_t active;
+  char *name;  // owned
+  struct peri_gate *next;
+} peri_gate;
+
+// Any thread. Borrowed for ever.
+peri_gate *peri_gate_of(const char *name);
+
+typedef struct peri_method {
+  char *name;  // owned
+  size_t name_len;
+  uint32_t hash;
+  int chain;            // of the Lua adapter
+  bool body;            // the handler takes the undecoded body
+  bool varargs;         // the handler wants the count of arguments
+  uint32_t timeout_ms;  // longest a call may take, 0 = what the caller says
+  uint32_t concurrency; // most calls at once in the process, 0 = no limit
+  peri_gate *gate;      // NULL without a limit
+  struct peri_exporter *exporter;
+  // Counters of this worker; read by others without a lock.
+  uint64_t calls, errors, rejected;
+  uint32_t active;
+  uint64_t busy_ns;     // sum of the time from arrival to reply
+} peri_method;
+
+typedef struct peri_exporter {
+  uint32_t id;
+  char *iface;  // owned
+  char *alias;  // owned
+  uint8_t int64;  // peri_int64_mode of the Lua adapter
+  bool open;    // false after unexport: calls are refused, those in progress finish
+  uint32_t count, mask;
+  peri_method **table;  // open addressing, owned
+  struct peri_exporter *next;
+} peri_exporter;
+
+typedef struct peri_exporters {
+  peri_exporter *first;
+  uint32_t next_id;
+  uint32_t version;  // changes with every add and remove; sessions remember it
+} peri_exporters;
+
+// Returns the new exporter, owned by the table, or NULL when (iface, alias) is taken.
+peri_exporter *peri_exporter_add(peri_exporters *table, const char *iface, const char *alias);
+// Adds a method; `name` must be new (checked). Returns borrowed from the exporter.
+peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, size_t len);
+// Marks it closed and takes it out of look-ups; memory stays until the table ends, because calls in
+// progress and sessions point to its methods.
+void peri_exporter_remove(peri_exporters *table, uint32_t id);
+void peri_exporters_fini(peri_exporters *table);
+
+// NULL when unknown. An empty alias matches only an exporter whose alias is empty.
+peri_exporter *peri_exporter_find(const peri_exporters *table, peri_bytes iface, peri_bytes alias);
+peri_method *peri_method_find(const peri_exporter *exporter, peri_bytes name);
+
+// False when the method's process-wide limit is reached.
+bool peri_method_enter(peri_method *method);
+void peri_method_leave(peri_method *method);

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#include "entry/server.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void peri_server_init(peri_server *server, peri_loop *loop) {
+  *server = (peri_server){.loop = loop};
+  server->limits = (peri_server_limits){
+      .calls = 1000000,
+      .calls_per_conn = 65536,
+      .queue_ms = 20,
+      .timeout_ms = 5000,
+  };
+  peri_slots_init(&server->calls, sizeof(peri_call), server->limits.calls);
+  peri_list_init(&server->queue);
+}
+
+void peri_server_fini(peri_server *server) {
+  peri_slots_fini(&server->calls);
+  peri_exporters_fini(&server->exporters);
+}
+
+// Answers a request that never became a call.
+static void refuse(peri_conn *conn, const peri_event *event, int code, const char *text,
+                   bool not_run) {
+  if ((event->flags & PERI_EV_ONEWAY) != 0 || conn->channel == NULL) {
+    return;
+  }
+  peri_event reply = {
+      .type = PERI_EV_REPLY,
+      .flags = (uint8_t)(PERI_EV_END | (not_run ? PERI_EV_NOT_RUN : 0)),
+      .serializer = event->serializer,
+      .code = code,
+      .stream = event->stream,
+      .session = event->session,
+      .message = peri_bytes_of(text),
+      .callback = event->callback,
+  };
+  conn->protocol->emit(conn, &reply);
+}
+
+static peri_exporter *exporter_of(peri_server *server, const peri_event *event) {
+  peri_session *session = event->session;
+  if (session != NULL && session->user != NULL &&
+      session->user_generation == server->exporters.version) {
+    return session->user;
+  }
+  peri_exporter *exporter = peri_exporter_find(&server->exporters, event->iface, event->alias);
+  if (session != NULL) {
+    session->user = exporter;
+    session->user_generation = server->exporters.version;
+  }
+  return exporter;
+}
+
+static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event) {
+  peri_exporter *exporter = exporter_of(server, event);
+  if (exporter == NULL) {
+    refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
+    return NULL;
+  }
+  peri_method *method = peri_method_find(exporter, event->method);
+  if (method == NULL) {
+    refuse(conn, event, PERI_ENO_METHOD, "the service has no such method", true);
+  }
+  return method;
+}
+
+static bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
+  if (server->draining) {
+    server->refused_draining++;
+    refuse(conn, event, PERI_ESHUTDOWN, "the server is shutting down", true);
+    return false;
+  }
+  if (conn->calls_open >= server->limits.calls_per_conn) {
+    server->refused_limit++;
+    refuse(conn, event, PERI_EOVERLOADED, "too many calls in flight on this connection", true);
+    return false;
+  }
+  return true;
+}
+
+static uint64_t deadline_of(const peri_server *server, const peri_method *method,
+                            const peri_event *event) {
+  uint32_t ms = event->timeout_ms != 0 ? event->timeout_ms : server->limits.timeout_ms;
+  if (method->timeout_ms != 0 && method->timeout_ms < ms) {
+    ms = method->timeout_ms;
+  }
+  return server->loop->now_ns + (uint64_t)ms * 1000000u;
+}
+
+void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
+  peri_id id;
+  server->arrived++;
+  if (!admit(server, conn, event)) {
+    return;
+  }
+  peri_method *method = resolve(server, conn, event);
+  if (method == NULL) {
+    server->failed++;
+    return;
+  }
+  peri_call *call = peri_slots_take(&server->calls, &id);
+  if (call == NULL) {
+    server->refused_limit++;
+    refuse(conn, event, PERI_EOVERLOADED, "too many calls in flight in this worker", true);
+    return;
+  }
+  call->id = id;
+  call->conn = conn;
+  call->session = event->session;
+  call->method = method;
+  call->block = event->block != NULL ? peri_block_ref(event->block) : NULL;
+  call->body = event->body;
+  call->attachments = event->attachments;
+  call->attachments_ser = event->attachments_ser;
+  call->serializer = event->serializer;
+  call->compression = event->compression;
+  call->stream = event->stream;
+  call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
+  call->arrived_ns = server->loop->now_ns;
+  call->deadline_ns = deadline_of(server, method, event);
+  call->state = PERI_CALL_QUEUED;
+  peri_list_init(&call->fibers);
+  peri_list_push(&conn->calls, &call->link);
+  conn->calls_open++;
+  peri_list_push(&server->queue, &call->queue);
+}
+
+static void release(peri_server *server, peri_call *call) {
+  if (call->state == PERI_CALL_RUNNING) {
+    peri_method_leave(call->method);
+  }
+  if (call->conn != NULL) {
+    peri_list_remove(&call->link);
+    call->conn->calls_open--;
+  }
+  peri_block_unref(call->block);
+  free((void *)call->reply_attachments.ptr);
+  peri_slots_release(&server->calls, call->id);
+}
+
+// True when the call may run; otherwise it has been answered and released.
+static bool worth_running(peri_server *server, peri_call *call) {
+  uint64_t now = server->loop->now_ns;
+  if (call->conn == NULL) {
+    server->dropped++;
+    release(server, call);
+    return false;
+  }
+  if (call->deadline_ns <= now) {
+    server->expired++;
+    peri_call_fail(server, call, PERI_ETIMEOUT, peri_bytes_of("the deadline passed in the queue"),
+                   true);
+    return false;
+  }
+  if (server->limits.queue_ms != 0 &&
+      now - call->arrived_ns > (uint64_t)server->limits.queue_ms * 1000000u) {
+    server->refused_age++;
+    peri_call_fail(server, call, PERI_EOVERLOADED,
+                   peri_bytes_of("the call waited too long in the queue"), true);
+    return false;
+  }
+  if (!peri_method_enter(call->method)) {
+    call->method->rejected++;
+    server->refused_limit++;
+    peri_call_fail(server, call, PERI_EOVERLOADED,
+                   peri_bytes_of("the method's concurrency limit is reached"), true);
+    return false;
+  }
+  return true;
+}
+
+peri_call *peri_server_next(peri_server *server) {
+  peri_list *node;
+  while ((node = peri_list_pop(&server->queue)) != NULL) {
+    peri_call *call = peri_container(node, peri_call, queue);
+    if (worth_running(server, call)) {
+      call->state = PERI_CALL_RUNNING;
+      call->method->calls++;
+      return call;
+    }
+  }
+  return NULL;
+}
+
+void peri_call_park(peri_call *call) {
+  enum { SMALL = 16 * 1024 };
+  if (call->parked) {
+    return;
+  }
+  call->parked = true;
+  size_t len = call->body.len + call->attachments.len;
+  if (call->block == NULL || len > SMALL) {
+    return;
+  }
+  peri_block *own = peri_block_new((uint32_t)len);
+  if (own == NULL) {
+    return;
+  }
+  if (call->body.len != 0) {
+    memcpy(own->data, call->body.ptr, call->body.len);
+  }
+  if (call->attachments.len != 0) {
+    memcpy(own->data + call->body.len, call->attachments.ptr, call->attachments.len);
+  }
+  call->body.ptr = own->data;
+  call->attachments.ptr = own->data + call->body.len;
+  peri_block_unref(call->block);
+  call->block = own;
+}
+
+static peri_event reply_event(const peri_call *call) {
+  return (peri_event){
+      .type = PERI_EV_REPLY,
+      .flags = PERI_EV_END,
+      .serializer = call->serializer,
+      .compression = call->session != NULL && call->session->compression != NULL
+                         ? call->session->compression->id
+                         : PERI_COMP_NONE,
+      .stream = call->stream,
+      .session = call->session,
+      .attachments = call->reply_attachments,
+      .attachments_ser = PERI_SER_MSGPACK,
+  };
+}
+
+static bool wanted(const peri_call *call) {
+  return !call->oneway && call->conn != NULL && call->conn->channel != NULL;
+}
+
+static void finish(peri_server *server, peri_call *call) {
+  call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
+  server->answered++;
+  if (call->conn == NULL) {
+    server->dropped++;
+  }
+  release(server, call);
+}
+
+void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
+                    bool not_run) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.code = code;
+    event.message = message;
+    event.compression = PERI_COMP_NONE;
+    event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
+    call->conn->protocol->emit(call->conn, &event);
+  }
+  server->failed++;
+  call->method->errors++;
+  finish(server, call);
+}
+
+void peri_call_reply_null(peri_server *server, peri_call *call) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.compression = PERI_COMP_NONE;
+    call->conn->protocol->emit(call->conn, &event);
+  }
+  finish(server, call);
+}
+
+void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.serializer = from->serializer;
+    event.compression = from->compression;
+    event.body = from->body;
+    event.block = from->block;
+    call->conn->protocol->emit(call->conn, &event);
+  }
+  finish(server, call);
+}
+
+peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer,
+                                peri_mark *mark) {
+  if (!wanted(call)) {
+    return NULL;
+  }
+  peri_event event = reply_event(call);
+  event.serializer = serializer->id;
+  if (call->conn->protocol->begin(call->conn, &event, mark) != 0) {
+    return NULL;
+  }
+  return peri_conn_out(call->conn);
+}
+
+void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    call->conn->protocol->end(call->conn, &event, mark);
+  }
+  finish(server, call);
+}
+
+void peri_call_reply_undo(peri_call *call, const peri_mark *mark) {
+  if (wanted(call)) {
+    call->conn->protocol->abort(call->conn, mark);
+  }
+}
+
+void peri_server_forget(peri_server *server, peri_conn *conn,
+                        void (*gone)(void *arg, peri_call *call), void *arg) {
+  peri_list *node;
+  (void)server;
+  while ((node = peri_list_pop(&conn->calls)) != NULL) {
+    peri_call *call = peri_container(node, peri_call, link);
+    call->conn = NULL;
+    call->session = NULL;
+    conn->calls_open--;
+    if (call->state == PERI_CALL_RUNNING) {
+      gone(arg, call);
+    }
+  }
+}
+
+peri_call *peri_server_find(const peri_conn *conn, uint64_t stream) {
+  for (const peri_list *n = conn->calls.next; n != &conn->calls; n = n->next) {
+    peri_call *call = peri_container((peri_list *)n, peri_call, link);
+    if (call->stream == stream) {
+      return call;
+    }
+  }
+  return NULL;
+}

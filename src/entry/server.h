@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// The provider side of one worker, without Lua: requests from connections become calls in a queue,
+// admitted before anything of them is decoded; each call is answered exactly once or counted as
+// dropped because its peer is gone.
+//
+//   QUEUED --run--> RUNNING --reply--> (slot released)
+//      \--refused: expired, too old, draining, over a limit--/
+#pragma once
+#include "base/slots.h"
+#include "entry/exporter.h"
+#include "protocol/conn.h"
+
+typedef struct peri_call {
+  peri_id id;
+  peri_list link;    // in conn->calls while the peer is there
+  peri_list queue;   // in server->queue while QUEUED
+  peri_list fibers;  // of the Lua adapter: fibers that work for this call
+  peri_conn *conn;   // NULL once the peer is gone
+  peri_session *session;  // NULL without
+  peri_method *method;
+  peri_block *block; // keeps body and attachments; a copy of its own once `parked`
+  peri_bytes body;
+  peri_bytes attachments;
+  peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
+  uint64_t stream;
+  uint64_t arrived_ns;
+  uint64_t deadline_ns;  // 0 = none
+  uint8_t serializer, compression, attachments_ser;
+  uint8_t state;
+  bool oneway;
+  bool parked;
+} peri_call;
+
+enum { PERI_CALL_QUEUED = 1, PERI_CALL_RUNNING };
+
+typedef struct peri_server_limits {
+  uint32_t calls;          // in flight in this worker, default 1 000 000
+  uint32_t calls_per_conn; // default 65 536
+  uint32_t queue_ms;       // a call that waited longer is refused, default 20, 0 = never
+  uint32_t timeout_ms;     // of a call that brings none, default 5 000
+} peri_server_limits;
+
+typedef struct peri_server {
+  peri_slots calls;
+  peri_list queue;
+  peri_exporters exporters;
+  peri_loop *loop;       // borrowed
+  peri_server_limits limits;
+  bool draining;         // new calls are refused, those here finish
+  uint64_t arrived, answered, failed;  // counters of this worker
+  uint64_t refused_age, refused_limit, refused_draining, expired, dropped;
+} peri_server;
+
+void peri_server_init(peri_server *server, peri_loop *loop);
+// No call may be left.
+void peri_server_fini(peri_server *server);
+
+// From the connection's handler: OPEN. Resolves, admits and queues, or answers with an error.
+void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event);
+// The next call that is still worth running, now RUNNING, or NULL. Refuses the others on the way.
+peri_call *peri_server_next(peri_server *server);
+static inline bool peri_server_waiting(const peri_server *server) {
+  return !peri_list_empty(&server->queue);
+}
+static inline peri_call *peri_server_call(const peri_server *server, peri_id id) {
+  return (peri_call *)peri_slots_get(&server->calls, id);
+}
+// Copies a small body out of the read buffer when the handler first waits, so that a waiting call
+// does not pin it. Idempotent.
+void peri_call_park(peri_call *call);
+
+// The ways a running call ends; each releases it, all pointers to it are over. `not_run` tells the
+// peer that it may try elsewhere.
+void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
+                    bool not_run);
+void peri_call_reply_null(peri_server *server, peri_call *call);
+// The body of `from` (usually the same call), as it came.
+void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from);
+// In two steps around an encoder: begin gives the buffer to append to (NULL: nobody wants the
+// answer; call `end` all the same), end sends, undo takes it back so that peri_call_fail can follow.
+peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer, peri_mark *mark);
+void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark);
+void peri_call_reply_undo(peri_call *call, const peri_mark *mark);
+
+// The peer of these calls is gone: they lose their connection. `gone` is called for each RUNNING one.
+void peri_server_forget(peri_server *server, peri_conn *conn,
+                        void (*gone)(void *arg, peri_call *call), void *arg);
+// The running call of that stream, or NULL.
+peri_call *peri_server_find(const peri_conn *conn, uint64_t stream);

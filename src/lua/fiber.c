@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "lua/fiber.h"
+
+#include "base/log.h"
+#include "lua/ref.h"
+#include "lua/request.h"
+#include "lua/serve.h"
+#include "lua/vm.h"
+
+// More coroutines than this are given back to the collector when they are done.
+enum { POOL_MAX = 1024 };
+
+void *peri_slots_by_number(const peri_slots *slots, double number) {
+  uint64_t id = (uint64_t)number;
+  uint32_t slot = (uint32_t)id;
+  if (!(number > 0) || slot >= slots->fresh) {
+    return NULL;
+  }
+  peri_slot *header = peri_slots_header(slots, slot);
+  bool same = (header->gen & 0x1fffffu) == (uint32_t)(id >> 32);
+  return same && (header->gen & 1) != 0 ? header + 1 : NULL;
+}
+
+peri_fiber *peri_fiber_by_number(peri_vm *vm, double number) {
+  return peri_slots_by_number(&vm->fibers.slots, number);
+}
+
+// Runs inside lua_cpcall: creating a thread may fail for want of memory.
+static int new_coroutine(lua_State *L) {
+  peri_fiber *fiber = lua_touserdata(L, 1);
+  fiber->co = lua_newthread(L);
+  fiber->ref = peri_ref(L);
+  return 0;
+}
+
+static void timer_fired(peri_timer *timer) {
+  peri_fiber *fiber = peri_container(timer, peri_fiber, timer);
+  peri_fiber_wake(fiber->vm, fiber, fiber->wait == PERI_WAIT_SLEEP ? 0 : PERI_ETIMEOUT);
+}
+
+static peri_fiber *fiber_new(peri_vm *vm) {
+  peri_id id;
+  peri_fiber *fiber = peri_slots_take(&vm->fibers.slots, &id);
+  if (fiber == NULL) {
+    return NULL;
+  }
+  if (lua_cpcall(vm->L, new_coroutine, fiber) != 0) {
+    lua_pop(vm->L, 1);
+    peri_slots_release(&vm->fibers.slots, id);
+    return NULL;
+  }
+  fiber->id = id;
+  fiber->vm = vm;
+  peri_list_init(&fiber->queue);
+  peri_list_init(&fiber->of_call);
+  peri_timer_init(&fiber->timer, timer_fired);
+  peri_ref_push(fiber->co, vm->fibers.body);
+  return fiber;
+}
+
+peri_fiber *peri_fiber_take(peri_vm *vm) {
+  peri_list *node = peri_list_pop(&vm->fibers.free);
+  peri_fiber *fiber;
+  if (node != NULL) {
+    fiber = peri_container(node, peri_fiber, queue);
+    vm->fibers.pooled--;
+    fiber->pooled = false;
+  } else if ((fiber = fiber_new(vm)) == NULL) {
+    return NULL;
+  }
+  fiber->state = PERI_FIBER_RUNNING;
+  fiber->wait = PERI_WAIT_NONE;
+  fiber->cancelled = 0;
+  fiber->call = 0;
+  fiber->serves = false;
+  fiber->deadline_ns = 0;
+  return fiber;
+}
+
+static void fiber_drop(peri_vm *vm, peri_fiber *fiber) {
+  peri_unref(vm->L, fiber->ref);
+  peri_slots_release(&vm->fibers.slots, fiber->id);
+}
+
+// A new generation for each task, so that an id kept from an earlier one finds nothing.
+static void renew_id(peri_vm *vm, peri_fiber *fiber) {
+  peri_slot *header = peri_slots_header(&vm->fibers.slots, (uint32_t)fiber->id);
+  header->gen += 2;
+  fiber->id = (peri_id)header->gen << 32 | (uint32_t)fiber->id;
+}
+
+static void fiber_put(peri_vm *vm, peri_fiber *fiber) {
+  fiber->state = PERI_FIBER_FREE;
+  peri_list_remove(&fiber->of_call);
+  if (vm->fibers.pooled >= POOL_MAX) {
+    fiber_drop(vm, fiber);
+    return;
+  }
+  renew_id(vm, fiber);
+  fiber->pooled = true;
+  vm->fibers.pooled++;
+  // The most recently used coroutine is the warmest.
+  peri_list_push(vm->fibers.free.next, &fiber->queue);
+}
+
+void peri_fiber_discard(peri_vm *vm, peri_fiber *fiber) {
+  // A fresh coroutine keeps its body at the bottom of the stack.
+  lua_settop(fiber->co, lua_status(fiber->co) == LUA_YIELD ? 0 : 1);
+  fiber_put(vm, fiber);
+}
+
+double peri_fiber_left(const peri_vm *vm, const peri_fiber *fiber, double most) {
+  if (fiber->deadline_ns == 0) {
+    return most;
+  }
+  if (fiber->deadline_ns <= vm->loop->now_ns) {
+    return 0;
+  }
+  double left = (double)(fiber->deadline_ns - vm->loop->now_ns) / 1e6;
+  return left < most ? left : most;
+}
+
+void peri_fiber_inherit(peri_vm *vm, peri_fiber *child, const peri_fiber *parent) {
+  child->deadline_ns = parent->deadline_ns;
+  child->cancelled = parent->cancelled;
+  peri_call *call = parent->call != 0 ? peri_server_call(&vm->server, parent->call) : NULL;
+  if (call != NULL) {
+    child->call = parent->call;
+    peri_list_push(&call->fibers, &child->of_call);
+  }
+}
+
+static void make_ready(peri_vm *vm, peri_fiber *fiber) {
+  fiber->state = PERI_FIBER_READY;
+  peri_list_push(&vm->fibers.ready, &fiber->queue);
+  peri_loop_want_drain(vm->loop);
+}
+
+void peri_fiber_start(peri_vm *vm, peri_fiber *fiber) {
+  fiber->wait = PERI_WAIT_START;
+  make_ready(vm, fiber);
+}
+
+void peri_fiber_wake(peri_vm *vm, peri_fiber *fiber, int code) {
+  if (fiber->state != PERI_FIBER_PARKED) {
+    return;
+  }
+  peri_loop_cancel(vm->loop, &fiber->timer);
+  fiber->code = code;
+  make_ready(vm, fiber);
+}
+
+void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
+  if (fiber->cancelled == 0) {
+    fiber->cancelled = code;
+  }
+  if (fiber->state != PERI_FIBER_PARKED) {
+    return;
+  }
+  if (fiber->cancel_op != NULL) {
+    fiber->cancel_op(vm, fiber, code);
+  } else {
+    peri_fiber_wake(vm, fiber, code);
+  }
+}
+
+// Begins the wait that the coroutine yielded: (WAIT, number, arguments...).
+static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
+  lua_State *co = fiber->co;
+  double forever = -1;
+  double ms = lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
+  double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
+  lua_settop(co, 0);
+  if (ms >= 0 && left < ms) {
+    // The deadline comes first: the wait ends then, as a failure.
+    fiber->wait = PERI_WAIT_PARK;
+  }
+  if (left < 1e15) {
+    peri_loop_arm(vm->loop, &fiber->timer, (uint64_t)(left < 0 ? 0 : left));
+  }
+}
+
+static void park(peri_vm *vm, peri_fiber *fiber) {
+  lua_State *co = fiber->co;
+  fiber->wait = (uint8_t)lua_tointeger(co, 2);
+  fiber->state = PERI_FIBER_PARKED;
+  fiber->since_ns = vm->loop->now_ns;
+  fiber->cancel_op = NULL;
+  fiber->push_op = NULL;
+  if (fiber->call != 0) {
+    peri_call *call = peri_server_call(&vm->server, fiber->call);
+    if (call != NULL) {
+      peri_call_park(call);
+    }
+  }
+  if (fiber->cancelled != 0) {
+    lua_settop(co, 0);
+    peri_fiber_wake(vm, fiber, fiber->cancelled);
+    return;
+  }
+  if (fiber->wait == PERI_WAIT_SLEEP || fiber->wait == PERI_WAIT_PARK) {
+    begin_timed(vm, fiber);
+  } else {
+    peri_request_begin(vm, fiber);
+  }
+}
+
+static void failed(peri_vm *vm, peri_fiber *fiber) {
+  lua_State *co = fiber->co;
+  const char *text = lua_tostring(co, -1);
+  luaL_traceback(vm->L, co, text != NULL ? text : "(error object is not a string)", 0);
+  peri_log(PERI_LOG_ERROR, "SCRIPT-ERROR", "%s", lua_tostring(vm->L, -1));
+  lua_pop(vm->L, 1);
+  vm->script_errors++;
+  if (fiber->serves) {
+    peri_serve_crashed(vm, fiber);
+  }
+  peri_list_remove(&fiber->of_call);
+  fiber_drop(vm, fiber);
+}
+
+void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
+  lua_State *co = fiber->co;
+  peri_fiber *before = vm->fibers.running;
+  fiber->state = PERI_FIBER_RUNNING;
+  vm->fibers.running = fiber;
+  int status = lua_resume(co, nargs);
+  vm->fibers.running = before;
+  if (status != LUA_YIELD) {
+    failed(vm, fiber);
+    return;
+  }
+  if (lua_touserdata(co, 1) == vm) {
+    park(vm, fiber);
+    return;
+  }
+  if (fiber->serves) {
+    peri_serve_done(vm, fiber);
+  }
+  lua_settop(co, 0);
+  fiber_put(vm, fiber);
+}
+
+// Pushes what the wait gave; the values are what the yield returns in Lua.
+static int push_results(peri_vm *vm, peri_fiber *fiber) {
+  lua_State *co = fiber->co;
+  switch (fiber->wait) {
+    case PERI_WAIT_START:
+      return lua_gettop(co) - (lua_status(co) == LUA_YIELD ? 0 : 1);
+    case PERI_WAIT_SLEEP:
+      lua_pushboolean(co, fiber->code == 0);
+      return 1;
+    case PERI_WAIT_PARK:
+      if (fiber->code == 0) {
+        return lua_gettop(co);
+      }
+      lua_settop(co, 0);
+      lua_pushboolean(co, 0);
+      lua_pushstring(co, peri_code_name(fiber->code));
+      return 2;
+    default:
+      return fiber->push_op != NULL ? fiber->push_op(vm, fiber, co)
+                                    : peri_request_push_failure(fiber, co);
+  }
+}
+
+bool peri_fiber_run_ready(peri_vm *vm) {
+  peri_list *node = peri_list_pop(&vm->fibers.ready);
+  if (node == NULL) {
+    return false;
+  }
+  peri_fiber *fiber = peri_container(node, peri_fiber, queue);
+  peri_fiber_resume(vm, fiber, push_results(vm, fiber));
+  return true;
+}

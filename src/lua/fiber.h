@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Fibers: pooled coroutines that run one task after the other. A task is one function call: the
+// chain of a request, a spawned function, a callback. A fiber that waits is parked on exactly one
+// thing; what ends the wait only queues it, and the drain resumes it.
+//
+//   FREE -> (task) RUNNING -> DONE -> FREE
+//                    |  ^
+//              yield v  | resume, from the drain
+//                  PARKED -> READY
+#pragma once
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/slots.h"
+#include "base/timer_defs.h"
+
+struct peri_vm;
+struct peri_fiber;
+
+typedef enum peri_fiber_state {
+  PERI_FIBER_FREE,
+  PERI_FIBER_RUNNING,
+  PERI_FIBER_PARKED,
+  PERI_FIBER_READY,
+} peri_fiber_state;
+
+// What a fiber can wait for. Lua yields (core.WAIT, number, arguments...). Keep the numbers in step
+// with lua/perilune/fiber.lua through core.waits.
+typedef enum peri_wait {
+  PERI_WAIT_NONE,
+  PERI_WAIT_START,    // has a task on its stack, waits for its first turn
+  PERI_WAIT_SLEEP,    // ms
+  PERI_WAIT_PARK,     // ms or nil
+  PERI_WAIT_REQUEST,  // see lua/request.c
+  PERI_WAIT_CONNECT,
+  PERI_WAIT_SESSION,
+} peri_wait;
+
+typedef struct peri_fiber {
+  peri_id id;
+  lua_State *co;      // anchored by `ref`
+  int ref;
+  uint8_t state;      // peri_fiber_state
+  uint8_t wait;       // peri_wait
+  bool pooled;        // in fibers->free
+  int code;           // how the wait ended, 0 or PERI_E*
+  int cancelled;      // 0 or the code that every further wait ends with
+  peri_id call;       // request this fiber works for, 0 = none
+  bool serves;        // it is the fiber that answers `call`
+  uint64_t deadline_ns;  // inherited by what it starts; 0 = none
+  uint64_t since_ns;  // parked since
+  peri_timer timer;   // of SLEEP and PARK
+  peri_id future;     // of REQUEST
+  void *op;           // of CONNECT and SESSION
+  void (*cancel_op)(struct peri_vm *vm, struct peri_fiber *fiber, int code);
+  int (*push_op)(struct peri_vm *vm, struct peri_fiber *fiber, lua_State *co);
+  struct peri_vm *vm;
+  peri_list queue;    // in fibers->ready
+  peri_list of_call;  // in call->fibers
+} peri_fiber;
+
+struct peri_fibers {
+  peri_slots slots;
+  peri_list ready;
+  peri_list free;     // through `queue`
+  uint32_t pooled;
+  peri_fiber *running;
+  int body;           // ref of the Lua function every coroutine runs
+};
+
+// A fiber from the pool, or a new one; NULL when the limit is reached or Lua has no memory.
+peri_fiber *peri_fiber_take(struct peri_vm *vm);
+// Starts or continues: `nargs` values are on fiber->co. Returns when it parks or is done.
+void peri_fiber_resume(struct peri_vm *vm, peri_fiber *fiber, int nargs);
+// Gives back a fiber whose task was never started.
+void peri_fiber_discard(struct peri_vm *vm, peri_fiber *fiber);
+// Queues a fiber whose task (function and two values) is on its stack.
+void peri_fiber_start(struct peri_vm *vm, peri_fiber *fiber);
+// Ends the wait of a parked fiber with `code`; it runs in this turn's drain.
+void peri_fiber_wake(struct peri_vm *vm, peri_fiber *fiber, int code);
+// Ends what it waits for now and everything it will wait for later.
+void peri_fiber_cancel(struct peri_vm *vm, peri_fiber *fiber, int code);
+// Fibers made by `fiber` inherit call, deadline and cancellation.
+void peri_fiber_inherit(struct peri_vm *vm, peri_fiber *child, const peri_fiber *parent);
+// ms left of the deadline, capped at `most`; `most` when there is none; 0 when it passed.
+double peri_fiber_left(const struct peri_vm *vm, const peri_fiber *fiber, double most);
+// Resumes the first fiber that is ready; false when none is.
+bool peri_fiber_run_ready(struct peri_vm *vm);
+
+// Ids as Lua numbers: exact in a double, 0 for none.
+static inline double peri_id_to_lua(peri_id id) {
+  return (double)((((id >> 32) & 0x1fffffu) << 32) | (uint32_t)id);
+}
+// The fiber of such a number, or NULL.
+peri_fiber *peri_fiber_by_number(struct peri_vm *vm, double number);
+void *peri_slots_by_number(const peri_slots *slots, double number);

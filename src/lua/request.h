@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// The waits that reach the network: connect, negotiate a session, send a request. Each is begun by a
+// fiber's yield, ends exactly once, and gives its results when the fiber is resumed.
+#pragma once
+#include "lua/vm.h"
+
+// A client connection as Lua knows it: a number.
+typedef struct peri_link {
+  peri_id id;
+  peri_vm *vm;
+  peri_conn *conn;  // NULL once closed
+  int on_close;     // refs, LUA_NOREF when absent
+  int on_drain;
+} peri_link;
+
+// fiber->wait and the stack say what; parks or wakes the fiber.
+void peri_request_begin(peri_vm *vm, peri_fiber *fiber);
+// The results of a network wait that failed before it began: false or nil, code, message, outcome.
+int peri_request_push_failure(peri_fiber *fiber, lua_State *co);
+// core.disconnect and friends.
+extern const luaL_Reg peri_request_functions[];
+// Closes every client connection.
+void peri_request_close_all(peri_vm *vm);

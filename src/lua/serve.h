@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// Runs admitted calls: one fiber each, through the method's compiled chain, and turns what the chain
+// returns into the reply. A chain is a Lua function (slot, gen, args, count) that returns one of
+//
+//   PERI_REPLY_NIL | PERI_REPLY_VALUE, value | PERI_REPLY_BODY, slot, gen
+//   PERI_REPLY_ERROR, code number, message, not_run
+#pragma once
+#include "lua/vm.h"
+
+enum { PERI_REPLY_NIL, PERI_REPLY_VALUE, PERI_REPLY_BODY, PERI_REPLY_ERROR };
+
+// Runs the next queued call; false when none waits.
+bool peri_serve_next(peri_vm *vm);
+// The chain of `fiber` returned; its values are on the stack. Ends the call.
+void peri_serve_done(peri_vm *vm, peri_fiber *fiber);
+// The chain raised past its guards: the call ends as INTERNAL.
+void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber);
+// The connection handler of accepted connections.
+extern const peri_conn_handler peri_serve_handler;
+// core.export and what reads a call in progress.
+extern const luaL_Reg peri_serve_functions[];
