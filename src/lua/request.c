@@ -344,6 +344,8 @@ static void opening_end(opening *o) {
   if (link != NULL && link->conn != NULL) {
     peri_conn_close(link->conn, PERI_ECANCELLED);
   }
+  peri_vm_unref_later(o->vm, o->on_close);
+  peri_vm_unref_later(o->vm, o->on_drain);
   free(o);
 }
 

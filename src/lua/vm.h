@@ -73,9 +73,11 @@ void peri_vm_add(peri_vm *vm, const luaL_Reg *functions);
 // loop->on_drain: runs at most one slice (64 entries or 1 ms); true when work is left.
 bool peri_vm_drain(peri_loop *loop, void *vm);
 
+// Drops a reference to a Lua value after the tasks queued so far have started. Takes `ref`.
+void peri_vm_unref_later(peri_vm *vm, int ref);
 // Queue: each starts a fiber in the next drain. Never from another thread (post a message instead).
 void peri_vm_task(peri_vm *vm, peri_task *task);
-// Runs Lua source text with one string argument.
+// Runs Lua source text with one string argument; an error is logged and counted.
 void peri_vm_run(peri_vm *vm, const char *chunk, size_t len, const char *name,
                  const char *argument);
 

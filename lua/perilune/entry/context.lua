@@ -1,0 +1,283 @@
+-- SPDX-License-Identifier: MIT
+-- The handles a provider's filters and handlers hold: ctx, call and body. Each is a small value (slot,
+-- generation, method) over state that C pools; touching one after its call is over raises. What Lua
+-- adds to a call (state, decoded attachments, on_end functions) lives in a side table per slot.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local ffi = require 'ffi'
+
+local M = {}
+
+---@class perilune.Context
+---@field call perilune.Call      the message
+---@field deadline number         ms on perilune.clock() at which the caller gives up
+---@field peer string             address of the other end
+---@field is_local boolean        the peer is on this host
+---@field identity string?        who authenticated
+---@field session integer         number of the session, 0 = none
+---@field trace table?            W3C trace context: trace_id, span_id, flags
+---@field state table             for filters to hand data to handlers
+---@field reply table             attachments that go back with the reply
+
+---@class perilune.Call
+---@field interface string
+---@field alias string
+---@field method string
+---@field args table              decoded arguments; replaceable
+---@field attachments table
+---@field body perilune.Body      the arguments as they came
+---@field serialization string
+
+---@class perilune.Body
+
+-- Static facts of exported methods by number: { interface, alias, method, title }.
+M.methods = {}
+-- Decoded arguments by slot, for methods that take them.
+M.args = {}
+
+local methods, args_of = M.methods, M.args
+local sides = {}
+
+local alive, get = core.call_alive, core.call_get
+
+local function over(self, what)
+  local method = methods[self.mid]
+  error(('%s used after %s ended'):format(what, method and method.title or 'its call'), 3)
+end
+
+local function side_of(self)
+  local slot = self.slot
+  local side = sides[slot]
+  if not side or side.gen ~= self.gen then
+    side = { gen = self.gen }
+    sides[slot] = side
+  end
+  return side
+end
+
+-- Ends what Lua keeps for a slot; runs on_end functions. Called by the chain when its call is over.
+function M.close(slot)
+  local side = sides[slot]
+  if side then
+    sides[slot] = nil
+    for _, fn in ipairs(side.on_end or {}) do
+      local ok, message = xpcall(fn, debug.traceback)
+      if not ok then
+        core.log('error', 'ON-END', message)
+      end
+    end
+  end
+end
+M.sides = sides
+
+-- ── ctx ─────────────────────────────────────────────────────────────────────────────────────────
+
+local Context, Call, Body
+
+local ctx_methods = {}
+
+-- Has the peer, the deadline or a CANCEL ended this call? Returns the code's name, or nil.
+function ctx_methods.cancelled(self)
+  return get(self.slot, self.gen, 'gone') and 'CANCELLED' or core.cancelled()
+end
+
+-- Milliseconds until the caller gives up.
+function ctx_methods.left(self)
+  return get(self.slot, self.gen, 'timeout_left')
+end
+
+-- Calls `fn` when this call is over, however it ends.
+function ctx_methods.on_end(self, fn)
+  local side = side_of(self)
+  side.on_end = side.on_end or {}
+  table.insert(side.on_end, fn)
+end
+
+local ctx_fields = {
+  call = function(self)
+    return Call(self.slot, self.gen, self.mid)
+  end,
+  deadline = function(self)
+    return core.clock() + get(self.slot, self.gen, 'timeout_left')
+  end,
+  state = function(self)
+    local side = side_of(self)
+    side.state = side.state or {}
+    return side.state
+  end,
+  trace = function(self)
+    return side_of(self).trace
+  end,
+  identity = function(self)
+    return side_of(self).identity or get(self.slot, self.gen, 'identity')
+  end,
+  reply = function(self)
+    local side = side_of(self)
+    side.reply = side.reply or {}
+    return side.reply
+  end,
+}
+for _, name in ipairs { 'peer', 'is_local', 'session', 'session_attributes', 'native', 'oneway', 'authenticated', 'waited' } do
+  ctx_fields[name] = function(self)
+    return get(self.slot, self.gen, name)
+  end
+end
+
+local ctx_settable = { trace = true, identity = true }
+
+local function reader(what, fields, functions)
+  return function(self, key)
+    if not alive(self.slot, self.gen) then
+      over(self, what)
+    end
+    local field = fields[key]
+    if field then
+      return field(self)
+    end
+    local fn = functions and functions[key]
+    if fn then
+      return fn
+    end
+    error(("%s has no field '%s'%s"):format(what, tostring(key), errors.suggest(tostring(key), fields)), 2)
+  end
+end
+
+local function writer(what, settable)
+  return function(self, key, value)
+    if not alive(self.slot, self.gen) then
+      over(self, what)
+    elseif not settable[key] then
+      error(("%s.%s cannot be set; put data of your own into ctx.state"):format(what, tostring(key)), 2)
+    end
+    local set = settable[key]
+    if set == true then
+      side_of(self)[key] = value
+    else
+      set(self, value)
+    end
+  end
+end
+
+local function shower(what)
+  return function(self)
+    local method = methods[self.mid]
+    return ('%s of %s'):format(what, method and method.title or '?')
+  end
+end
+
+Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+  __index = reader('ctx', ctx_fields, ctx_methods),
+  __newindex = writer('ctx', ctx_settable),
+  __tostring = shower 'ctx',
+})
+
+-- ── call ────────────────────────────────────────────────────────────────────────────────────────
+
+local call_fields = {
+  interface = function(self)
+    return methods[self.mid].interface
+  end,
+  alias = function(self)
+    return methods[self.mid].alias
+  end,
+  method = function(self)
+    return methods[self.mid].method
+  end,
+  args = function(self)
+    local args = args_of[self.slot]
+    if not args then
+      args = { Body(self.slot, self.gen, self.mid) }
+      args_of[self.slot] = args
+    end
+    return args
+  end,
+  attachments = function(self)
+    local side = side_of(self)
+    side.attachments = side.attachments or get(self.slot, self.gen, 'attachments')
+    return side.attachments
+  end,
+  body = function(self)
+    return Body(self.slot, self.gen, self.mid)
+  end,
+  serialization = function(self)
+    return get(self.slot, self.gen, 'serializer')
+  end,
+  idempotent = function(self)
+    return methods[self.mid].idempotent
+  end,
+  timeout = function(self)
+    return get(self.slot, self.gen, 'timeout_left')
+  end,
+}
+
+local call_settable = {
+  args = function(self, value)
+    if type(value) ~= 'table' then
+      error('call.args must be a table', 3)
+    end
+    args_of[self.slot] = value
+  end,
+  attachments = true,
+}
+
+Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+  __index = reader('call', call_fields),
+  __newindex = writer('call', call_settable),
+  __tostring = shower 'call',
+})
+
+-- ── body ────────────────────────────────────────────────────────────────────────────────────────
+
+local body_methods = {}
+
+-- The bytes as a string (a copy).
+function body_methods.string(self)
+  return core.call_body(self.slot, self.gen)
+end
+-- Count of bytes.
+function body_methods.len(self)
+  return get(self.slot, self.gen, 'body_len')
+end
+-- A part of the bytes as a string, positions as in string.sub.
+function body_methods.slice(self, i, j)
+  return core.call_body(self.slot, self.gen, i, j)
+end
+-- A copy that outlives the call.
+function body_methods.keep(self)
+  return core.call_body(self.slot, self.gen)
+end
+
+Body = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+  __index = function(self, key)
+    if not alive(self.slot, self.gen) then
+      over(self, 'body')
+    end
+    return body_methods[key]
+      or error(("body has no method '%s'%s"):format(tostring(key), errors.suggest(tostring(key), body_methods)), 2)
+  end,
+  __newindex = function()
+    error('a body cannot be changed', 2)
+  end,
+  __len = function(self)
+    return alive(self.slot, self.gen) and get(self.slot, self.gen, 'body_len') or over(self, 'body')
+  end,
+  __tostring = function(self)
+    return alive(self.slot, self.gen) and core.call_body(self.slot, self.gen) or over(self, 'body')
+  end,
+})
+
+M.Context, M.Call, M.Body = Context, Call, Body
+
+-- The ctx of the call that the running fiber works for, or nil.
+---@return perilune.Context?
+function M.current()
+  local slot, gen = core.current()
+  if slot then
+    return Context(slot, gen, M.mids[slot])
+  end
+end
+
+-- Number of the method that runs in a slot, noted by its chain.
+M.mids = {}
+
+return M

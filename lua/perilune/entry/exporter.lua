@@ -1,0 +1,151 @@
+-- SPDX-License-Identifier: MIT
+-- Export: from a checked declaration to a table of methods with compiled chains that C serves.
+local chain = require 'perilune.entry.chain'
+local context = require 'perilune.entry.context'
+local core = require 'perilune.core'
+local filters = require 'perilune.entry.filters'
+
+local M = {}
+
+local function set_of(list)
+  local set = {}
+  for _, name in ipairs(list or {}) do
+    set[name] = true
+  end
+  return set
+end
+
+-- Names of the methods a declaration exports, sorted, or nil and what is wrong.
+---@param spec table
+---@return string[]?
+---@return string? message
+function M.method_names(spec)
+  local include, exclude = spec.include and set_of(spec.include), set_of(spec.exclude)
+  for name in pairs(include or {}) do
+    if not spec.service[name] then
+      return nil, ("include names '%s', which the service does not have"):format(name)
+    end
+  end
+  for name in pairs(spec.methods) do
+    if not spec.service[name] then
+      return nil, ("methods has options for '%s', which the service does not have"):format(name)
+    end
+  end
+  local names = {}
+  for name, handler in pairs(spec.service) do
+    if type(name) ~= 'string' or #name == 0 or #name > 255 then
+      return nil, 'a method name must be a string of 1 to 255 bytes'
+    end
+    if (not include or include[name]) and not exclude[name] then
+      if type(handler) ~= 'function' then
+        return nil, ("method '%s' must be a function, got a %s"):format(name, type(handler))
+      end
+      names[#names + 1] = name
+    end
+  end
+  if #names == 0 then
+    return nil, 'no method is left to export'
+  end
+  table.sort(names)
+  return names
+end
+
+local function method_of(spec, name)
+  local own = spec.methods[name] or {}
+  local function option(key)
+    if own[key] ~= nil then
+      return own[key]
+    end
+    return spec[key]
+  end
+  local mid = #context.methods + 1
+  local method = {
+    mid = mid,
+    interface = spec.interface,
+    alias = spec.alias,
+    method = name,
+    title = spec.interface .. '.' .. name,
+    handler = spec.service[name],
+    body = option 'body' or false,
+    timeout = option 'timeout',
+    concurrency = option 'concurrency',
+    idempotent = option 'idempotent' or false,
+    filters = own.filters,
+  }
+  context.methods[mid] = method
+  return method
+end
+
+-- Compiles every method of a checked declaration. Raises with the declaration's place.
+---@param spec table
+---@return perilune.core.Method[]
+function M.compile(spec)
+  local function refuse(message)
+    error(('%s: %s'):format(spec.title, message), 0)
+  end
+  local names, wrong = M.method_names(spec)
+  if not names then
+    return refuse(wrong)
+  end
+  local list, message = filters.resolve('provider', spec, spec.title)
+  if not list then
+    return refuse(message)
+  end
+  local methods = {}
+  for i, name in ipairs(names) do
+    local method = method_of(spec, name)
+    local own = list
+    if method.filters then
+      local both = {}
+      for key, value in pairs(spec) do
+        both[key] = value
+      end
+      both.filters = {}
+      for _, set in ipairs { spec.filters, method.filters } do
+        for _, ref in ipairs(set) do
+          table.insert(both.filters, ref)
+        end
+      end
+      own, message = filters.resolve('provider', both, spec.title)
+      if not own then
+        return refuse(message)
+      end
+    end
+    method.chain_names = {}
+    for k, filter in ipairs(own) do
+      method.chain_names[k] = filter.name
+    end
+    methods[i] = {
+      name = name,
+      chain = chain.provider(method, own),
+      body = method.body,
+      timeout = method.timeout,
+      concurrency = method.concurrency,
+      chain_names = method.chain_names,
+    }
+  end
+  return methods
+end
+
+-- Puts a compiled declaration into service in this VM.
+---@param spec table
+---@return integer? id
+---@return string? message
+function M.open(spec)
+  local id, message = core.export(spec.interface, spec.alias, spec.compiled, { int64 = spec.int64 })
+  if not id then
+    return nil, ('%s: %s'):format(spec.title, message)
+  end
+  spec.id = id
+  return id
+end
+
+---@param spec table
+function M.close(spec)
+  if spec.id then
+    core.unexport(spec.id)
+    spec.id = nil
+  end
+end
+
+return M

@@ -1,0 +1,82 @@
+-- SPDX-License-Identifier: MIT
+-- Refer: from a checked declaration to a proxy whose calls go through the consumer chain to a cluster.
+-- The cluster is opened when the declarations are committed, or by the first call outside of loading.
+local chain = require 'perilune.entry.chain'
+local errors = require 'perilune.error'
+local proxy = require 'perilune.entry.proxy'
+
+local M = {}
+
+-- Inserts the per-attempt filters between the router's send and the node.
+local function wrap_attempt(refer, cluster)
+  if #refer.attempt_filter_list == 0 then
+    return
+  end
+  local raw = cluster.attempt
+  local run = chain.consumer(refer.title, refer.attempt_filter_list, function(ctx, call)
+    return raw(ctx, call, ctx.node)
+  end)
+  cluster.attempt = function(ctx, call, node)
+    ctx.node = node
+    return run(ctx, call)
+  end
+end
+
+-- Opens the cluster of a declaration in this VM. Idempotent. Does not wait for nodes.
+---@param refer table
+---@return table? cluster
+---@return string? message
+function M.open(refer)
+  if refer.cluster then
+    return refer.cluster
+  end
+  if refer.closed then
+    return nil, refer.title .. ' is closed'
+  end
+  local cluster, message = require('perilune.cluster.cluster').open(refer)
+  if not cluster then
+    return nil, ('%s: %s'):format(refer.title, tostring(message))
+  end
+  wrap_attempt(refer, cluster)
+  refer.cluster = cluster
+  return cluster
+end
+
+---@param refer table
+function M.close(refer)
+  refer.closed = true
+  if refer.cluster then
+    refer.cluster:close()
+    refer.cluster = nil
+  end
+end
+
+-- Makes the proxy of a checked declaration.
+---@param refer table
+---@return perilune.Proxy
+function M.new(refer)
+  if not refer.url and not refer.registry then
+    error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
+  end
+  function refer.dispatch(ctx, call)
+    local cluster = refer.cluster
+    if not cluster then
+      local message
+      cluster, message = M.open(refer)
+      if not cluster then
+        return nil, errors.new('CONFIG', message)
+      end
+    end
+    return cluster:dispatch(ctx, call)
+  end
+  function refer.ready(timeout)
+    local cluster, message = M.open(refer)
+    if not cluster then
+      return nil, errors.new('CONFIG', message)
+    end
+    return cluster:ready(timeout)
+  end
+  return proxy.new(refer)
+end
+
+return M

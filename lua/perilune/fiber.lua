@@ -1,0 +1,108 @@
+-- SPDX-License-Identifier: MIT
+-- The Lua half of fibers: what a pooled coroutine runs, how a wait is yielded, and coroutines of
+-- users that pass our waits outward. A wait is a yield whose first value is core.WAIT; C parks the
+-- fiber and what ends the wait becomes the results of the yield.
+local core = require 'perilune.core'
+
+local WAIT = core.WAIT
+local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.create
+local SLEEP, PARK, REQUEST, CONNECT, SESSION = 2, 3, 4, 5, 6 -- peri_wait in src/lua/fiber.h
+
+local M = {}
+
+-- Why waiting is not allowed now, or false. Set while files load and around hooks that must not wait.
+M.forbidden = false
+
+local function check()
+  if M.forbidden then
+    error(M.forbidden, 3)
+  end
+end
+
+-- Runs `fn(...)` with waiting forbidden for the reason given.
+---@param reason string
+---@param fn function
+---@return any ...
+function M.without_waiting(reason, fn, ...)
+  local before = M.forbidden
+  M.forbidden = reason
+  local function leave(ok, ...)
+    M.forbidden = before
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return leave(xpcall(fn, debug.traceback, ...))
+end
+
+-- What every coroutine runs: one task after the other. The loop itself is cold on purpose: each pass
+-- leaves compiled code at the yield anyway, and a trace that began here would end there.
+function M.body(fn, a, b, c, d)
+  while true do
+    fn, a, b, c, d = yield(fn(a, b, c, d))
+  end
+end
+jit.off(M.body)
+
+function core.sleep(ms)
+  check()
+  return yield(WAIT, SLEEP, ms)
+end
+
+function core.park(ms)
+  check()
+  return yield(WAIT, PARK, ms)
+end
+
+function core.request(conn, session, method, args, timeout, attachments, flags)
+  check()
+  return yield(WAIT, REQUEST, conn, session, method, args, timeout, attachments, flags)
+end
+
+function core.connect(url, options)
+  check()
+  return yield(WAIT, CONNECT, url, options)
+end
+
+function core.session(conn, params)
+  check()
+  return yield(WAIT, SESSION, conn, params)
+end
+
+-- A coroutine of a user that yields one of our waits hands it to whoever resumed it, up to the fiber,
+-- and gets the results back: so a generator may call a service.
+local function pass(co, ok, first, ...)
+  if ok and first == WAIT then
+    return pass(co, resume(co, yield(first, ...)))
+  end
+  return ok, first, ...
+end
+
+---@diagnostic disable: duplicate-set-field
+function coroutine.resume(co, ...)
+  return pass(co, resume(co, ...))
+end
+
+local function unwrap(ok, ...)
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+function coroutine.wrap(fn)
+  local co = create(fn)
+  return function(...)
+    return unwrap(pass(co, resume(co, ...)))
+  end
+end
+
+function coroutine.yield(...)
+  if core.in_fiber() then
+    error('coroutine.yield outside a coroutine of yours; to wait use perilune.sleep or a future', 2)
+  end
+  return yield(...)
+end
+
+return M

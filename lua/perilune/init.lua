@@ -1,0 +1,141 @@
+-- SPDX-License-Identifier: MIT
+-- The module users see. Everything here is the contract of the Lua API; what it is made of lives in
+-- perilune.entry, perilune.cluster, perilune.protocol.
+local context = require 'perilune.entry.context'
+local core = require 'perilune.core'
+local declare = require 'perilune.entry.declare'
+local errors = require 'perilune.error'
+local future = require 'perilune.entry.future'
+local options = require 'perilune.entry.options'
+local plugin = require 'perilune.plugin'
+local proxy = require 'perilune.entry.proxy'
+
+---@class perilune
+local M = { _VERSION = core.version }
+
+-- ── declaring ───────────────────────────────────────────────────────────────────────────────────
+
+M.export, M.refer, M.listen = declare.export, declare.refer, declare.listen
+M.main, M.start, M.stop = declare.main, declare.start, declare.stop
+M.defaults = options.set_defaults
+
+for _, point in ipairs(plugin.points()) do
+  M[point] = function(name, body)
+    return plugin.register(point, name, body)
+  end
+end
+
+-- ── calling ─────────────────────────────────────────────────────────────────────────────────────
+
+M.with, M.async, M.oneway, M.ready, M.call = proxy.with, proxy.async, proxy.oneway, proxy.ready, proxy.call
+M.all, M.any, M.race = future.all, future.any, future.race
+M.future = future.manual
+
+-- Returns its arguments when there is no error, else raises the error.
+---@generic T
+---@param result T
+---@param err? any
+---@return T
+function M.check(result, err, ...)
+  if err ~= nil then
+    error(err, 0)
+  end
+  return result, err, ...
+end
+
+M.error = errors.error
+
+-- ── waiting ─────────────────────────────────────────────────────────────────────────────────────
+
+-- Waits for `ms` milliseconds. Raises when the call or task is cancelled or its deadline passes.
+---@async
+---@param ms number
+function M.sleep(ms)
+  if type(ms) ~= 'number' or ms < 0 or ms ~= ms then
+    error('perilune.sleep: milliseconds must be a number of at least 0', 2)
+  end
+  if not core.sleep(ms) then
+    error(errors.new(core.cancelled() or 'CANCELLED', 'the wait was ended'), 0)
+  end
+end
+
+local function thrown(message)
+  if not (errors.is(message) and message.code == 'CANCELLED') then
+    core.log('error', 'SCRIPT-ERROR', debug.traceback(tostring(message), 2))
+  end
+  return message
+end
+
+local function guarded(fn, args)
+  xpcall(fn, thrown, unpack(args, 1, args.n))
+end
+
+local function start(fn, detached, ...)
+  if type(fn) ~= 'function' then
+    error('a function is wanted', 3)
+  end
+  return core.spawn(guarded, fn, { n = select('#', ...), ... }, detached) ~= nil
+end
+
+-- Runs `fn(...)` beside the caller, with its deadline, trace and cancellation.
+---@param fn function
+function M.spawn(fn, ...)
+  return start(fn, false, ...)
+end
+
+-- The same without deadline, trace and cancellation of the caller.
+---@param fn function
+function M.detached(fn, ...)
+  return start(fn, true, ...)
+end
+
+-- The ctx of the call this code works for, or nil.
+---@return perilune.Context?
+function M.context()
+  return context.current()
+end
+
+-- ── the world ───────────────────────────────────────────────────────────────────────────────────
+
+M.clock, M.hrtime, M.walltime, M.random = core.clock, core.hrtime, core.walltime, core.random
+M.null, M.array, M.bytes, M.typed = core.null, core.array, core.bytes, core.typed
+
+M.shared = {
+  incr = core.shared_incr,
+  get = core.shared_get,
+  set = core.shared_set,
+}
+
+local states = {}
+-- A table that survives a reload: made by `init()` the first time, the same one afterwards.
+---@param name string
+---@param init? fun(): table
+---@return table
+function M.state(name, init)
+  if states[name] == nil then
+    states[name] = init and init() or {}
+  end
+  return states[name]
+end
+
+local log = {}
+for _, level in ipairs { 'debug', 'info', 'warn', 'error' } do
+  ---@param text string
+  ---@param fields? table
+  log[level] = function(text, fields)
+    core.log(level, 'SCRIPT', tostring(text), fields)
+  end
+end
+M.log = log
+
+-- What policies need and nothing more: time, randomness, log and counters through our API.
+M.policy = {
+  clock = core.clock,
+  random = core.random,
+  log = log,
+  shared = M.shared,
+  error = errors.error,
+  null = core.null,
+}
+
+return M
