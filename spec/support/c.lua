@@ -23,6 +23,10 @@ local here = debug.getinfo(1, 'S').source:match('^@(.*)/spec/support/c%.lua$') o
 
 M.root = here
 M.build = os.getenv('PERI_BUILD') or (here .. '/build/dev')
+ffi.cdef 'int unsetenv(const char *name);'
+-- A sanitizer's runtime is preloaded into this process only: compilers and shells started from it
+-- must not inherit it.
+ffi.C.unsetenv('LD_PRELOAD')
 M.lib = ffi.load(M.build .. '/libperi_testing.so', true)
 
 ffi.cdef [[
@@ -102,6 +106,9 @@ local function preprocess(header, flags)
   local pipe = assert(io.popen(command))
   local text = pipe:read('*a')
   pipe:close()
+  if text == '' then
+    error('nothing came out of: ' .. command, 4)
+  end
   return text
 end
 
