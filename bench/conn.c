@@ -186,8 +186,12 @@ static void settle(bench_conn *conn, const bench_reply *reply) {
     fail(tally, 1, unasked, sizeof unasked - 1);
     return;
   }
+  if (!reply->ok && reply->text) {
+    fail(tally, 1, reply->text, reply->text_len);
+    return;
+  }
   if (!reply->ok) {
-    fail(tally, 1, reply->text ? reply->text : mute, reply->text ? reply->text_len : sizeof mute - 1);
+    fail(tally, 1, mute, sizeof mute - 1);
     return;
   }
   int checked = tally->check_every < 2 || slot->seed % tally->check_every == 0;

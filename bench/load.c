@@ -253,7 +253,7 @@ static int run_load(const options *opt) {
 static const char usage[] =
     "usage: load --protocol floor|perilune|redis|tarantool --port N [--pid SERVER]\n"
     "            [--connections 8] [--depth 32] [--bytes 32] [--seconds 2] [--warm 0.5]\n"
-    "            [--rate CALLS-PER-SECOND]    open loop, Poisson; depth is then the most in flight\n"
+    "            [--rate CALLS-PER-SECOND]    open loop, Poisson; --depth is a bound\n"
     "            [--serializer raw|msgpack|json] [--kind opaque|msgpack-str|msgpack-map|json-map]\n"
     "            [--interface NAME] [--alias NAME] [--method m] [--methods 1] [--timeout MS]\n"
     "            [--check-every 16] [--cpu CORE]\n"

@@ -8,7 +8,10 @@
 
 static uint64_t read_clock(clockid_t clock) {
   struct timespec at;
-  return clock_gettime(clock, &at) < 0 ? 0 : (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+  if (clock_gettime(clock, &at) < 0) {
+    return 0;
+  }
+  return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
 }
 
 uint64_t bench_now_ns(void) {

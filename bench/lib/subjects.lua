@@ -75,7 +75,7 @@ local function await_line(client, word, seconds)
 end
 
 local function window(client, server)
-  local before, why = await_line(client, 'begin', M.warm * 4 + 30)
+  local before, why = await_line(client, 'begin', M.warm * 4 + 70)
   local client_cpu, server_cpu = process.cpu(client.pid), process.cpu(server.pid)
   if not before then
     return nil, why

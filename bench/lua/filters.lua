@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Five filters that do nothing, for both sides, each its own function as five scripts would have it.
+-- Five filters that do nothing, for both sides, each a function of its own as in five scripts.
 
 local perilune = require 'perilune'
 
