@@ -120,7 +120,8 @@ for _, name in ipairs { 'json', 'msgpack' } do
     it('ends a cycle', function()
       local loop = {}
       loop.loop = loop
-      assert.same({ false, 'TOO_BIG' }, { values.encode(name, loop), (select(2, values.encode(name, loop))) })
+      local ok, code = values.encode(name, loop)
+      assert.same({ false, 'TOO_BIG' }, { ok, code })
     end)
 
     it('bounds what shared tables multiply into', function()

@@ -8,9 +8,10 @@
 #include <stdio.h>
 
 enum {
-  SLOTS_PER_LEVEL = 2,
+  ITEMS_AT_ONCE = 4,      // of a list, on the Lua stack
+  SLOTS_PER_LEVEL = 4,    // the items, or a key and its value
   SLOTS_FOR_WORK = 8,
-  LEVELS_AT_FIRST = 6,  // with these, LUA_MINSTACK is enough
+  LEVELS_PER_GROWTH = 3,  // for the first ones, LUA_MINSTACK is enough
   REASON_MAX = 256,
 };
 
@@ -130,6 +131,30 @@ static int count_element(walker *w, const place *p) {
   return 0;
 }
 
+// Fetching a few items at a time saves a call of the Lua API for each.
+static int items(walker *w, int index, size_t from, size_t to, bool holes, place *p) {
+  lua_State *L = w->L;
+  int base = lua_gettop(L);
+  for (size_t i = from; i <= to; i++) {
+    lua_rawgeti(L, index, (int)i);
+  }
+  for (size_t i = from; i <= to; i++) {
+    int item = base + 1 + (int)(i - from);
+    int type = lua_type(L, item);
+    p->index = (int)i;
+    if (type == LUA_TNIL && !holes) {
+      return fail(w, PERI_EBAD_REQUEST, p,
+                  "a hole in a list; use perilune.null, or perilune.array for the whole list");
+    }
+    int rc = walk(w, item, type, p);
+    if (rc != 0) {
+      return rc;
+    }
+  }
+  lua_settop(L, base);
+  return 0;
+}
+
 static int list(walker *w, int index, size_t count, bool holes, const place *parent) {
   place p = {parent, 0, 0};
   if (count > w->elements) {
@@ -140,20 +165,12 @@ static int list(walker *w, int index, size_t count, bool holes, const place *par
   if (rc != 0) {
     return sink_failed(w, rc, parent);
   }
-  int item = lua_gettop(w->L) + 1;
-  for (size_t i = 1; i <= count; i++) {
-    p.index = (int)i;
-    lua_rawgeti(w->L, index, (int)i);
-    int type = lua_type(w->L, item);
-    if (type == LUA_TNIL && !holes) {
-      return fail(w, PERI_EBAD_REQUEST, &p,
-                  "a hole in a list; use perilune.null, or perilune.array for the whole list");
-    }
-    rc = walk(w, item, type, &p);
+  for (size_t from = 1; from <= count; from += ITEMS_AT_ONCE) {
+    size_t to = count - from < ITEMS_AT_ONCE ? count : from + ITEMS_AT_ONCE - 1;
+    rc = items(w, index, from, to, holes, &p);
     if (rc != 0) {
       return rc;
     }
-    lua_settop(w->L, item - 1);
   }
   rc = w->ops->list_end(w->sink);
   return rc != 0 ? sink_failed(w, rc, parent) : 0;
@@ -221,18 +238,13 @@ static bool only_indices(lua_State *L, int index, size_t count) {
 // Usually the items fill the array part: then nothing follows the last one, and only slot 0, which
 // lies in front, and holes (found while walking) could still spoil the list.
 static bool is_list(lua_State *L, int index, size_t count) {
+  int top = lua_gettop(L);
   lua_rawgeti(L, index, 0);
-  bool zero = !lua_isnil(L, -1);
-  lua_pop(L, 1);
-  if (zero) {
-    return false;
-  }
+  bool zero = lua_type(L, top + 1) != LUA_TNIL;
   lua_pushnumber(L, (lua_Number)count);
-  if (!lua_next(L, index)) {
-    return true;
-  }
-  lua_pop(L, 2);
-  return only_indices(L, index, count);
+  bool more = lua_next(L, index);
+  lua_settop(L, top);
+  return !zero && (!more || only_indices(L, index, count));
 }
 
 // Reads the marks of a metatable: whether the table is a list, and its class.
@@ -258,7 +270,7 @@ static int marks(walker *w, int index, bool *is_marked_list, const place *p) {
 
 static int grow(lua_State *L) {
   lua_State *target = lua_touserdata(L, 1);
-  lua_checkstack(target, SLOTS_PER_LEVEL * (int)PERI_VALUE_DEPTH_MAX + SLOTS_FOR_WORK);
+  lua_checkstack(target, SLOTS_PER_LEVEL * LEVELS_PER_GROWTH + SLOTS_FOR_WORK);
   return 0;
 }
 
@@ -266,7 +278,7 @@ static int table(walker *w, int index, const place *parent) {
   if (w->depth == w->max_depth) {
     return fail(w, PERI_ETOO_BIG, parent, "nested deeper than the limit; is there a cycle?");
   }
-  if (w->depth == LEVELS_AT_FIRST && lua_cpcall(w->L, grow, w->L) != 0) {
+  if (w->depth != 0 && w->depth % LEVELS_PER_GROWTH == 0 && lua_cpcall(w->L, grow, w->L) != 0) {
     lua_pop(w->L, 1);
     return fail(w, PERI_ENO_MEMORY, parent, "out of memory");
   }

@@ -121,3 +121,17 @@ describe('decoding', function()
     end
   end)
 end)
+
+describe('deep values in a small coroutine', function()
+  it('come and go', function()
+    for _, limit in ipairs { 1, 30, 64 } do
+      local deep = ('['):rep(limit) .. (']'):rep(limit)
+      local same = coroutine.wrap(function()
+        local ok, value, why = values.decode('json', deep)
+        assert.is_true(ok, why)
+        return (select(2, values.encode('json', value)))
+      end)()
+      assert.equal(deep, same)
+    end
+  end)
+end)
