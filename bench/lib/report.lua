@@ -12,10 +12,26 @@ CPU is the time of the whole server process, user and kernel, per call completed
 servers run on core %s, the load on core %s. Unless said: 8 connections x 32 requests in flight,
 32 unique bytes, one worker, five filters that do nothing, native frames on a negotiated session.
 Smaller is better; `must` and `aim` bound the ratio. A case that cannot run counts as neither.
+Machine: %s.
 ]]
 
 local HEADS = { 'case', 'metric', 'perilune', 'peer', 'peer has', 'ratio', 'must', 'aim', '' }
 local RIGHT = { [3] = true, [5] = true, [6] = true, [7] = true, [8] = true }
+
+local function first_match(path, pattern)
+  local file = io.open(path)
+  local text = file and file:read '*a' or ''
+  if file then
+    file:close()
+  end
+  return text:match(pattern) or '?'
+end
+
+local function machine()
+  return ('%s, Linux %s'):format(
+    first_match('/proc/cpuinfo', 'model name%s*:%s*([^\n]+)'),
+    first_match('/proc/sys/kernel/osrelease', '[^\n]+'))
+end
 
 local function number(value)
   if not value then
@@ -66,7 +82,8 @@ function M.table(results, how)
       widths[i] = math.max(widths[i] or 0, #cell)
     end
   end
-  print(METHOD:format(how.rounds, how.seconds, how.warm, how.server, how.load))
+  print(METHOD:format(how.rounds, how.seconds, how.warm, how.server, how.load,
+    machine()))
   for _, cells in ipairs(rows) do
     print_row(cells, widths)
   end
