@@ -147,7 +147,8 @@ for _, name in ipairs { 'json', 'msgpack' } do
     end)
 
     it('refuses every truncation and any byte too many', function()
-      local text = encode(name, { 'text', 1000, { key = { 1.5, true, null } }, array {}, bytes 'b' })
+      local value = { 'text', 1000, { key = { 1.5, true, null } }, array {}, bytes 'b' }
+      local text = encode(name, value)
       for length = 0, #text - 1 do
         local ok, code = values.decode(name, text:sub(1, length))
         assert.same({ false, 'BAD_REQUEST' }, { ok, code })
@@ -207,7 +208,7 @@ describe('serializer raw', function()
 end)
 
 describe('serializers written in Lua', function()
-  local cjson = require 'perilune.protocol.serializer.json_cjson'
+  local cjson = require 'perilune.protocol.serializer.json.cjson'
 
   it('are reached by name and provider', function()
     assert.is_true((values.add(cjson)))

@@ -18,8 +18,8 @@ static inline void fuzz_round_trip(const peri_serializer *serializer, peri_bytes
   peri_err err = {0};
   int rc = peri_serializer_transcode(serializer, in, serializer, &limits, &once, &err);
   if (rc == 0) {
-    rc = peri_serializer_transcode(serializer, (peri_bytes){once.data, once.len}, serializer, &limits,
-                                   &twice, &err);
+    rc = peri_serializer_transcode(serializer, (peri_bytes){once.data, once.len}, serializer,
+                                   &limits, &twice, &err);
     peri_check(rc == 0);
     peri_check(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
   } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Envelopes: every slice lies in the input or the scratch, and what was read can be written and read
-// again.
+// Envelopes: every slice lies in the input or the scratch, and what was read can be written and
+// read again.
 #include "codec_fuzz.h"
 #include "protocol/serializer/builtin.h"
 
@@ -10,8 +10,8 @@ static void check_place(peri_bytes slice, peri_bytes in, const peri_buf *scratch
   }
   const uint8_t *end = slice.ptr + slice.len;
   bool inside = slice.ptr >= in.ptr && end <= in.ptr + in.len;
-  bool unescaped = scratch->data != NULL && slice.ptr >= scratch->data &&
-                   end <= scratch->data + scratch->len;
+  bool unescaped =
+      scratch->data != NULL && slice.ptr >= scratch->data && end <= scratch->data + scratch->len;
   peri_check(inside || unescaped);
 }
 

@@ -142,8 +142,8 @@ int peri_value_encode(lua_State *L, int index, const peri_serializer *serializer
 }
 
 // A Lua serializer gets its arguments as one marked list.
-static int encode_plugin_args(lua_State *L, int first, int count,
-                              const peri_serializer *serializer, peri_buf *out, peri_err *err) {
+static int encode_plugin_args(lua_State *L, int first, int count, const peri_serializer *serializer,
+                              peri_buf *out, peri_err *err) {
   lua_createtable(L, count, 0);
   peri_value_push(L, &peri_value_array_key);
   lua_setmetatable(L, -2);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Lua values and sinks: the builder makes a Lua value out of sink calls, the walker feeds a Lua
 // value to a sink. Mapping (design section 4): null in a list is perilune.null, null as a map value
-// is absence, plain null is nil; perilune.array marks a table as a list, an unmarked table is a list
-// when its keys are exactly 1..n with n > 0; perilune.bytes is binary; perilune.typed carries a
-// class; 64-bit integers beyond 2^53 follow `int64`. An empty list is marked by the builder, lists with
-// items are not. Thread: the VM's. Never called below an FFI call.
+// is absence, plain null is nil; perilune.array marks a table as a list, an unmarked table is a
+// list when its keys are exactly 1..n with n > 0; perilune.bytes is binary; perilune.typed carries
+// a class; 64-bit integers beyond 2^53 follow `int64`. An empty list is marked by the builder,
+// lists with items are not. Thread: the VM's. Never called below an FFI call.
 //
 // Decoding may raise Lua's memory error (the caller's protected call catches it; nothing leaks).
 // Encoding with a C serializer raises nothing once it began to write, so `out` is never left with
@@ -15,7 +15,11 @@
 #include "base/err.h"
 #include "protocol/serializer.h"
 
-typedef enum peri_int64_mode { PERI_INT64_NUMBER, PERI_INT64_CDATA, PERI_INT64_STRING } peri_int64_mode;
+typedef enum peri_int64_mode {
+  PERI_INT64_NUMBER,
+  PERI_INT64_CDATA,
+  PERI_INT64_STRING
+} peri_int64_mode;
 
 enum { PERI_ARGS_MAX = 200 };  // arguments of one call
 
@@ -24,13 +28,14 @@ enum { PERI_ARGS_MAX = 200 };  // arguments of one call
 int peri_value_decode(lua_State *L, const peri_serializer *serializer, peri_bytes in,
                       const peri_value_limits *limits, peri_int64_mode int64, peri_err *err);
 
-// Decodes one list and pushes its elements one by one (call arguments; null becomes nil). Returns the
-// count (>= 0) or a negative code with nothing pushed. `raw` pushes its one string.
+// Decodes one list and pushes its elements one by one (call arguments; null becomes nil). Returns
+// the count (>= 0) or a negative code with nothing pushed. `raw` pushes its one string.
 int peri_value_decode_args(lua_State *L, const peri_serializer *serializer, peri_bytes in,
                            const peri_value_limits *limits, peri_int64_mode int64, peri_err *err);
 
 // Encodes the value at `index`, appending to `out`. On failure `out` is cut back to where it was.
-// Cycles and depth end at limits->depth; functions, threads and foreign userdata are refused by name.
+// Cycles and depth end at limits->depth; functions, threads and foreign userdata are refused by
+// name.
 int peri_value_encode(lua_State *L, int index, const peri_serializer *serializer,
                       const peri_value_limits *limits, peri_buf *out, peri_err *err);
 

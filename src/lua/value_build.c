@@ -14,9 +14,7 @@ enum {
 
 // Sizes of the last list and map of unknown count on this thread: messages resemble each other, and
 // a table of the right size from the start saves its growth.
-static _Thread_local struct {
-  uint32_t list, map;
-} hint = {4, 4};
+static _Thread_local struct { uint32_t list, map; } hint = {4, 4};
 
 static int fail(peri_builder *b, int code, const char *text) {
   return peri_fail(b->err, code, "%s", text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the parts of the value adapter share: the registry keys, the marks on tables, the builder and
-// the walker themselves.
+// What the parts of the value adapter share: the registry keys, the marks on tables, the builder
+// and the walker themselves.
 #pragma once
 #include "lua/value.h"
 
@@ -8,13 +8,13 @@
 #define PERI_LUA_TCDATA 10
 
 // Keys of the Lua registry, and of the marked metatables (see value_types.c), by their address.
-extern char peri_value_array_key;   // metatable of perilune.array
-extern char peri_value_bytes_key;   // metatable of perilune.bytes
-extern char peri_value_classes_key; // class name -> metatable, weak
-extern char peri_value_box_key;     // function(address, unsigned) -> int64 or uint64 cdata
-extern char peri_value_unbox_key;   // function(cdata, address) -> 1 int64, 2 uint64, 0 neither
-extern char peri_value_class_mark;  // in a metatable: class name
-extern char peri_value_list_mark;   // in a metatable: true when the table is a list
+extern char peri_value_array_key;    // metatable of perilune.array
+extern char peri_value_bytes_key;    // metatable of perilune.bytes
+extern char peri_value_classes_key;  // class name -> metatable, weak
+extern char peri_value_box_key;      // function(address, unsigned) -> int64 or uint64 cdata
+extern char peri_value_unbox_key;    // function(cdata, address) -> 1 int64, 2 uint64, 0 neither
+extern char peri_value_class_mark;   // in a metatable: class name
+extern char peri_value_list_mark;    // in a metatable: true when the table is a list
 
 // Pushes the registry's value of a key.
 static inline void peri_value_push(lua_State *L, const char *key) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Serializers written in Lua. The process' registry holds their name, provider and id; each VM holds
-// its own functions, under the number that all VMs agree on because they load the same files.
+// Serializers written in Lua. The process' registry holds their name, provider and id; each VM
+// holds its own functions, under the number that all VMs agree on because they load the same files.
 #include <stdlib.h>
 
 #include "base/mem.h"

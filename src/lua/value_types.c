@@ -172,18 +172,15 @@ static int bytes_len(lua_State *L) {
 static int bytes_equal(lua_State *L) {
   peri_bytes a;
   peri_bytes b;
-  lua_pushboolean(L, peri_value_to_bytes(L, 1, &a) && peri_value_to_bytes(L, 2, &b) &&
-                         peri_bytes_equal(a, b));
+  lua_pushboolean(
+      L, peri_value_to_bytes(L, 1, &a) && peri_value_to_bytes(L, 2, &b) && peri_bytes_equal(a, b));
   return 1;
 }
 
 static void register_bytes(lua_State *L) {
-  static const luaL_Reg methods[] = {{"string", bytes_string},
-                                     {"len", bytes_len},
-                                     {"__tostring", bytes_string},
-                                     {"__len", bytes_len},
-                                     {"__eq", bytes_equal},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"string", bytes_string},     {"len", bytes_len},
+                                     {"__tostring", bytes_string}, {"__len", bytes_len},
+                                     {"__eq", bytes_equal},        {NULL, NULL}};
   lua_newtable(L);
   for (const luaL_Reg *m = methods; m->name != NULL; m++) {
     lua_pushcfunction(L, m->func);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 enum {
-  ITEMS_AT_ONCE = 4,      // of a list, on the Lua stack
-  SLOTS_PER_LEVEL = 4,    // the items, or a key and its value
+  ITEMS_AT_ONCE = 4,    // of a list, on the Lua stack
+  SLOTS_PER_LEVEL = 4,  // the items, or a key and its value
   SLOTS_FOR_WORK = 8,
   LEVELS_PER_GROWTH = 3,  // for the first ones, LUA_MINSTACK is enough
   REASON_MAX = 256,
@@ -188,7 +188,7 @@ static int key(walker *w, int index, const place *p) {
     rc = w->ops->any_key(w->sink);
     if (rc == 0) {
       rc = type == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
-                                             : w->ops->boolean(w->sink, lua_toboolean(L, index));
+                               : w->ops->boolean(w->sink, lua_toboolean(L, index));
     }
   } else {
     return refuse(w, p, "a key that is neither string, number nor boolean");

@@ -20,8 +20,8 @@ enum {
 typedef struct peri_compression {
   const char *name;
   uint8_t id;
-  // Appends the compressed form of `in` to `out`. Returns 0 or PERI_E*; on failure `out` is cut back
-  // to its length before the call.
+  // Appends the compressed form of `in` to `out`. Returns 0 or PERI_E*; on failure `out` is cut
+  // back to its length before the call.
   int (*compress)(peri_bytes in, peri_buf *out);
   // Appends the plain form. Never writes more than `max` bytes and never allocates for more than it
   // is about to write: a bomb is PERI_ETOO_BIG, damaged input PERI_EBAD_REQUEST.

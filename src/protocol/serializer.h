@@ -31,11 +31,11 @@ typedef struct peri_envelope {
 // The same for a response: either a result or an error.
 typedef struct peri_reply_envelope {
   bool failed;
-  int code;              // PERI_E* when failed
-  bool retry;            // the sender says that the call may be tried again
-  peri_bytes type;       // class of the result or of the exception; empty = unknown
-  peri_bytes message;    // text of the error, plain UTF-8
-  peri_bytes result;     // one encoded value; empty = null
+  int code;            // PERI_E* when failed
+  bool retry;          // the sender says that the call may be tried again
+  peri_bytes type;     // class of the result or of the exception; empty = unknown
+  peri_bytes message;  // text of the error, plain UTF-8
+  peri_bytes result;   // one encoded value; empty = null
 } peri_reply_envelope;
 
 // Memory for any encoder's state; large, so it belongs on the stack of whoever encodes.
@@ -46,10 +46,10 @@ typedef union peri_encoder {
 } peri_encoder;
 
 typedef struct peri_serializer {
-  const char *name;  // "json"; unique among one id
+  const char *name;      // "json"; unique among one id
   const char *provider;  // "" or what tells two implementations of a name apart ("cjson")
-  uint8_t id;        // on the wire
-  bool self_typed;   // JoyRPC leaves interface and alias out on a session only for these
+  uint8_t id;            // on the wire
+  bool self_typed;       // JoyRPC leaves interface and alias out on a session only for these
 
   // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,
   // PERI_ENCODER_SIZE bytes large and aligned like peri_encoder. A refused value leaves its reason
@@ -99,7 +99,7 @@ const peri_serializer *peri_serializer_by_id(uint8_t id);
 // The n-th registered, for listings; NULL past the end.
 const peri_serializer *peri_serializer_at(size_t n);
 
-// Decodes with one serializer and encodes with another, no value in between. Appends to `out`, which
-// is cut back on failure.
+// Decodes with one serializer and encodes with another, no value in between. Appends to `out`,
+// which is cut back on failure.
 int peri_serializer_transcode(const peri_serializer *from, peri_bytes in, const peri_serializer *to,
                               const peri_value_limits *limits, peri_buf *out, peri_err *err);

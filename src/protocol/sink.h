@@ -6,11 +6,11 @@
 // and write attachments without Lua.
 //
 // Every member returns 0 or a negative PERI_E*; the first failure ends the walk and is returned to
-// whoever drives it. Calls are strictly nested. In a map, `key` comes before each value. Strings are
-// borrowed until the call returns. A producer that does not know a count says PERI_COUNT_UNKNOWN;
-// a count that is given is exact. A map's or list's key is never a map or a list itself.
-// One thread, no blocking, no allocation that a peer sizes beyond the limits. A sink may leave by a
-// Lua memory error (longjmp), so a producer owns nothing that it would have to free.
+// whoever drives it. Calls are strictly nested. In a map, `key` comes before each value. Strings
+// are borrowed until the call returns. A producer that does not know a count says
+// PERI_COUNT_UNKNOWN; a count that is given is exact. A map's or list's key is never a map or a
+// list itself. One thread, no blocking, no allocation that a peer sizes beyond the limits. A sink
+// may leave by a Lua memory error (longjmp), so a producer owns nothing that it would have to free.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ typedef struct peri_value_limits {
   uint32_t string;    // bytes of one string
 } peri_value_limits;
 
-#define PERI_VALUE_LIMITS_DEFAULT                                                                  \
+#define PERI_VALUE_LIMITS_DEFAULT \
   ((peri_value_limits){.depth = 64, .elements = 1u << 20, .refs = 1u << 16, .string = 8u << 20})
 
 static inline uint32_t peri_value_depth(const peri_value_limits *limits) {

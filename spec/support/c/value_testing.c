@@ -105,8 +105,8 @@ static int encode_args(lua_State *L) {
   peri_err err = {0};
   peri_buf out = {0};
   peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
-  int rc = peri_value_encode_args(L, 2, lua_gettop(L) - 1, check_serializer(L, 1), &limits, &out,
-                                  &err);
+  int rc =
+      peri_value_encode_args(L, 2, lua_gettop(L) - 1, check_serializer(L, 1), &limits, &out, &err);
   return answer(L, rc, &out, &err);
 }
 

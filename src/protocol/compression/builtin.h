@@ -9,6 +9,7 @@ extern const peri_compression peri_compression_zlib;
 extern const peri_compression peri_compression_gzip;
 extern const peri_compression peri_compression_zstd;
 
-// Makes room for the next piece of a plain text of unknown size: as much again as there is (at least
-// a few KiB), never more than `max` bytes behind `start` in total. Returns the room, 0 at the limit.
+// Makes room for the next piece of a plain text of unknown size: as much again as there is (at
+// least a few KiB), never more than `max` bytes behind `start` in total. Returns the room, 0 at the
+// limit.
 size_t peri_compression_room(peri_buf *out, size_t start, size_t max);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Raw LZ4 blocks without a size in front, as JoyRPC sends them. The plain size is found by walking
-// the block's sequences first, so that a bomb costs no memory and honest input one exact allocation.
+// the block's sequences first, so that a bomb costs no memory and honest input one exact
+// allocation.
 #include <limits.h>
 #include <lz4.h>
 

@@ -22,8 +22,7 @@ static int compress(peri_bytes in, peri_buf *out) {
 
 static int decompress(peri_bytes in, size_t max, peri_buf *out) {
   size_t size;
-  if (in.len == 0 ||
-      snappy_uncompressed_length((const char *)in.ptr, in.len, &size) != SNAPPY_OK ||
+  if (in.len == 0 || snappy_uncompressed_length((const char *)in.ptr, in.len, &size) != SNAPPY_OK ||
       size / MOST_PER_BYTE > in.len) {
     return PERI_EBAD_REQUEST;
   }

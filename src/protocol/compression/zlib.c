@@ -28,8 +28,8 @@ static int deflate_all(peri_bytes in, peri_buf *out, int window) {
   return rc == Z_STREAM_END ? 0 : PERI_EINTERNAL;
 }
 
-// One call of inflate into the room there is; at the limit into one spare byte, which only finds out
-// whether the stream ends there.
+// One call of inflate into the room there is; at the limit into one spare byte, which only finds
+// out whether the stream ends there.
 static int inflate_piece(z_stream *z, size_t start, size_t max, peri_buf *out) {
   Bytef spare;
   size_t room = peri_compression_room(out, start, max);
@@ -87,12 +87,8 @@ static int gzip_decompress(peri_bytes in, size_t max, peri_buf *out) {
   return inflate_all(in, max, out, WINDOW_GZIP);
 }
 
-const peri_compression peri_compression_zlib = {.name = "zlib",
-                                                .id = PERI_COMP_ZLIB,
-                                                .compress = zlib_compress,
-                                                .decompress = zlib_decompress};
+const peri_compression peri_compression_zlib = {
+    .name = "zlib", .id = PERI_COMP_ZLIB, .compress = zlib_compress, .decompress = zlib_decompress};
 
-const peri_compression peri_compression_gzip = {.name = "gzip",
-                                                .id = PERI_COMP_GZIP,
-                                                .compress = gzip_compress,
-                                                .decompress = gzip_decompress};
+const peri_compression peri_compression_gzip = {
+    .name = "gzip", .id = PERI_COMP_GZIP, .compress = gzip_compress, .decompress = gzip_decompress};

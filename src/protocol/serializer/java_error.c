@@ -5,8 +5,8 @@
 
 #define PACKAGE "io.joyrpc.exception."
 
-// For reading, the first row with the name holds; for writing, the first with the code. Rows without
-// `send` are only read: not every peer can build those classes.
+// For reading, the first row with the name holds; for writing, the first with the code. Rows
+// without `send` are only read: not every peer can build those classes.
 typedef struct row {
   const char *name;
   int code;

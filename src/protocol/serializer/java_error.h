@@ -7,8 +7,8 @@
 
 // The class to send for `code`: always one that JoyRPC's allow list knows. Static text.
 const char *peri_java_error_class(int code);
-// The code (PERI_EUNKNOWN when there is none) of an exception class, and whether JoyRPC treats it as
-// retryable. Only the simple name counts.
+// The code (PERI_EUNKNOWN when there is none) of an exception class, and whether JoyRPC treats it
+// as retryable. Only the simple name counts.
 int peri_java_error_code(peri_bytes class_name, bool *retry);
 // True when a class name looks like a throwable's.
 bool peri_java_error_is(peri_bytes class_name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the parts of the JSON codec share: RFC 8259, strict UTF-8, integers of 64 bits exact, bytes as
-// base64 text.
+// What the parts of the JSON codec share: RFC 8259, strict UTF-8, integers of 64 bits exact, bytes
+// as base64 text.
 #pragma once
 #include "protocol/serializer.h"
 
@@ -19,10 +19,11 @@ int peri_json_end_request(peri_buf *out, const peri_envelope *envelope);
 int peri_json_begin_reply(peri_buf *out, const peri_reply_envelope *envelope);
 int peri_json_end_reply(peri_buf *out, const peri_reply_envelope *envelope);
 
-// Appends `text` with quotes and escapes. Returns 0, or PERI_EBAD_REQUEST when it is not UTF-8 (then
-// something may have been appended).
+// Appends `text` with quotes and escapes. Returns 0, or PERI_EBAD_REQUEST when it is not UTF-8
+// (then something may have been appended).
 int peri_json_add_string(peri_buf *out, peri_bytes text);
-// Appends `text`, whose bytes that are not UTF-8 become U+FFFD: for messages, which must get through.
+// Appends `text`, whose bytes that are not UTF-8 become U+FFFD: for messages, which must get
+// through.
 void peri_json_add_text(peri_buf *out, peri_bytes text);
 
 // One string of the input. `at` points behind the opening quote; receives the place behind the
@@ -31,7 +32,8 @@ void peri_json_add_text(peri_buf *out, peri_bytes text);
 const char *peri_json_read_string(const uint8_t **at, const uint8_t *end, peri_buf *scratch,
                                   peri_bytes *text);
 
-// The number at `at`, which begins with '-' or a digit. An exact integer when it is written like one.
+// The number at `at`, which begins with '-' or a digit. An exact integer when it is written like
+// one.
 typedef struct peri_json_number {
   enum { PERI_JSON_INT, PERI_JSON_UINT, PERI_JSON_DOUBLE } kind;
   union {

@@ -28,8 +28,7 @@ static int bad(decoder *d, const char *what) {
 }
 
 static inline void skip_space(decoder *d) {
-  while (d->at < d->end &&
-         (*d->at == ' ' || *d->at == '\n' || *d->at == '\r' || *d->at == '\t')) {
+  while (d->at < d->end && (*d->at == ' ' || *d->at == '\n' || *d->at == '\r' || *d->at == '\t')) {
     d->at++;
   }
 }
@@ -183,10 +182,20 @@ static int value(decoder *d) {
     case '[':
       return list(d);
     case '-':
-    case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
       return number(d);
-    case 'n': case 't': case 'f':
+    case 'n':
+    case 't':
+    case 'f':
       return word(d, *d->at);
     default:
       return bad(d, "unexpected character");

@@ -81,7 +81,8 @@ static int on_integer(void *sink, int64_t value) {
 static int on_number(void *sink, double value) {
   encoder *e = sink;
   if (!isfinite(value)) {
-    return peri_fail(e->err, PERI_EBAD_REQUEST, "%s cannot be written as JSON; use null or a string",
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "%s cannot be written as JSON; use null or a string",
                      isnan(value) ? "NaN" : "an infinite number");
   }
   int rc = before(e);

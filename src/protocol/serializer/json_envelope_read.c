@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Slices JoyRPC's JSON envelopes. Values are stepped over by their brackets and quotes only: whoever
-// decodes a slice checks it, and what nobody decodes harms nobody.
+// Slices JoyRPC's JSON envelopes. Values are stepped over by their brackets and quotes only:
+// whoever decodes a slice checks it, and what nobody decodes harms nobody.
 #include "protocol/serializer/java_error.h"
 #include "protocol/serializer/json.h"
 
@@ -19,8 +19,7 @@ static int bad(cursor *c, const char *what) {
 }
 
 static void skip_space(cursor *c) {
-  while (c->at < c->end &&
-         (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t')) {
+  while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\r' || *c->at == '\t')) {
     c->at++;
   }
 }
@@ -191,9 +190,9 @@ int peri_json_read_request(peri_bytes body, const peri_value_limits *limits, per
                            peri_envelope *out, peri_err *err) {
   *out = (peri_envelope){0};
   const field fields[] = {
-      {"className", true, &out->iface},        {"alias", true, &out->alias},
-      {"methodName", true, &out->method},      {"argsType", false, &out->args_type},
-      {"args", false, &out->args},             {"attachments", false, &out->attachments},
+      {"className", true, &out->iface},   {"alias", true, &out->alias},
+      {"methodName", true, &out->method}, {"argsType", false, &out->args_type},
+      {"args", false, &out->args},        {"attachments", false, &out->attachments},
   };
   prepare(scratch, body);
   return read_object(body, limits, scratch, fields, sizeof fields / sizeof fields[0], err);

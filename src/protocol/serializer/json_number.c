@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Numbers between text and binary. The common cases are exact integer arithmetic: a decimal mantissa
-// below 2^53 scaled by a power of ten up to 10^22 is correctly rounded by one multiplication or
-// division of doubles. The rest goes through strtod in the C locale.
+// Numbers between text and binary. The common cases are exact integer arithmetic: a decimal
+// mantissa below 2^53 scaled by a power of ten up to 10^22 is correctly rounded by one
+// multiplication or division of doubles. The rest goes through strtod in the C locale.
 #include "protocol/serializer/json.h"
 
 #include <locale.h>

@@ -5,9 +5,9 @@
 
 // What must be escaped on writing: 'u' for \u00XX, other letters for themselves; 1 = beyond ASCII.
 static const uint8_t kinds[256] = {
-    [0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't',       ['\n'] = 'n',   [11] = 'u',
-    ['\f'] = 'f',    ['\r'] = 'r', [14 ... 31] = 'u', ['"'] = '"',    ['\\'] = '\\',
-    [0x7F] = 'u',    [128 ... 255] = 1,
+    [0 ... 7] = 'u', ['\b'] = 'b',  ['\t'] = 't', ['\n'] = 'n',
+    [11] = 'u',      ['\f'] = 'f',  ['\r'] = 'r', [14 ... 31] = 'u',
+    ['"'] = '"',     ['\\'] = '\\', [0x7F] = 'u', [128 ... 255] = 1,
 };
 
 static void add_escape(peri_buf *out, uint8_t byte) {

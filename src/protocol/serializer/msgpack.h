@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the two halves of the MessagePack codec share with its ops table. Extension types are refused
-// both ways; a map key is any scalar.
+// What the two halves of the MessagePack codec share with its ops table. Extension types are
+// refused both ways; a map key is any scalar.
 #pragma once
 #include "protocol/serializer.h"
 

@@ -133,10 +133,9 @@ static int float_value(decoder *d, bool wide, uint64_t v) {
 // A tag of 0xC4 and above that carries a number of fixed width.
 static int wide_tag(decoder *d, uint8_t tag, bool key) {
   static const uint8_t widths[0x20] = {
-      [0x04] = 1, [0x05] = 2, [0x06] = 4, [0x0A] = 4, [0x0B] = 8, [0x0C] = 1,
-      [0x0D] = 2, [0x0E] = 4, [0x0F] = 8, [0x10] = 1, [0x11] = 2, [0x12] = 4,
-      [0x13] = 8, [0x19] = 1, [0x1A] = 2, [0x1B] = 4, [0x1C] = 2, [0x1D] = 4,
-      [0x1E] = 2, [0x1F] = 4};
+      [0x04] = 1, [0x05] = 2, [0x06] = 4, [0x0A] = 4, [0x0B] = 8, [0x0C] = 1, [0x0D] = 2,
+      [0x0E] = 4, [0x0F] = 8, [0x10] = 1, [0x11] = 2, [0x12] = 4, [0x13] = 8, [0x19] = 1,
+      [0x1A] = 2, [0x1B] = 4, [0x1C] = 2, [0x1D] = 4, [0x1E] = 2, [0x1F] = 4};
   size_t width = widths[tag & 0x1F];
   if (width == 0) {
     return bad(d, tag == 0xC1 ? "byte 0xC1 is never used" : "extension types are not supported");
@@ -147,17 +146,27 @@ static int wide_tag(decoder *d, uint8_t tag, bool key) {
     return rc;
   }
   switch (tag) {
-    case 0xC4: case 0xC5: case 0xC6:
+    case 0xC4:
+    case 0xC5:
+    case 0xC6:
       return binary(d, v);
-    case 0xCA: case 0xCB:
+    case 0xCA:
+    case 0xCB:
       return float_value(d, tag == 0xCB, v);
-    case 0xCC: case 0xCD: case 0xCE: case 0xCF:
+    case 0xCC:
+    case 0xCD:
+    case 0xCE:
+    case 0xCF:
       return unsigned_value(d, v);
-    case 0xD9: case 0xDA: case 0xDB:
+    case 0xD9:
+    case 0xDA:
+    case 0xDB:
       return string(d, v, key);
-    case 0xDC: case 0xDD:
+    case 0xDC:
+    case 0xDD:
       return open(d, false, v, key);
-    case 0xDE: case 0xDF:
+    case 0xDE:
+    case 0xDF:
       return open(d, true, v, key);
     default:
       return signed_value(d, width, v);

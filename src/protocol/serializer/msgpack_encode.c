@@ -5,9 +5,9 @@
 #include "protocol/serializer/utf8.h"
 
 typedef struct frame {
-  size_t head;      // offset of the header in `out`
-  uint32_t count;   // values written so far (keys too)
-  uint32_t promise; // values announced, or UNKNOWN
+  size_t head;       // offset of the header in `out`
+  uint32_t count;    // values written so far (keys too)
+  uint32_t promise;  // values announced, or UNKNOWN
   bool map;
 } frame;
 

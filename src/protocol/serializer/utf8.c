@@ -5,7 +5,8 @@ static int cont(uint8_t byte) {
   return (byte & 0xC0) == 0x80;
 }
 
-// Length of the well-formed sequence that starts with the non-ASCII byte `p[0]`; 0 when there is none.
+// Length of the well-formed sequence that starts with the non-ASCII byte `p[0]`; 0 when there is
+// none.
 static size_t sequence(const uint8_t *p, size_t left) {
   uint8_t c = p[0];
   if (c >= 0xC2 && c <= 0xDF) {

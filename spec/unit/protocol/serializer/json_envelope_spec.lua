@@ -11,6 +11,8 @@ local function code_name(code)
   return ffi.string(lib.peri_code_name(code))
 end
 
+local request_fields = { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
+
 local function read(kind, text)
   local out = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
   local scratch, err = c.buf(), ffi.new 'peri_err'
@@ -18,8 +20,7 @@ local function read(kind, text)
   if rc ~= 0 then
     return nil, code_name(rc), ffi.string(err.text)
   end
-  local fields = kind == 'request' and { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
-    or { 'type', 'message', 'result' }
+  local fields = kind == 'request' and request_fields or { 'type', 'message', 'result' }
   local found = {}
   for _, name in ipairs(fields) do
     found[name] = c.string(out[name])
@@ -55,7 +56,8 @@ describe('a request envelope', function()
     local found = read(
       'request',
       ' {"x":{"y":["}",1]},"args":["wo\\"rld",{"a":[]}] ,"methodName":"say\\u0048ello","alias":'
-        .. '"pr\\"od" , "className":"demo.DemoService","attachments":{"color":"blue"},"argsType":null}'
+        .. '"pr\\"od" , "className":"demo.DemoService","attachments":{"color":"blue"},'
+        .. '"argsType":null}'
     )
     assert.same({
       iface = 'demo.DemoService', alias = 'pr"od', method = 'sayHello',
@@ -64,9 +66,13 @@ describe('a request envelope', function()
   end)
 
   it('may leave out or null anything', function()
-    local empty = { iface = '', alias = '', method = '', args = '', args_type = '', attachments = '' }
+    local empty = {}
+    for _, name in ipairs(request_fields) do
+      empty[name] = ''
+    end
     assert.same(empty, read('request', '{}'))
-    assert.same(empty, read('request', '{"alias":null,"className":null,"args":null,"attachments":null}'))
+    local nulls = '{"alias":null,"className":null,"args":null,"attachments":null}'
+    assert.same(empty, read('request', nulls))
   end)
 
   it('is refused when broken, at every truncation, and when nested too deep', function()
@@ -105,7 +111,8 @@ end)
 describe('a reply envelope', function()
   it('carries a result, or nothing', function()
     local found = read('reply', '{"class":"java.lang.String","response":"hello"}')
-    assert.same({ false, 'java.lang.String', '"hello"' }, { found.failed, found.type, found.result })
+    assert.is_false(found.failed)
+    assert.same({ 'java.lang.String', '"hello"' }, { found.type, found.result })
     for _, text in ipairs { '', '{}', '{"class":"int","response":null}' } do
       found = read('reply', text)
       assert.same({ false, '' }, { found.failed, found.result })
@@ -118,8 +125,8 @@ describe('a reply envelope', function()
     local found = read(
       'reply',
       '{"class":"io.joyrpc.exception.OverloadException","exception":{"@type":'
-        .. '"io.joyrpc.exception.OverloadException","localizedMessage":"full","message":"f\\u0075ll",'
-        .. '"stackTrace":[{"className":"a"}]}}'
+        .. '"io.joyrpc.exception.OverloadException","localizedMessage":"full",'
+        .. '"message":"f\\u0075ll","stackTrace":[{"className":"a"}]}}'
     )
     assert.same({
       failed = true, code = 'OVERLOADED', retry = true, message = 'full', result = '',
@@ -149,7 +156,8 @@ describe('a reply envelope', function()
       ['demo.MyException'] = { 'UNKNOWN', false },
     }
     for class, want in pairs(cases) do
-      local found = read('reply', ('{"class":"%s","exception":{"detailMessage":"x"}}'):format(class))
+      local text = ('{"class":"%s","exception":{"detailMessage":"x"}}'):format(class)
+      local found = read('reply', text)
       assert.same({ 'x', want[1], want[2] }, { found.message, found.code, found.retry })
     end
     local found = read('reply', '{"class":"a.B","exception":{"retry":true}}')

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- `json@cjson`: JSON by lua-cjson, for those who want its leniency (sparse lists, numeric keys). The
--- built-in `json` is faster, and exact where lua-cjson writes numbers with 14 digits.
+-- `json@cjson`: JSON by lua-cjson, for those who want its leniency (sparse lists, numeric keys).
+-- The built-in `json` is faster, and exact where lua-cjson writes numbers with 14 digits.
 local cjson = require('cjson.safe').new()
 
 ---@class perilune.protocol.serializer.JsonCjson
