@@ -93,7 +93,7 @@ bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out) {
 }
 
 static peri_bytes check_bytes(lua_State *L, int index) {
-  peri_bytes bytes;
+  peri_bytes bytes = {NULL, 0};
   if (!peri_value_to_bytes(L, index, &bytes)) {
     luaL_typerror(L, index, "perilune.bytes");
   }

@@ -87,7 +87,7 @@ static int binary(decoder *d, uint64_t len) {
   return rc != 0 ? rc : d->ops->bytes(d->sink, data, (size_t)len);
 }
 
-static int open(decoder *d, bool map, uint64_t count, bool key) {
+static int open_collection(decoder *d, bool map, uint64_t count, bool key) {
   if (key) {
     return bad(d, "a map key must be a scalar");
   }
@@ -164,10 +164,10 @@ static int wide_tag(decoder *d, uint8_t tag, bool key) {
       return string(d, v, key);
     case 0xDC:
     case 0xDD:
-      return open(d, false, v, key);
+      return open_collection(d, false, v, key);
     case 0xDE:
     case 0xDF:
-      return open(d, true, v, key);
+      return open_collection(d, true, v, key);
     default:
       return signed_value(d, width, v);
   }
@@ -192,7 +192,7 @@ static int value(decoder *d, bool key) {
   }
   if (tag < 0xA0) {
     d->at++;
-    return open(d, tag < 0x90, tag & 0x0F, key);
+    return open_collection(d, tag < 0x90, tag & 0x0F, key);
   }
   if (tag == 0xC0 || tag == 0xC2 || tag == 0xC3) {
     d->at++;
