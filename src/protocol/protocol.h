@@ -59,8 +59,9 @@ typedef struct peri_protocol {
   void (*fini)(struct peri_conn *conn);
 
   // Consumes whole units of [data, data+len) and reports each through peri_conn_event. Returns the
-  // bytes consumed (0 = need more; sets *need when it knows how many), or a negative PERI_E*: the
-  // connection is closed with it. Never keeps pointers without a reference on `block`.
+  // bytes consumed, or a negative PERI_E*: the connection is closed with it. When bytes are left,
+  // *need is the size of the unit that begins with them, 0 = unknown (never that of one consumed).
+  // Never keeps pointers without a reference on `block`.
   ssize_t (*feed)(struct peri_conn *conn, peri_block *block, const uint8_t *data, size_t len,
                   size_t *need);
 

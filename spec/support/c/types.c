@@ -3,6 +3,7 @@
 // spec/support/c.lua can declare them without parsing the system's headers.
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -30,7 +31,7 @@ static const peri_test_type types[] = {
     ROW(pthread_t),       ROW(pthread_mutex_t), ROW(pthread_cond_t), ROW(pthread_rwlock_t),
     ROW(pthread_spinlock_t), ROW(pthread_once_t), ROW(pthread_key_t),
     ROW(struct sockaddr), ROW(struct sockaddr_in), ROW(struct sockaddr_in6),
-    ROW(struct sockaddr_un), ROW(struct sockaddr_storage), ROW(socklen_t),
+    ROW(struct sockaddr_un), ROW(struct sockaddr_storage), ROW(socklen_t), ROW(max_align_t),
 };
 
 // The n-th row, or NULL past the end.

@@ -64,7 +64,6 @@ static peri_event event_of(peri_conn *conn, const joy_frame *frame, peri_event_t
       .type = (uint8_t)type,
       .serializer = frame->serializer,
       .compression = frame->compression,
-      .timeout_ms = frame->timeout_ms,
       .stream = frame->id,
       .session = joy_session(conn, frame->session),
       .session_id = frame->session,
@@ -76,6 +75,7 @@ static peri_event event_of(peri_conn *conn, const joy_frame *frame, peri_event_t
 static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
   peri_event event = event_of(conn, frame, PERI_EV_OPEN);
   event.flags = flags;
+  event.timeout_ms = frame->timeout_ms;
   if (!joy_is_native(conn, event.session)) {
     event.flags |= PERI_EV_END;
     return joy_envelope_request(conn, frame, &event);
