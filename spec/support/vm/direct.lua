@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: MIT
+-- A cluster of one node for specs of the entry layer: connects on the first call, tries once.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+
+local M = {}
+local Direct = {}
+Direct.__index = Direct
+
+function M.open(refer)
+  local self = setmetatable({ refer = refer }, Direct)
+  self.attempt = function(ctx, call)
+    return self:send(ctx, call)
+  end
+  return self
+end
+
+function Direct:connect()
+  if self.session then
+    return true
+  end
+  local code, message
+  self.conn, code, message = core.connect(self.refer.url, {
+    on_close = function()
+      self.conn, self.session = nil, nil
+    end,
+  })
+  if not self.conn then
+    return nil, errors.new(code, message)
+  end
+  local session
+  session, code, message = core.session(self.conn, {
+    interface = self.refer.interface,
+    alias = self.refer.alias,
+    serialization = self.refer.serialization,
+    compression = self.refer.compression,
+    auth = self.refer.auth,
+  })
+  if not session then
+    if self.conn then
+      core.disconnect(self.conn, 'CLOSED')
+    end
+    return nil, errors.new(code, message)
+  end
+  self.session = session
+  return true
+end
+
+function Direct:send(ctx, call)
+  local ok, err = self:connect()
+  if not ok then
+    return nil, err
+  end
+  local done, a, b, c = core.request(
+    self.conn, self.session.id, call.method, call.args, ctx:left(), call.attachments, call.oneway and 1 or 0)
+  if done then
+    ctx.reply = b
+    return a
+  end
+  return nil, errors.new(a, b, { outcome = c })
+end
+
+function Direct:dispatch(ctx, call)
+  return self.attempt(ctx, call, { address = self.refer.url })
+end
+
+function Direct:ready()
+  return self:connect()
+end
+
+function Direct:close()
+  if self.conn then
+    core.disconnect(self.conn, 'CLOSED')
+  end
+end
+
+return M
