@@ -37,8 +37,22 @@ extern const char *const *environ;
 local M = {}
 
 local SIGNALS = {
-  HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, BUS = 7, FPE = 8, KILL = 9, USR1 = 10, SEGV = 11,
-  USR2 = 12, PIPE = 13, ALRM = 14, TERM = 15, CONT = 18, STOP = 19,
+  HUP = 1,
+  INT = 2,
+  QUIT = 3,
+  ILL = 4,
+  ABRT = 6,
+  BUS = 7,
+  FPE = 8,
+  KILL = 9,
+  USR1 = 10,
+  SEGV = 11,
+  USR2 = 12,
+  PIPE = 13,
+  ALRM = 14,
+  TERM = 15,
+  CONT = 18,
+  STOP = 19,
 }
 local SIGNAL_NAMES = {}
 for name, number in pairs(SIGNALS) do
@@ -166,7 +180,10 @@ function Process:wait_line(pattern, limit)
     local left = last - seconds()
     if not self:_read(left) or left <= 0 then
       local why = left <= 0 and 'no such line in time' or 'it ended'
-      error(('%s: waiting for %q: %s; output:\n%s'):format(self._name, pattern, why, self.output), 2)
+      error(
+        ('%s: waiting for %q: %s; output:\n%s'):format(self._name, pattern, why, self.output),
+        2
+      )
     end
   end
 end
@@ -249,7 +266,12 @@ end
 ---@param limit? number seconds
 ---@return {code?: integer, signal?: string, output: string}
 function M.lua(text, limit)
-  local path = ('%s/?.lua;%s/lua/?.lua;%s/lua/?/init.lua;%s/lua/?.lua;;'):format(c.root, c.root, c.root, c.build)
+  local path = ('%s/?.lua;%s/lua/?.lua;%s/lua/?/init.lua;%s/lua/?.lua;;'):format(
+    c.root,
+    c.root,
+    c.root,
+    c.build
+  )
   local preload = os.getenv 'PERI_PRELOAD'
   local proc = M.start({ 'luajit', '-e', text }, {
     env = {

@@ -39,7 +39,10 @@ local function eventually(cond, options)
       return result
     end
     if seconds() > last then
-      error(('still not true after %g s: %s'):format(options.limit or 10, options.what or 'condition'), 2)
+      error(
+        ('still not true after %g s: %s'):format(options.limit or 10, options.what or 'condition'),
+        2
+      )
     end
     step()
   end

@@ -13,6 +13,7 @@ typedef struct code_row {
   const char *text;
 } code_row;
 
+// clang-format off
 static const code_row rows[] = {
     {0, false, {0, 200, 0}, "OK", "ok"},
 #define X(name, number, retry, grpc, http, jsonrpc, text)                                          \
@@ -20,6 +21,7 @@ static const code_row rows[] = {
     PERI_CODES(X)
 #undef X
 };
+// clang-format on
 
 static const code_row *row_of(int code) {
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

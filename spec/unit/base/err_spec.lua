@@ -53,7 +53,10 @@ describe('base/err', function()
 
   it('fills an error in one statement', function()
     local err = ffi.new('peri_err')
-    assert.equal(lib.PERI_ETOO_BIG, lib.peri_fail(err, lib.PERI_ETOO_BIG, '%s is %d', 'x', ffi.new('int', 7)))
+    assert.equal(
+      lib.PERI_ETOO_BIG,
+      lib.peri_fail(err, lib.PERI_ETOO_BIG, '%s is %d', 'x', ffi.new('int', 7))
+    )
     assert.equal(lib.PERI_ETOO_BIG, err.code)
     assert.equal('x is 7', ffi.string(err.text))
   end)

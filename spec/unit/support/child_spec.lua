@@ -12,7 +12,8 @@ describe('spec.support.child', function()
   end)
 
   it('waits for a line and gives its captures', function()
-    local proc = child.start { 'sh', '-c', 'echo port 4711; echo ready; exec cat /dev/zero >/dev/null' }
+    local proc =
+      child.start { 'sh', '-c', 'echo port 4711; echo ready; exec cat /dev/zero >/dev/null' }
     finally(function()
       proc:stop()
     end)
