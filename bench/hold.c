@@ -11,7 +11,7 @@
 #include "conn.h"
 #include "server.h"
 
-enum { FENCE = 0x7ffffffe, SETTLE_ROUNDS = 20, SETTLE_MS = 100, BATCH = 64 * 1024 };
+enum { FENCE = 0x7ffffffe, SETTLE_ROUNDS = 20, SETTLE_MS = 100, WAVE = 128 };
 
 typedef struct reader {
   int fd;
@@ -108,20 +108,23 @@ int bench_idle_run(const bench_wire *wire, const bench_wire_conf *conf, int port
   return report("connections", wire, count, 0, before, settled_rss(server));
 }
 
-static int send_held(int fd, const bench_wire *wire, const bench_wire_conf *held, uint32_t count) {
-  size_t bound = bench_wire_bound(held);
-  uint8_t *out = malloc(BATCH + bound);
+// In waves, each fenced: a server that refuses calls which waited long in its queue must not be
+// given a queue. Returns the count of held calls that were answered, or -1.
+static long send_held(int fd, const bench_wire *wire, const bench_wire_conf *conf,
+                      const bench_wire_conf *held, uint32_t count) {
+  uint8_t *out = malloc((size_t)WAVE * bench_wire_bound(held));
+  long answered = out ? 0 : -1;
   size_t used = 0;
-  int rc = out ? 0 : -1;
-  for (uint32_t i = 0; i < count && rc == 0; i++) {
+  for (uint32_t i = 0; i < count && answered >= 0; i++) {
     used += wire->encode(held, i + 1, i, out + used);
-    if (used >= BATCH || i + 1 == count) {
-      rc = bench_wire_write(fd, out, used);
+    if ((i + 1) % WAVE == 0 || i + 1 == count) {
+      long others = bench_wire_write(fd, out, used) < 0 ? -1 : fence(fd, wire, conf);
+      answered = others < 0 ? -1 : answered + others;
       used = 0;
     }
   }
   free(out);
-  return rc;
+  return answered;
 }
 
 int bench_hold_run(const bench_wire *wire, const bench_wire_conf *conf, int port, pid_t server,
@@ -140,12 +143,9 @@ int bench_hold_run(const bench_wire *wire, const bench_wire_conf *conf, int port
   uint64_t before = settled_rss(server);
   for (uint32_t i = 0; i < connections && !bad; i++) {
     uint32_t share = count / connections + (i < count % connections);
-    bad = send_held(fds[i], wire, &held, share) < 0;
-  }
-  for (uint32_t i = 0; i < connections && !bad; i++) {
-    long others = fence(fds[i], wire, conf);
-    bad = others < 0;
-    errors += others;
+    long answered = send_held(fds[i], wire, conf, &held, share);
+    bad = answered < 0;
+    errors += answered;
   }
   uint64_t after = settled_rss(server);
   free(fds);

@@ -11,7 +11,7 @@
 int bench_idle_run(const bench_wire *wire, const bench_wire_conf *conf, int port, pid_t server,
                    uint32_t count);
 // Sends `count` requests of the method `hold`, which the server does not answer, over
-// `connections` and prints the growth per request. A request of the method of `conf` follows on
-// each connection; its reply shows that all before it have begun. Perilune only.
+// `connections` and prints the growth per request. A request of the method of `conf` follows each
+// wave of them; its reply shows that all before it have begun. Perilune only.
 int bench_hold_run(const bench_wire *wire, const bench_wire_conf *conf, int port, pid_t server,
                    uint32_t connections, uint32_t count);

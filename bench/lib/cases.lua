@@ -48,7 +48,7 @@ local function client(name, options)
   return {
     name = name,
     server = 'perilune',
-    options = { listen = options.listen },
+    options = { listen = options.listen, patient = options.in_flight > 1000 },
     measure = function(server)
       return subjects.client(server, options)
     end,
@@ -203,6 +203,7 @@ local held = {
     {
       name = 'client',
       server = 'perilune',
+      options = { patient = true },
       measure = function(server)
         return subjects.client_memory(server, MANY)
       end,

@@ -71,7 +71,7 @@ local function print_row(cells, widths)
 end
 
 ---@param results bench.Result[]
----@param how { rounds: integer, seconds: number, warm: number, server: string, load: string }
+---@param how { rounds: integer, seconds: number, warm: number, server: string, load: string, busy: number? }
 function M.table(results, how)
   local rows, widths = { HEADS }, {}
   for i, result in ipairs(results) do
@@ -84,6 +84,9 @@ function M.table(results, how)
   end
   print(METHOD:format(how.rounds, how.seconds, how.warm, how.server, how.load,
     machine()))
+  if how.busy then
+    print(('Others used this machine (load average %.1f): expect wide spread.\n'):format(how.busy))
+  end
   for _, cells in ipairs(rows) do
     print_row(cells, widths)
   end
