@@ -180,8 +180,7 @@ static int on_list_begin(void *sink, size_t count) {
     return 0;
   }
   bool typed = b->typed;
-  // Lua arrays begin at slot 1, and slot 0 wants its place too.
-  int rc = begin(b, PERI_BUILD_LIST, count == 0 ? 0 : table_size(count, hint.list) + 1, 0);
+  int rc = begin(b, PERI_BUILD_LIST, count == 0 ? 0 : table_size(count, hint.list), 0);
   if (rc == 0 && count == 0 && !typed) {
     peri_value_push(b->L, &peri_value_array_key);  // so that an empty list stays one
     lua_setmetatable(b->L, -2);
