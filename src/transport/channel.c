@@ -117,9 +117,21 @@ peri_buf *peri_channel_out(peri_channel *channel) {
   return &channel->out.buf;
 }
 
+size_t peri_channel_held(const peri_channel *channel) {
+  const peri_transform *transform = channel->transform;
+  return transform != NULL && transform->ops->held != NULL ? transform->ops->held(transform->self)
+                                                           : 0;
+}
+
+// Bytes the carrier has not seen yet.
+static size_t queued(const peri_channel *channel) {
+  size_t raw = channel->transform != NULL ? channel->transform->raw.len : 0;
+  return peri_output_len(&channel->out) + raw + peri_channel_held(channel);
+}
+
 size_t peri_channel_pending(const peri_channel *channel) {
   size_t flying = channel->writing != NULL ? channel->carrier->in_flight(channel) : 0;
-  return peri_output_len(&channel->out) + flying;
+  return queued(channel) + flying;
 }
 
 bool peri_channel_is_full(const peri_channel *channel) {
@@ -263,13 +275,14 @@ static void settle_output(peri_channel *channel) {
   if (channel->state == PERI_CHANNEL_CLOSING) {
     return;
   }
-  if (channel->stopped != channel->full) {
-    channel->stopped = channel->full;
+  bool stopped = channel->full && peri_channel_held(channel) == 0;  // a handshake needs to read
+  if (channel->stopped != stopped) {
+    channel->stopped = stopped;
     peri_channel_update_reading(channel);
   }
   bool waits = channel->writing != NULL;
   if (channel->state == PERI_CHANNEL_FINISHING) {
-    if (!waits && peri_output_len(&channel->out) == 0) {
+    if (!waits && queued(channel) == 0) {
       end_output(channel);
     }
   } else if (!waits) {
@@ -285,7 +298,7 @@ void peri_channel_sent(peri_channel *channel) {
   if (channel->state == PERI_CHANNEL_CLOSING) {
     return;
   }
-  if (peri_output_len(&channel->out) != 0) {
+  if (queued(channel) != 0) {
     peri_channel_touch(channel);
   }
   if (channel->state != PERI_CHANNEL_CLOSING) {

@@ -49,12 +49,14 @@ typedef struct peri_channel_limits {
 // Turns the bytes of a channel into others: TLS, PROXY headers. State lives in the transform.
 // encode: `plain` is queued output, in order, in one or more calls per flush; appends wire bytes to
 // `wire`. It is also called with no bytes when the channel starts (a client's hello). Plain bytes it
-// cannot send yet it keeps, and sends them through `reply` of a later decode.
+// cannot send yet it keeps, says how many through `held` (may be NULL: none ever), and sends them
+// through `reply` of a later decode.
 // decode: appends plain bytes to `plain`; consumes all of `wire`. May append to `reply` bytes that
 // must be sent (a handshake). Both return 0 or PERI_E*, which closes the channel. `free` ends it.
 typedef struct peri_transform_ops {
   int (*encode)(void *self, peri_bytes plain, peri_buf *wire);
   int (*decode)(void *self, peri_bytes wire, peri_buf *plain, peri_buf *reply);
+  size_t (*held)(const void *self);
   void (*free)(void *self);
 } peri_transform_ops;
 

@@ -190,7 +190,8 @@ static void decode(peri_channel *channel, size_t len) {
   peri_loop_lend(channel->loop, &transform->plain);
   int code = transform->ops->decode(transform->self, wire, &transform->plain, &transform->raw);
   peri_bytes plain = {transform->plain.data, transform->plain.len};
-  if (code >= 0 && plain.len != 0) {
+  bool wanted = plain.len != 0 && channel->state == PERI_CHANNEL_STARTED;
+  if (code >= 0 && wanted) {
     code = append_plain(channel, plain);
   }
   peri_loop_take_back(channel->loop, &transform->plain);
@@ -201,7 +202,7 @@ static void decode(peri_channel *channel, size_t len) {
   if (transform->raw.len != 0) {
     peri_channel_touch(channel);
   }
-  if (plain.len != 0 && channel->own->used >= channel->unit) {
+  if (wanted && channel->own->used >= channel->unit) {
     present_own(channel);
   }
 }
@@ -210,11 +211,10 @@ void peri_channel_arrived(peri_channel *channel, size_t len) {
   channel->turn_in += (uint32_t)len;
   channel->bytes_in += len;
   channel->last_in_ms = peri_loop_now_ms(channel->loop);
-  if (channel->state != PERI_CHANNEL_STARTED) {
-    return;  // finishing: only the peer's end is of interest
-  }
   if (channel->transform != NULL) {
     decode(channel, len);
+  } else if (channel->state != PERI_CHANNEL_STARTED) {
+    return;  // finishing: only the peer's end is of interest
   } else if (reads_own(channel)) {
     channel->own->used += (uint32_t)len;
     if (channel->own->used >= channel->unit) {
@@ -223,7 +223,8 @@ void peri_channel_arrived(peri_channel *channel, size_t len) {
   } else {
     present_shared(channel, len);
   }
-  if (channel->full && !channel->stopped && channel->state == PERI_CHANNEL_STARTED) {
+  if (channel->full && !channel->stopped && channel->state == PERI_CHANNEL_STARTED &&
+      peri_channel_held(channel) == 0) {
     channel->stopped = true;
     peri_channel_update_reading(channel);
   }

@@ -123,6 +123,9 @@ void peri_channel_deliver(peri_channel *channel);
 // Starts or stops the carrier's reading to match what the channel wants.
 void peri_channel_update_reading(peri_channel *channel);
 
+// Plain bytes the transform holds back; 0 without one.
+size_t peri_channel_held(const peri_channel *channel);
+
 size_t peri_output_len(const peri_output *out);
 // The bytes from `skip` on as at most `max` buffers; returns their count.
 unsigned peri_output_buffers(const peri_output *out, size_t skip, uv_buf_t *bufs, unsigned max);

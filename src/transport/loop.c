@@ -5,6 +5,7 @@
 // merely bounds the poll, so that an idle loop sleeps until the wheel's next stop.
 #include "transport/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -116,8 +117,17 @@ static int init_handles(peri_loop *loop, struct peri_loop_state *state) {
   return 0;
 }
 
+// libuv writes with plain writev: a peer that is gone must be an error, not the end of the process.
+static void ignore_sigpipe(void) {
+  struct sigaction old;
+  if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
+    signal(SIGPIPE, SIG_IGN);
+  }
+}
+
 int peri_loop_init(peri_loop *loop) {
   *loop = (peri_loop){0};
+  ignore_sigpipe();
   struct peri_loop_state *state = peri_calloc(1, sizeof *state);
   if (init_handles(loop, state) != 0) {
     free(state);

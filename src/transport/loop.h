@@ -43,7 +43,7 @@ struct peri_loop {
   struct peri_loop_state *state;  // private to loop.c
 };
 
-// Initialises in place. Returns 0 or PERI_ESYSTEM.
+// Initialises in place. Returns 0 or PERI_ESYSTEM. Ignores SIGPIPE unless the process handles it.
 int peri_loop_init(peri_loop *loop);
 // Runs until peri_loop_stop, then returns. Handles stay open; the owner closes what it opened.
 void peri_loop_run(peri_loop *loop);

@@ -2,10 +2,13 @@
 // A recording channel handler for specs: what came, how often, and what to do about it.
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "transport/inproc.h"
+#include "transport/listener.h"
 
 enum { TEST_ALL, TEST_FRAMES, TEST_NOTHING };  // what `data` consumes
 
@@ -253,6 +256,11 @@ static int xor_decode(void *self, peri_bytes wire, peri_buf *plain, peri_buf *re
   return 0;
 }
 
+static size_t xor_held(const void *self) {
+  const xor_state *state = self;
+  return state->held.len;
+}
+
 static void xor_free(void *self) {
   xor_state *state = self;
   peri_buf_fini(&state->held);
@@ -260,6 +268,38 @@ static void xor_free(void *self) {
 }
 
 void peri_test_xor(peri_channel *channel) {
-  static const peri_transform_ops ops = {xor_encode, xor_decode, xor_free};
+  static const peri_transform_ops ops = {xor_encode, xor_decode, xor_held, xor_free};
   peri_channel_set_transform(channel, &ops, peri_calloc(1, sizeof(xor_state)));
+}
+
+// Accepted descriptors, and a process that has none left.
+typedef struct peri_test_accepted {
+  int count;
+  int fds[64];
+} peri_test_accepted;
+
+void peri_test_on_accept(void *arg, peri_listener *listener, int fd);
+int peri_test_no_descriptors(void);
+void peri_test_descriptors_back(void);
+
+void peri_test_on_accept(void *arg, peri_listener *listener, int fd) {
+  peri_test_accepted *accepted = arg;
+  (void)listener;
+  accepted->fds[accepted->count++] = fd;
+}
+
+static struct rlimit real_limit;
+
+// No descriptor above those open now can be opened. Returns the first one that is not.
+int peri_test_no_descriptors(void) {
+  int next = dup(2);
+  close(next);
+  getrlimit(RLIMIT_NOFILE, &real_limit);
+  struct rlimit none = {(rlim_t)next, real_limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  return next;
+}
+
+void peri_test_descriptors_back(void) {
+  setrlimit(RLIMIT_NOFILE, &real_limit);
 }
