@@ -3,6 +3,11 @@
 -- src/<layer>/<module>_ffi.h and src/lua/ffi.h, between FFI-BEGIN and FFI-END.
 local ffi = require 'ffi'
 
-ffi.cdef(require 'perilune.ffi_cdef')
+-- Declarations belong to the VM, modules may be loaded anew.
+local registry = debug.getregistry()
+if not registry['perilune.ffi'] then
+  ffi.cdef(require 'perilune.ffi_cdef')
+  registry['perilune.ffi'] = true
+end
 
 return ffi.C

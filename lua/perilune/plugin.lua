@@ -349,12 +349,13 @@ function M.use(point_name, ref)
   return M.instantiate(plugin, conf)
 end
 
--- An instance of `plugin` for one use.
+-- An instance of `plugin` for one use. `given` is added to its checked settings.
 ---@param plugin perilune.Plugin
 ---@param conf? table
+---@param given? table<string, any>
 ---@return any instance
 ---@return perilune.Plugin|string  message on failure
-function M.instantiate(plugin, conf)
+function M.instantiate(plugin, conf, given)
   local spec = plugin.spec
   if not spec.new then
     if conf and next(conf) ~= nil then
@@ -365,6 +366,9 @@ function M.instantiate(plugin, conf)
   local settings, wrong = schemas.apply(spec.schema or {}, conf or {})
   if not settings then
     return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, wrong)
+  end
+  for key, value in pairs(given or {}) do
+    settings[key] = value
   end
   local instance, message = spec.new(settings)
   if instance == nil then

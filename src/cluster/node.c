@@ -186,6 +186,17 @@ bool peri_node_ejected(const peri_node *node, double now) {
   return atomic_load(&node->ejected_until) > now;
 }
 
+uint32_t peri_node_rank(const char *address, double chooser) {
+  uint64_t hash;
+  memcpy(&hash, &chooser, sizeof hash);
+  for (const char *p = address; *p; p++) {
+    hash = (hash ^ (uint8_t)*p) * 0x100000001b3u;
+  }
+  hash ^= hash >> 32;
+  hash *= 0xd6e8feb86659fd93u;
+  return (uint32_t)(hash ^ hash >> 32);
+}
+
 uint32_t peri_node_count(void) {
   pthread_mutex_lock(&lock);
   uint32_t count = interned;

@@ -6,6 +6,3 @@
 
 // Milliseconds after which a latency nobody confirmed has lost 63 % of its weight.
 #define PERI_LATENCY_DECAY_MS 10000.0
-
-// Time of this thread's last begin or done: a clock that costs nothing, good enough for decay.
-double peri_counters_now(void);

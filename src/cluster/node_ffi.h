@@ -36,6 +36,8 @@ double peri_counters_begin(peri_counters *counters);
 void peri_counters_done(peri_counters *counters, double began, bool failed);
 // The same with the times given, for specs and replay.
 void peri_counters_sample(peri_counters *counters, double now, double latency, bool failed);
+// Time of this thread's last begin or done: a clock that costs nothing, good enough for decay.
+double peri_counters_now(void);
 // What a choice compares, the smaller the better: decayed latency times the queue, by weight.
 double peri_counters_load(const peri_counters *counters, double now);
 
@@ -47,6 +49,8 @@ void peri_node_set_offline(peri_node *node, bool offline);
 bool peri_node_offline(const peri_node *node);
 void peri_node_eject(peri_node *node, double until);      // 0 = take back
 bool peri_node_ejected(const peri_node *node, double now);
+// Rank of an address for a chooser (rendezvous hashing): the same pair gives the same number.
+uint32_t peri_node_rank(const char *address, double chooser);
 uint32_t peri_node_count(void);                           // addresses interned, for leak checks
 
 // Chooses among `n` counters (n > 0) and returns an index from 0 on.

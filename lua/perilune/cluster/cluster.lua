@@ -1,0 +1,376 @@
+-- SPDX-License-Identifier: MIT
+-- The cluster of one refer: keeps the nodes that provide a service connected and sends calls to
+-- them: selectors narrow the nodes, the router owns the attempts, the balancer picks.
+--
+-- `ready_nodes` is replaced whenever a node becomes ready or stops being so; a call works on the
+-- snapshot it started with.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local links = require 'perilune.cluster.link'
+local node_of = require 'perilune.cluster.node'
+local nodes_of = require 'perilune.cluster.nodes'
+local plans = require 'perilune.cluster.plan'
+local registry = require 'perilune.cluster.registry'
+local urls = require 'perilune.cluster.url'
+local waiters = require 'perilune.cluster.waiters'
+local dispatches = require 'perilune.cluster.dispatch'
+
+---@class perilune.cluster.Cluster
+---@field ready_nodes perilune.cluster.Nodes
+---@field attempt fun(ctx: any, call: any, node: perilune.cluster.Node): any, perilune.Error?  one try; the entry layer puts per-attempt filters around it
+---@field name string        'demo.Greeter (prod)'
+---@field calls integer      begun since the retry budget was last asked
+local Cluster = {}
+Cluster.__index = Cluster
+
+local M = {}
+
+M.CONNECTIONS = 100
+-- How long calls wait for a cluster that has just lost its last node, before they fail at once.
+M.GRACE = 1000
+
+-- Of more nodes than it may connect to a worker leaves those for a while that it could not reach.
+M.SUSPECT_AFTER, M.SUSPECT_FOR = 3, 60000
+
+local chooser = core.random()
+
+-- What is wrong with the cluster half of a declaration, or nil. Loads the plugins it names.
+---@param refer table
+---@return string?
+function M.check(refer)
+  local _, message = plans.compile(refer)
+  if message then
+    return message
+  end
+  if refer.url then
+    _, message = urls.entries(refer.url)
+  elseif refer.registry then
+    message = registry.check(refer.registry)
+  else
+    message = 'needs url or registry'
+  end
+  return message
+end
+
+local function session_params(refer)
+  return {
+    interface = refer.interface,
+    alias = refer.alias or '',
+    serialization = refer.serialization,
+    compression = refer.compression,
+    timeout = refer.connect_timeout,
+    attributes = refer.attributes,
+    auth = refer.auth,
+  }
+end
+
+local function session_key(refer)
+  local auth = refer.auth and core.encode(refer.auth) or ''
+  return table.concat({
+    refer.interface,
+    refer.alias or '',
+    refer.serialization or '',
+    refer.compression or '',
+    auth,
+  }, '\0')
+end
+
+-- Opens the cluster of a declaration; returns at once, connecting goes on behind.
+---@param refer table
+---@return perilune.cluster.Cluster?
+---@return string? message
+function M.open(refer)
+  local plan, message = plans.compile(refer)
+  if not plan then
+    return nil, message
+  end
+  local self = setmetatable({
+    refer = refer,
+    plan = plan,
+    name = refer.alias and ('%s (%s)'):format(refer.interface, refer.alias) or refer.interface,
+    options = { connect_timeout = refer.connect_timeout, protocol = refer.protocol },
+    session_params = session_params(refer),
+    session_key = session_key(refer),
+    connections = refer.connections or M.CONNECTIONS,
+    attempt = dispatches.attempt,
+    entries = {},
+    suspects = {},
+    links = {},
+    order = {},
+    gone = setmetatable({}, { __mode = 'v' }),
+    waiting = waiters.new(),
+    calls = 0,
+  }, Cluster)
+  dispatches.init(self)
+  self.ready_nodes = nodes_of.new({}, plan.pick)
+  if refer.url then
+    local entries
+    entries, message = urls.entries(refer.url)
+    if not entries then
+      return nil, message
+    end
+    self:update(entries)
+  else
+    local service = { interface = refer.interface, alias = refer.alias }
+    self.subscription, message = registry.subscribe(refer.registry, service, function(snapshot)
+      self.listed = true
+      self:update(snapshot.entries)
+    end)
+    if not self.subscription then
+      return nil, message
+    end
+  end
+  return self
+end
+
+local function groups_of(self, entry)
+  local groups = {}
+  for i, selector in ipairs(self.plan.selectors) do
+    local by, ok, value = selector.by, true, nil
+    if type(by) == 'string' then
+      value = entry.meta[by]
+    elseif by then
+      ok, value = pcall(by, { id = entry.address, address = entry.address, meta = entry.meta })
+    end
+    if ok and value ~= nil then
+      groups[#groups + 1] = i .. ':' .. tostring(value)
+    end
+  end
+  return groups
+end
+
+local function id_of(entry)
+  return entry.url
+end
+
+-- Which of the known entries this worker connects to.
+function Cluster:choose()
+  return self.plan.choose(self.entries, {
+    connections = self.connections,
+    chooser = chooser + (core.worker or 0),
+    failing = function(entry)
+      local suspect = self.suspects[id_of(entry)]
+      return suspect ~= nil and suspect > core.clock()
+    end,
+    groups = self.plan.indexed and function(entry)
+      return groups_of(self, entry)
+    end or nil,
+  })
+end
+
+local function same(a, b)
+  for key, value in pairs(a) do
+    if b[key] ~= value then
+      return false
+    end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+-- The link's node under what the entry says now. A node never changes, so other meta data means
+-- another node; its counters go on.
+local function refresh(link, entry)
+  local node = link.node
+  if same(node.meta, entry.meta) then
+    rawget(node, '_c').weight = entry.weight
+  else
+    link.node = node_of.new(entry, rawget(node, '_c'))
+    rawset(link.node, '_link', link)
+  end
+end
+
+-- Takes a whole list of entries: connects what is new, lets go what is gone, keeps the rest.
+---@param entries perilune.cluster.Entry[]
+function Cluster:update(entries)
+  if self.closed then
+    return
+  end
+  self.entries = entries
+  local wanted, order = {}, {}
+  for _, entry in ipairs(self:choose()) do
+    local id = id_of(entry)
+    if not wanted[id] then
+      wanted[id] = true
+      local link = self.links[id]
+      if link then
+        refresh(link, entry)
+      else
+        local old = self.gone[id]
+        local node = node_of.new(entry, old and rawget(old, '_c'))
+        link = links.new(self, node, entry.url)
+        self.links[id] = link
+      end
+      order[#order + 1] = link
+    end
+  end
+  self.order = order
+  for id, link in pairs(self.links) do
+    if not wanted[id] then
+      self.links[id] = nil
+      self.gone[id] = link.node
+      link:close()
+    end
+  end
+  for _, link in ipairs(order) do
+    if not link.connection then
+      link:open()
+    end
+  end
+  self:rebuild()
+end
+
+-- Makes the snapshot anew.
+function Cluster:rebuild()
+  local list, n = {}, 0
+  for _, link in ipairs(self.order) do
+    if link.state == 'ready' then
+      n = n + 1
+      list[n] = link.node
+    end
+  end
+  self.ready_nodes = nodes_of.new(list, self.plan.pick)
+  if n > 0 then
+    self.empty_since, self.was_ready = nil, true
+    self.waiting:wake()
+  else
+    self.empty_since = self.empty_since or core.clock()
+  end
+end
+
+-- Called by a link whose state changed or that failed once more.
+function Cluster:on_link(link)
+  if self.closed or self.links[id_of(link)] ~= link then
+    return
+  end
+  if link.state == 'ready' then
+    self.suspects[id_of(link)] = nil
+  elseif link.failures >= M.SUSPECT_AFTER and #self.entries > #self.order then
+    self.suspects[id_of(link)] = core.clock() + M.SUSPECT_FOR
+    core.spawn(Cluster.update, self, self.entries, true)
+  end
+  self:rebuild()
+end
+
+-- Why there is no node.
+---@return perilune.Error
+function Cluster:no_node()
+  local text, cause
+  local known = #self.entries
+  if known == 0 then
+    local where = self.refer.registry
+    text = self.listed and ('nobody provides %s in %s'):format(self.name, where)
+      or ('%s has not answered about %s yet'):format(where, self.name)
+  else
+    text = ('none of the %d nodes of %s is ready'):format(known, self.name)
+    for _, link in ipairs(self.order) do
+      if link.error then
+        cause = link.error
+        text = ('%s; %s: %s'):format(text, link.node.address, cause.message)
+        break
+      end
+    end
+  end
+  return errors.new('NO_NODE', text, { outcome = 'NOT_SENT', cause = cause })
+end
+
+-- Waits until a node is ready.
+---@async
+---@param timeout? number  ms; nil = until the deadline of the running fiber
+---@return boolean? ready
+---@return perilune.Error?
+function Cluster:ready(timeout)
+  local until_ms = timeout and core.clock() + timeout
+  while #self.ready_nodes == 0 do
+    if self.closed then
+      return nil, errors.new('CLOSED', ('the refer of %s is closed'):format(self.name))
+    end
+    local left = until_ms and until_ms - core.clock()
+    if left and left <= 0 then
+      return nil, self:no_node()
+    end
+    local woken, why = self.waiting:wait(left)
+    if not woken and #self.ready_nodes == 0 then
+      if why == 'CANCELLED' then
+        return nil, errors.new('CANCELLED', nil, { outcome = 'NOT_SENT' })
+      end
+      return nil, self:no_node()
+    end
+  end
+  return true
+end
+
+-- Nodes for a call that found none ready: waits for the first readiness within the deadline, later
+-- only for a moment, so that a long outage is told at once.
+---@async
+function Cluster:await_nodes(ctx)
+  local left = ctx:left()
+  if self.was_ready then
+    local grace = math.max(0, (self.empty_since or 0) + M.GRACE - core.clock())
+    left = math.min(left or grace, grace)
+  end
+  return self:ready(left)
+end
+
+-- Sends a call to a node and returns its result.
+---@async
+---@param ctx any
+---@param call any
+---@return any result
+---@return perilune.Error?
+function Cluster:dispatch(ctx, call)
+  local nodes = self.ready_nodes
+  if #nodes == 0 then
+    local ready, err = self:await_nodes(ctx)
+    if not ready then
+      return nil, err
+    end
+    nodes = self.ready_nodes
+  end
+  local plan = self.plan
+  local selectors = plan.selectors
+  for i = 1, #selectors do
+    local message
+    nodes, message = selectors[i].select(ctx, call, nodes)
+    if not nodes or #nodes == 0 then
+      message = message
+        or ("selector '%s' left none of %d nodes"):format(selectors[i].name, #self.ready_nodes)
+      return nil, errors.new('NO_NODE', message, { outcome = 'NOT_SENT', retryable = false })
+    end
+  end
+  return dispatches.run(self, ctx, call, nodes)
+end
+
+-- All nodes this worker connects to, ready or not.
+---@return perilune.cluster.Node[]
+function Cluster:all_nodes()
+  local list = {}
+  for i, link in ipairs(self.order) do
+    list[i] = link.node
+  end
+  return list
+end
+
+-- No new calls; those in flight finish on their connections.
+function Cluster:close()
+  if self.closed then
+    return
+  end
+  self.closed = true
+  if self.subscription then
+    registry.unsubscribe(self.subscription)
+  end
+  for _, link in pairs(self.links) do
+    link:close()
+  end
+  self.links, self.order, self.entries = {}, {}, {}
+  self.ready_nodes = nodes_of.new({}, self.plan.pick)
+  self.waiting:wake()
+  dispatches.fini(self)
+end
+
+return M

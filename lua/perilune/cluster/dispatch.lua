@@ -1,0 +1,256 @@
+-- SPDX-License-Identifier: MIT
+-- One call on its way through the router. A dispatch counts the attempts, asks the retry budget
+-- before each but the first, keeps node counters, and notes what failed for the error's `attempts`.
+-- The router gets `send(node, timeout)`. Dispatches of our own routers are pooled with their `send`;
+-- a user's router gets a fresh one, so that a `send` kept too long can never touch another's call.
+local ffi = require 'ffi'
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local node_of = require 'perilune.cluster.node'
+local C = require 'perilune.ffi'
+
+local M = {}
+
+-- Failures that speak against the node rather than the call.
+local NODE_FAULT = {
+  TIMEOUT = true,
+  UNAVAILABLE = true,
+  OVERLOADED = true,
+  SHUTDOWN = true,
+  NO_SERVICE = true,
+  SESSION_LOST = true,
+  CLOSED = true,
+  PROTOCOL = true,
+  SYSTEM = true,
+}
+
+M.BUDGET_RATIO, M.BUDGET_PER_SECOND = 0.2, 10
+M.DEFAULT_TIMEOUT = 5000
+
+---@class perilune.cluster.Dispatch
+---@field ctx any
+---@field call any
+---@field sends integer
+---@field attempts? perilune.Attempt[]
+---@field last? perilune.Error
+---@field send fun(node: perilune.cluster.Node, timeout?: number): any, perilune.Error?
+
+local function trace(err)
+  return errors.is(err) and err or debug.traceback(tostring(err), 2)
+end
+
+local function check_node(cluster, node)
+  if not node_of.is(node) then
+    error(("the balancer or router of %s gave a %s; it must give one of the nodes"):format(
+      cluster.name,
+      type(node)
+    ), 0)
+  end
+  local link = rawget(node, '_link')
+  if not link or link.cluster ~= cluster then
+    error(('%s is no node of %s'):format(node.address, cluster.name), 0)
+  end
+end
+
+local function note(d, node, err, began)
+  d.attempts = d.attempts or {}
+  table.insert(d.attempts, {
+    address = node.address,
+    code = err.code,
+    message = err.message,
+    outcome = err.outcome,
+    ms = C.peri_counters_now() - began,
+  })
+  d.last = err
+end
+
+-- May the service be asked once more? Counts are handed in here, where it is rare.
+local function may_retry(cluster)
+  if not cluster.budget then
+    return true
+  end
+  local granted = C.peri_budget_take(cluster.budget, cluster.calls)
+  cluster.calls = 0
+  return granted
+end
+
+local function spent(cluster, last)
+  local text = ('%s (retry budget of %s is spent)'):format(last.message, cluster.name)
+  return errors.new(last.code, text, {
+    cause = last,
+    details = last.details,
+    outcome = last.outcome,
+    retryable = false,
+  })
+end
+
+local function run_attempt(cluster, d, node, timeout)
+  local ctx, call = d.ctx, d.call
+  local counters = rawget(node, '_c')
+  local began = C.peri_counters_begin(counters)
+  call.attempt_left = timeout
+  local ok, result, err = xpcall(cluster.attempt, trace, ctx, call, node)
+  if not ok then
+    err, result = result, nil
+  end
+  C.peri_counters_done(counters, began, err ~= nil and NODE_FAULT[err.code] or false)
+  local method = cluster.plan.methods and cluster.plan.methods[call.method]
+  local done = method and method.pick and method.done or cluster.plan.done
+  if done and not (method and method.pick and not method.done) then
+    done(ctx, call, node, err)
+  end
+  if not ok then
+    error(err, 0)
+  end
+  if err then
+    note(d, node, err, began)
+  end
+  return result, err
+end
+
+local function send(cluster, d, node, timeout)
+  if not d.call then
+    error(('send used after its call of %s ended'):format(cluster.name), 3)
+  end
+  if node == nil then
+    local text = ('the balancer of %s chose no node'):format(cluster.name)
+    return nil, errors.new('NO_NODE', text, { outcome = 'NOT_SENT', retryable = false })
+  end
+  check_node(cluster, node)
+  d.sends = d.sends + 1
+  if d.sends == 1 then
+    cluster.calls = cluster.calls + 1
+  elseif d.last and not may_retry(cluster) then
+    return nil, spent(cluster, d.last)
+  end
+  return run_attempt(cluster, d, node, timeout)
+end
+
+---@param cluster perilune.cluster.Cluster
+---@return perilune.cluster.Dispatch
+local function make(cluster)
+  local d = { ctx = false, call = false, sends = 0 }
+  d.send = function(node, timeout)
+    return send(cluster, d, node, timeout)
+  end
+  return d
+end
+
+---@param cluster perilune.cluster.Cluster
+function M.init(cluster)
+  cluster.pool = {}
+  local conf = cluster.refer.retry_budget
+  if conf ~= false then
+    local ratio = conf and conf.ratio or M.BUDGET_RATIO
+    local per_second = conf and conf.per_second or M.BUDGET_PER_SECOND
+    local budget = C.peri_budget_ref(cluster.name, ratio, per_second)
+    cluster.budget = ffi.gc(budget, C.peri_budget_unref)
+  end
+end
+
+---@param cluster perilune.cluster.Cluster
+function M.fini(cluster)
+  cluster.pool = {}
+end
+
+local function finish(d, err)
+  if err and d.attempts and errors.is(err) and not err.attempts then
+    err.attempts = d.attempts
+  end
+  d.ctx, d.call = false, false
+end
+
+-- Runs the router over `nodes`.
+---@async
+---@param cluster perilune.cluster.Cluster
+---@param ctx any
+---@param call any
+---@param nodes perilune.cluster.Nodes
+---@return any result
+---@return perilune.Error?
+function M.run(cluster, ctx, call, nodes)
+  local plan = cluster.plan
+  local method = plan.methods and plan.methods[call.method]
+  local route, trusted = plan.route, plan.trusted
+  if method and method.route then
+    route, trusted = method.route, method.trusted
+  end
+  local pool = cluster.pool
+  local d
+  if trusted then
+    d = table.remove(pool)
+  end
+  d = d or make(cluster)
+  d.ctx, d.call, d.sends = ctx, call, 0
+  local result, err = route(ctx, call, nodes, d.send)
+  finish(d, err)
+  if trusted then
+    d.attempts, d.last = nil, nil
+    pool[#pool + 1] = d
+  end
+  return result, err
+end
+
+-- UNKNOWN may be repeated only where running twice does no harm.
+local function failure(call, code, message, outcome)
+  code = errors.codes[code] and code or 'UNKNOWN'
+  outcome = outcome or 'UNKNOWN'
+  local retryable = outcome ~= 'UNKNOWN' or (call.idempotent and NODE_FAULT[code]) or false
+  return errors.new(code, message, { outcome = outcome, retryable = retryable })
+end
+
+local function request(link, ctx, call)
+  local left = ctx:left()
+  local timeout = call.attempt_left or left or call.timeout or M.DEFAULT_TIMEOUT
+  if left and left < timeout then
+    timeout = left
+  end
+  if timeout <= 0 then
+    return false, 'TIMEOUT', 'no time left', 'NOT_SENT'
+  end
+  if not link.session and not link:wait(timeout) then
+    return false, 'UNAVAILABLE', link:why().message, 'NOT_SENT'
+  end
+  local connection, session = link.connection, link.session
+  connection.inflight = connection.inflight + 1
+  local ok, a, b, c = core.request(
+    link.conn,
+    session,
+    call.method,
+    call.args,
+    timeout,
+    call.attachments,
+    call.oneway and 1 or nil
+  )
+  connection.inflight = connection.inflight - 1
+  if not ok and a == 'SESSION_LOST' then
+    link:renegotiate(session)
+  end
+  return ok, a, b, c
+end
+
+-- One attempt without filters: the request on the node's session. A session the peer has lost is
+-- negotiated anew and the request, which was refused for it, sent again.
+---@async
+---@param ctx any
+---@param call any
+---@param node perilune.cluster.Node
+---@return any result
+---@return perilune.Error?
+function M.attempt(ctx, call, node)
+  local link = rawget(node, '_link')
+  local ok, a, b, c = request(link, ctx, call)
+  if not ok and a == 'SESSION_LOST' then
+    ok, a, b, c = request(link, ctx, call)
+    if not ok and a == 'SESSION_LOST' then
+      c = 'REFUSED'
+    end
+  end
+  if ok then
+    ctx.reply = b
+    return a
+  end
+  return nil, failure(call, a, b, c)
+end
+
+return M

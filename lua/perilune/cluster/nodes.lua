@@ -1,0 +1,197 @@
+-- SPDX-License-Identifier: MIT
+-- A list of nodes as policies see it: an immutable snapshot, a plain array with methods. Whatever is
+-- derived from it by a key (where) is built once per snapshot, so that a call costs the same with
+-- ten nodes and with ten thousand.
+local ffi = require 'ffi'
+local core = require 'perilune.core'
+local C = require 'perilune.ffi'
+
+---@class perilune.cluster.Nodes
+---@field [integer] perilune.cluster.Node
+local Nodes = {}
+
+local list_type = ffi.typeof 'peri_counters *[?]'
+local balance = ffi.gc(C.peri_balance_new(core.random()), C.peri_balance_free)
+
+local meta = {
+  __index = Nodes,
+  __newindex = function(_, key)
+    error(("node lists are read-only; cannot set '%s'"):format(tostring(key)), 2)
+  end,
+}
+
+setmetatable(Nodes, {
+  __index = function(_, key)
+    if type(key) ~= 'number' then
+      error(("a node list has no '%s'"):format(tostring(key)), 2)
+    end
+  end,
+})
+
+local M = {}
+
+local function no_balancer()
+  error('these nodes have no balancer', 3)
+end
+
+-- A snapshot of `list`. `pick(ctx, call, nodes)` is the configured balancer.
+---@param list perilune.cluster.Node[]
+---@param pick? fun(ctx: any, call: any, nodes: perilune.cluster.Nodes): perilune.cluster.Node?
+---@return perilune.cluster.Nodes
+function M.new(list, pick)
+  local n = #list
+  local counters = list_type(n > 0 and n or 1)
+  local nodes = { _n = n, _counters = counters, _pick = pick or no_balancer, _index = {} }
+  for i = 1, n do
+    nodes[i] = list[i]
+    counters[i - 1] = list[i]._c
+  end
+  return setmetatable(nodes, meta)
+end
+
+---@param value any
+---@return boolean
+function M.is(value)
+  return type(value) == 'table' and getmetatable(value) == meta
+end
+
+-- The node the configured balancer chooses, nil when there is none to choose.
+---@param ctx any
+---@param call any
+---@return perilune.cluster.Node?
+function Nodes:pick(ctx, call)
+  if self._n == 0 then
+    return nil
+  end
+  return self._pick(ctx, call, self)
+end
+
+local FIELDS = { active = 0, latency = 1, errors = 2, calls = 3, load = 4 }
+
+-- The node with the smallest counter ('active', 'latency', 'errors', 'calls', 'load') or meta
+-- number; equals have the same chance.
+---@param key string
+---@return perilune.cluster.Node?
+function Nodes:min(key)
+  if self._n == 0 then
+    return nil
+  end
+  local field = FIELDS[key]
+  if field then
+    return self[C.peri_balance_min(balance, self._counters, self._n, field) + 1]
+  end
+  local best, smallest = nil, math.huge
+  for i = 1, self._n do
+    local value = self[i].meta[key]
+    value = value == nil and (key == 'weight' or key == 'total') and self[i][key] or tonumber(value)
+    if value and value < smallest then
+      best, smallest = self[i], value
+    end
+  end
+  return best
+end
+
+local function value_of(node, by)
+  if type(by) == 'function' then
+    return by(node)
+  elseif by == 'id' or by == 'address' then
+    return node[by]
+  end
+  return node.meta[by]
+end
+
+local function build(nodes, by)
+  local groups, index = {}, {}
+  for i = 1, nodes._n do
+    local value = value_of(nodes[i], by)
+    if value ~= nil then
+      value = tostring(value)
+      groups[value] = groups[value] or {}
+      table.insert(groups[value], nodes[i])
+    end
+  end
+  for value, list in pairs(groups) do
+    index[value] = M.new(list, nodes._pick)
+  end
+  nodes._index[by] = index
+  return index
+end
+
+-- The nodes whose meta field (or 'id', 'address', or function of a node) has this value. Values are
+-- compared as text, because registries know only text.
+---@param by string|fun(node: perilune.cluster.Node): any
+---@param value any
+---@return perilune.cluster.Nodes
+function Nodes:where(by, value)
+  local index = self._index[by] or build(self, by)
+  if type(value) ~= 'string' then
+    value = tostring(value)
+  end
+  return index[value] or self:none()
+end
+
+-- The empty list with the same balancer.
+---@return perilune.cluster.Nodes
+function Nodes:none()
+  local none = rawget(self, '_none')
+  if not none then
+    none = M.new({}, self._pick)
+    rawset(self, '_none', none)
+  end
+  return none
+end
+
+-- The nodes for which `pred(node, arg)` holds. Walks the list: for rules that can be indexed use
+-- where.
+---@param pred fun(node: perilune.cluster.Node, arg: any): boolean
+---@param arg? any
+---@return perilune.cluster.Nodes
+function Nodes:filter(pred, arg)
+  local list, n = {}, 0
+  for i = 1, self._n do
+    if pred(self[i], arg) then
+      n = n + 1
+      list[n] = self[i]
+    end
+  end
+  return n == self._n and self or M.new(list, self._pick)
+end
+
+local function fresh(node, tried)
+  return not tried[node] and node.state == 'ready'
+end
+
+local function is_ready(node)
+  return node.state == 'ready'
+end
+
+-- The balancer's choice for another attempt: a node not in the set `tried`, else any that is ready.
+---@param ctx any
+---@param call any
+---@param tried table<perilune.cluster.Node, boolean>
+---@return perilune.cluster.Node?
+function Nodes:other(ctx, call, tried)
+  return self:filter(fresh, tried):pick(ctx, call)
+    or self:filter(is_ready):pick(ctx, call)
+    or self:pick(ctx, call)
+end
+
+-- The better of two nodes drawn at random, by decayed latency times queue over weight.
+---@return perilune.cluster.Node
+function Nodes:better_of_two()
+  return self[C.peri_balance_p2c(balance, self._counters, self._n) + 1]
+end
+
+-- A node drawn at random, each with its share of the weight.
+---@return perilune.cluster.Node
+function Nodes:weighted()
+  return self[C.peri_balance_weighted(balance, self._counters, self._n) + 1]
+end
+
+-- A random position in the list.
+---@return integer
+function Nodes:draw()
+  return C.peri_balance_below(balance, self._n) + 1
+end
+
+return M

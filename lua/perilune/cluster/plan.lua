@@ -1,0 +1,153 @@
+-- SPDX-License-Identifier: MIT
+-- What a declaration says about choosing nodes, compiled once: selectors, router, balancer and
+-- candidate, with what single methods say instead.
+local plugin = require 'perilune.plugin'
+local selectors = require 'perilune.cluster.selector'
+
+local M = {}
+
+---@class perilune.cluster.Plan
+---@field selectors perilune.cluster.Selector[]
+---@field indexed boolean     a selector tells nodes apart by a key
+---@field route function
+---@field trusted boolean     the router comes with the installation
+---@field pick function
+---@field done? function
+---@field choose function
+---@field methods? table<string, perilune.cluster.MethodPlan>
+
+---@class perilune.cluster.MethodPlan
+---@field route? function
+---@field trusted? boolean
+---@field pick? function
+---@field done? function
+
+-- The function a plugin is about: itself, or its member.
+local function entry_of(instance, member)
+  return type(instance) == 'function' and instance or instance[member]
+end
+
+-- `retries` and `attempt_timeout` of the declaration are settings of the router, where it has them.
+local function router_ref(refer, default)
+  local ref = refer.router or default
+  local given = { retries = refer.retries, attempt_timeout = refer.attempt_timeout }
+  if type(ref) ~= 'string' or next(given) == nil then
+    return ref
+  end
+  local record = plugin.find('router', ref)
+  local schema = record and record.schema or {}
+  local conf = { ref }
+  for key, value in pairs(given) do
+    if schema[key] then
+      conf[key] = value
+    end
+  end
+  return conf
+end
+
+local function add_router(plan, refer, default)
+  local instance, record = plugin.use('router', router_ref(refer, default))
+  if instance == nil then
+    return record
+  end
+  plan.route = entry_of(instance, 'route')
+  plan.trusted = record.library
+end
+
+local function add_balancer(plan, ref)
+  local instance, record = plugin.use('loadbalance', ref)
+  if instance == nil then
+    return record
+  end
+  plan.pick = entry_of(instance, 'pick')
+  plan.done = type(instance) == 'table' and instance.done or nil
+end
+
+local function method_plan(refer, conf)
+  local plan, message = {}, nil
+  if conf.router then
+    message = add_router(plan, {
+      router = conf.router,
+      retries = conf.retries or refer.retries,
+      attempt_timeout = conf.attempt_timeout or refer.attempt_timeout,
+    })
+  end
+  if not message and conf.loadbalance then
+    message = add_balancer(plan, conf.loadbalance)
+  end
+  return not message and plan or nil, message
+end
+
+local function add_methods(plan, refer)
+  local own_pick = false
+  for name, conf in pairs(refer.methods or {}) do
+    if type(conf) == 'table' then
+      local method, message = method_plan(refer, conf)
+      if not method then
+        return ("method '%s': %s"):format(name, message)
+      end
+      if next(method) ~= nil then
+        plan.methods = plan.methods or {}
+        plan.methods[name] = method
+        own_pick = own_pick or method.pick ~= nil
+      end
+    end
+  end
+  if own_pick then
+    local default, methods = plan.pick, plan.methods
+    plan.pick = function(ctx, call, nodes)
+      local method = methods[call.method]
+      return (method and method.pick or default)(ctx, call, nodes)
+    end
+  end
+end
+
+-- `tag = 'blue'` or `tag = { key = 'zone' }` is short for the selector of that name, before others.
+local function with_tag(refer)
+  local refs = refer.selectors
+  if refer.tag == nil or refer.tag == false then
+    return refs
+  end
+  local conf = { 'tag' }
+  if type(refer.tag) == 'table' then
+    for key, value in pairs(refer.tag) do
+      conf[key] = value
+    end
+  elseif refer.tag ~= true then
+    conf.value = tostring(refer.tag)
+  end
+  return { conf, unpack(type(refs) == 'table' and refs or { refs }) }
+end
+
+-- The plan of a declaration, or nil and what is wrong with it.
+---@param refer table
+---@return perilune.cluster.Plan?
+---@return string? message
+function M.compile(refer)
+  local list, message = selectors.compile(with_tag(refer))
+  if not list then
+    return nil, message
+  end
+  local plan = { selectors = list, indexed = false }
+  for _, selector in ipairs(list) do
+    plan.indexed = plan.indexed or selector.by ~= nil
+  end
+  message = add_router(plan, refer, plugin.get_point('router').default)
+    or add_balancer(plan, refer.loadbalance or plugin.get_point('loadbalance').default)
+  if message then
+    return nil, message
+  end
+  local candidate, record =
+    plugin.use('candidate', refer.candidate or plugin.get_point('candidate').default)
+  if candidate == nil then
+    return nil, record --[[@as string]]
+  end
+  plan.choose = entry_of(candidate, 'choose')
+  message = add_methods(plan, refer)
+  if message then
+    return nil, message
+  end
+  return plan
+end
+
+return M

@@ -1,0 +1,465 @@
+-- SPDX-License-Identifier: MIT
+require 'spec.support.c'
+local fake = require 'spec.support.fake_core'
+
+describe('cluster/cluster', function()
+  local core, clusters, plugin, connections
+  before_each(function()
+    core = fake.install()
+    clusters = require 'perilune.cluster.cluster'
+    connections = require 'perilune.cluster.connection'
+    plugin = require 'perilune.plugin'
+  end)
+
+  local function serve(address, fields)
+    local server = {
+      handler = function()
+        return true, address
+      end,
+    }
+    for key, value in pairs(fields or {}) do
+      server[key] = value
+    end
+    core.servers[address] = server
+    return server
+  end
+
+  local serial = 0
+  local function open(refer)
+    serial = serial + 1
+    refer.interface = refer.interface or ('demo.S' .. serial)
+    return assert(clusters.open(refer))
+  end
+
+  local function call(fields)
+    local c = { method = 'hello', args = { n = 0 }, timeout = 1000 }
+    for key, value in pairs(fields or {}) do
+      c[key] = value
+    end
+    return c
+  end
+
+  local function dispatch(cluster, fields, ms)
+    return core.run(function()
+      local result, err = cluster:dispatch(fake.ctx(core, ms), call(fields))
+      return { result, err }
+    end)
+  end
+
+  local function failing(code, outcome)
+    return function()
+      return false, code, code .. ' of a spec', outcome
+    end
+  end
+
+  it('connects, makes a session, calls; the first call waits for readiness', function()
+    serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1' }
+    assert.equal(0, #cluster.ready_nodes)
+    assert.same({ 'a:1' }, dispatch(cluster))
+    assert.equal(1, #cluster.ready_nodes)
+    assert.equal('ready', cluster.ready_nodes[1].state)
+    assert.equal(1, cluster.ready_nodes[1].calls)
+    assert.equal(0, cluster.ready_nodes[1].active)
+    assert.is_true(cluster.ready_nodes[1].latency > 0)
+  end)
+
+  it('shares a connection and a session between refers, and closes it with the last', function()
+    serve 'a:1'
+    local one = open { interface = 'demo.X', url = 'joyrpc://a:1' }
+    local two = open { interface = 'demo.X', url = 'joyrpc://a:1' }
+    local other = open { interface = 'demo.Y', url = 'joyrpc://a:1' }
+    for _, cluster in ipairs { one, two, other } do
+      assert.equal('a:1', dispatch(cluster)[1])
+    end
+    assert.equal(1, core.connects['a:1'])
+    assert.equal(2, core.servers['a:1'].sessions)
+    one:close()
+    two:close()
+    core.pass(100)
+    assert.is_not_nil(next(core.conns))
+    other:close()
+    core.pass(100)
+    assert.is_nil(next(core.conns))
+    assert.is_nil(next(connections.all()))
+  end)
+
+  it('says within the deadline why no node is there', function()
+    local cluster = open { url = 'joyrpc://gone:1' }
+    local err = dispatch(cluster, nil, 200)[2]
+    assert.equal('NO_NODE', err.code)
+    assert.equal('NOT_SENT', err.outcome)
+    assert.truthy(err.message:find('gone:1: connection refused', 1, true))
+    cluster:close()
+  end)
+
+  it('backs off exponentially with jitter up to a bound', function()
+    for failures = 0, 40 do
+      for _ = 1, 20 do
+        local ms = connections.backoff(failures)
+        assert.is_true(ms >= 0 and ms <= math.min(20000, 100 * 2 ^ failures))
+      end
+    end
+    local cluster = open { url = 'joyrpc://gone:1' }
+    core.pass(60000)
+    local tries = core.connects['gone:1']
+    assert.is_true(tries > 5 and tries < 40, tostring(tries))
+    serve 'gone:1'
+    core.pass(21000)
+    assert.equal('gone:1', dispatch(cluster)[1])
+  end)
+
+  it('tries another node when the attempt was not sent or refused', function()
+    for _, outcome in ipairs { 'NOT_SENT', 'REFUSED' } do
+      serve('a:1', { handler = failing('OVERLOADED', outcome) })
+      serve 'b:1'
+      local cluster = open { url = 'joyrpc://a:1,joyrpc://b:1', retries = 1 }
+      core.run(function()
+        cluster:ready()
+        core.sleep(10)
+      end)
+      for _ = 1, 20 do
+        assert.same({ 'b:1' }, dispatch(cluster))
+      end
+    end
+  end)
+
+  it('repeats an attempt of unknown fate only for idempotent methods', function()
+    serve('a:1', { handler = failing('CLOSED', 'UNKNOWN') })
+    serve('b:1', { handler = failing('CLOSED', 'UNKNOWN') })
+    local cluster = open { url = { 'joyrpc://a:1', 'joyrpc://b:1' }, retries = 2 }
+    dispatch(cluster)
+    core.pass(10)
+    local before = (core.servers['a:1'].calls or 0) + (core.servers['b:1'].calls or 0)
+    local err = dispatch(cluster)[2]
+    assert.equal('CLOSED', err.code)
+    assert.is_false(err.retryable)
+    assert.equal(before + 1, core.servers['a:1'].calls + (core.servers['b:1'].calls or 0))
+    assert.equal(1, #err.attempts)
+
+    err = dispatch(cluster, { idempotent = true })[2]
+    assert.equal(3, #err.attempts)
+    assert.not_equal(err.attempts[1].address, err.attempts[2].address)
+    assert.equal('UNKNOWN', err.attempts[1].outcome)
+  end)
+
+  it('never repeats what the handler answered', function()
+    serve('a:1', { handler = failing('NOT_FOUND', 'UNKNOWN') })
+    local cluster = open { url = 'joyrpc://a:1', retries = 3 }
+    local err = dispatch(cluster, { idempotent = true })[2]
+    assert.equal('NOT_FOUND', err.code)
+    assert.equal(1, core.servers['a:1'].calls)
+    assert.equal(0, cluster.ready_nodes[1].errors)
+  end)
+
+  it('gives an attempt its share of the time left, all of it when it is the last', function()
+    local server = serve('a:1', { handler = failing('CLOSED', 'UNKNOWN') })
+    local cluster = open { url = 'joyrpc://a:1', retries = 2 }
+    core.run(cluster.ready, cluster)
+    dispatch(cluster, { idempotent = true }, 300)
+    assert.equal(3, #server.timeouts)
+    assert.equal(100, server.timeouts[1])
+    assert.is_true(math.abs(server.timeouts[2] - 149.5) < 1)
+    assert.is_true(math.abs(server.timeouts[3] - 298) < 1)
+    server.timeouts = {}
+    dispatch(cluster, {}, 300)
+    assert.same({ 300 }, server.timeouts)
+    server.timeouts = {}
+    dispatch(cluster, { idempotent = true, attempt_timeout = 20, retries = 1 }, 300)
+    assert.same({ 20, 20 }, server.timeouts)
+  end)
+
+  it('stops repeating when the budget of the service is spent', function()
+    serve('a:1', { handler = failing('UNAVAILABLE', 'REFUSED') })
+    local cluster = open { url = 'joyrpc://a:1', retries = 1 }
+    local err
+    for _ = 1, 400 do
+      err = dispatch(cluster)[2]
+    end
+    assert.truthy(err.message:find('retry budget', 1, true))
+    assert.is_false(err.retryable)
+    assert.equal(1, #err.attempts)
+    -- 400 calls, a burst of 100 retries and a fifth of the calls, some for the time that passed
+    local calls = core.servers['a:1'].calls
+    assert.is_true(calls >= 575 and calls <= 600, tostring(calls))
+  end)
+
+  it('leaves the budget alone when told so', function()
+    serve('a:1', { handler = failing('UNAVAILABLE', 'REFUSED') })
+    local cluster = open { url = 'joyrpc://a:1', retries = 1, retry_budget = false }
+    for _ = 1, 400 do
+      dispatch(cluster)
+    end
+    assert.equal(800, core.servers['a:1'].calls)
+  end)
+
+  it('negotiates anew when the session is lost', function()
+    local server = serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1', router = 'failfast' }
+    dispatch(cluster)
+    core.lose_sessions 'a:1'
+    assert.same({ 'a:1' }, dispatch(cluster))
+    assert.equal(2, server.sessions)
+    assert.equal(1, core.connects['a:1'])
+  end)
+
+  it('negotiates once for many calls that lost the session', function()
+    local server = serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1', router = 'failfast' }
+    dispatch(cluster)
+    core.lose_sessions 'a:1'
+    local good = 0
+    for _ = 1, 10 do
+      core.spawn(function()
+        if cluster:dispatch(fake.ctx(core), call()) == 'a:1' then
+          good = good + 1
+        end
+      end)
+    end
+    core.pass(100)
+    assert.equal(10, good)
+    assert.equal(2, server.sessions)
+  end)
+
+  it('sends no new call to a node that said goodbye, and lets those in flight finish', function()
+    serve('a:1', { latency = 200 })
+    serve 'b:1'
+    local cluster = open { url = 'joyrpc://a:1,joyrpc://b:1', loadbalance = 'round_robin' }
+    core.run(function()
+      cluster:ready()
+      core.sleep(10)
+    end)
+    assert.equal(2, #cluster.ready_nodes)
+    local slow
+    for _ = 1, 2 do
+      core.spawn(function()
+        local result = cluster:dispatch(fake.ctx(core), call())
+        slow = result == 'a:1' and result or slow
+      end)
+    end
+    core.pass(50)
+    core.servers['a:1'].refuse = true
+    core.drain 'a:1'
+    core.pass(10)
+    assert.equal(1, #cluster.ready_nodes)
+    assert.equal('offline', cluster:all_nodes()[1].state)
+    for _ = 1, 5 do
+      assert.equal('b:1', dispatch(cluster)[1])
+    end
+    core.pass(300)
+    assert.equal('a:1', slow)
+    core.servers['a:1'].refuse = nil
+    core.pass(30000)
+    assert.equal(2, #cluster.ready_nodes)
+  end)
+
+  it('takes a node out when its connection closes and back when it returns', function()
+    serve 'a:1'
+    serve 'b:1'
+    local cluster = open { url = 'joyrpc://a:1,joyrpc://b:1' }
+    core.run(function()
+      cluster:ready()
+      core.sleep(10)
+    end)
+    local node = cluster:all_nodes()[1]
+    core.servers['a:1'].refuse = true
+    core.hang_up 'a:1'
+    core.pass(5)
+    assert.equal(1, #cluster.ready_nodes)
+    assert.equal('b:1', cluster.ready_nodes[1].address)
+    core.servers['a:1'].refuse = nil
+    core.pass(25000)
+    assert.equal(2, #cluster.ready_nodes)
+    assert.equal(node, cluster.ready_nodes[1])
+  end)
+
+  it('waits a moment for a cluster that lost its last node, then fails at once', function()
+    serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1' }
+    dispatch(cluster)
+    core.hang_up 'a:1'
+    core.pass(2)
+    assert.same({ 'a:1' }, dispatch(cluster, nil, 5000))
+    core.servers['a:1'].refuse = true
+    core.hang_up 'a:1'
+    core.pass(2000)
+    local began = core.clock()
+    assert.equal('NO_NODE', dispatch(cluster, nil, 5000)[2].code)
+    assert.equal(began, core.clock())
+  end)
+
+  it('keeps counters over list changes, and the node while its meta stays', function()
+    serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1?version=v1' }
+    dispatch(cluster)
+    local node = cluster.ready_nodes[1]
+    local urls = require 'perilune.cluster.url'
+    cluster:update(assert(urls.entries 'joyrpc://a:1?version=v1&weight=5'))
+    assert.equal(node, cluster.ready_nodes[1])
+    assert.equal(5, node.weight)
+    cluster:update(assert(urls.entries 'joyrpc://a:1?version=v2'))
+    local newer = cluster.ready_nodes[1]
+    assert.not_equal(node, newer)
+    assert.equal('v1', node.meta.version)
+    assert.equal('v2', newer.meta.version)
+    assert.equal(1, newer.calls)
+    assert.same({ 'a:1' }, dispatch(cluster))
+    assert.equal(2, newer.calls)
+    cluster:update {}
+    assert.equal('closed', newer.state)
+    assert.equal(0, #cluster.ready_nodes)
+  end)
+
+  it('connects to no more nodes than asked for', function()
+    local list = {}
+    for i = 1, 30 do
+      serve('n' .. i .. ':1')
+      list[i] = 'joyrpc://n' .. i .. ':1'
+    end
+    local cluster = open { url = list, connections = 5 }
+    core.run(function()
+      cluster:ready()
+      core.sleep(10)
+    end)
+    assert.equal(5, #cluster.ready_nodes)
+    local used = 0
+    for _ in pairs(core.connects) do
+      used = used + 1
+    end
+    assert.equal(5, used)
+  end)
+
+  it('replaces nodes it cannot reach by others', function()
+    local list = {}
+    for i = 1, 20 do
+      serve('m' .. i .. ':1', { refuse = i <= 15 })
+      list[i] = 'joyrpc://m' .. i .. ':1'
+    end
+    local cluster = open { url = list, connections = 5 }
+    core.pass(60000)
+    assert.equal(5, #cluster.ready_nodes)
+    cluster:close()
+  end)
+
+  it('routes by selector and says which one left nothing', function()
+    serve 'a:1'
+    serve 'b:1'
+    local cluster = open {
+      url = 'joyrpc://a:1?tag=blue,joyrpc://b:1?tag=red',
+      selectors = { 'tag' },
+    }
+    core.run(function()
+      cluster:ready()
+      core.sleep(10)
+    end)
+    for _ = 1, 5 do
+      assert.equal('b:1', dispatch(cluster, { attachments = { tag = 'red' } })[1])
+    end
+    local err = dispatch(cluster, { attachments = { tag = 'green' } })[2]
+    assert.equal('NO_NODE', err.code)
+    assert.equal("selector 'tag' left none of 2 nodes", err.message)
+  end)
+
+  it("runs a user's router with a send of its own", function()
+    serve('a:1', { handler = failing('OVERLOADED', 'REFUSED') })
+    serve 'b:1'
+    local kept
+    plugin.register('router', 'twice', function(ctx, c, nodes, send)
+      kept = send
+      local result, err = send(nodes:pick(ctx, c))
+      if err and err.retryable then
+        return send(nodes:pick(ctx, c))
+      end
+      return result, err
+    end)
+    local cluster = open {
+      url = 'joyrpc://a:1,joyrpc://b:1',
+      router = 'twice',
+      loadbalance = 'round_robin',
+    }
+    core.run(function()
+      cluster:ready()
+      core.sleep(10)
+    end)
+    for _ = 1, 4 do
+      assert.same({ 'b:1' }, dispatch(cluster))
+    end
+    assert.has_error(function()
+      kept(cluster.ready_nodes[1])
+    end)
+  end)
+
+  it('refuses what is no node of its own, and tells a balancer that gives none', function()
+    serve 'a:1'
+    local answer
+    plugin.register('loadbalance', 'odd', function()
+      return answer
+    end)
+    local cluster = open { url = 'joyrpc://a:1', loadbalance = 'odd', router = 'failfast' }
+    assert.equal('NO_NODE', dispatch(cluster)[2].code)
+    answer = 'a:1'
+    local ok, message = pcall(dispatch, cluster)
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find('gave a string', 1, true))
+  end)
+
+  it('tells the balancer how it went, method by method', function()
+    serve 'a:1'
+    local outcomes = {}
+    plugin.register('loadbalance', 'watching', {
+      pick = function(_, _, nodes)
+        return nodes[1]
+      end,
+      done = function(_, c, node, err)
+        table.insert(outcomes, c.method .. ' ' .. node.address .. ' ' .. (err and err.code or 'OK'))
+      end,
+    })
+    local cluster = open {
+      url = 'joyrpc://a:1',
+      methods = { hello = { loadbalance = 'watching', router = 'failfast' } },
+    }
+    dispatch(cluster)
+    core.servers['a:1'].handler = failing('CLOSED', 'UNKNOWN')
+    dispatch(cluster)
+    dispatch(cluster, { method = 'other' })
+    assert.same({ 'hello a:1 OK', 'hello a:1 CLOSED' }, outcomes)
+  end)
+
+  it('keeps counters straight when an attempt filter raises', function()
+    serve 'a:1'
+    local cluster = open { url = 'joyrpc://a:1' }
+    dispatch(cluster)
+    cluster.attempt = function()
+      error 'boom'
+    end
+    assert.is_false(pcall(dispatch, cluster))
+    assert.equal(0, cluster.ready_nodes[1].active)
+  end)
+
+  it('retries a session that is refused until the service is there', function()
+    local server = serve('a:1', { no_session = true })
+    local cluster = open { url = 'joyrpc://a:1' }
+    core.pass(2000)
+    assert.equal(0, #cluster.ready_nodes)
+    local err = dispatch(cluster, nil, 100)[2]
+    assert.truthy(err.message:find('no such service', 1, true))
+    server.no_session = nil
+    core.pass(20000)
+    assert.equal(1, #cluster.ready_nodes)
+    assert.equal(1, core.connects['a:1'])
+  end)
+
+  it('says what is wrong with a declaration', function()
+    local function wrong(refer)
+      refer.interface = 'demo.W'
+      return clusters.check(refer)
+    end
+    assert.is_nil(wrong { url = 'joyrpc://a:1' })
+    assert.equal("loadbalance 'p2x' unknown; did you mean 'p2c'?", wrong { url = 'x://a:1', loadbalance = 'p2x' })
+    assert.equal("router 'failoverr' unknown; did you mean 'failover'?", wrong { url = 'x://a:1', router = 'failoverr' })
+    assert.truthy(wrong({ url = 'a:1' }):find('is no URL', 1, true))
+    assert.equal("registry 'memry' unknown; did you mean 'memory'?", wrong { registry = 'memry://x' })
+    assert.truthy(wrong({ url = 'x://a:1', methods = { m = { loadbalance = 'nope' } } }):find("method 'm'", 1, true))
+    assert.equal('needs url or registry', wrong {})
+  end)
+end)
