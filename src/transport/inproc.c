@@ -224,7 +224,7 @@ static int connect_inproc(peri_loop *loop, const char *address, uint32_t timeout
                           peri_connected_fn connected, void *arg, peri_err *err) {
   (void)timeout_ms;
   if (address[0] == '\0') {
-    return peri_fail(err, PERI_ECONFIG, "connect to inproc://: the name is missing");
+    return peri_fail(err, PERI_ECONFIG, "connect to inproc://: write inproc://name");
   }
   dial *d = peri_calloc(1, sizeof *d);
   d->message.run = run_dial;
