@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "process/accept.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "process/worker.h"
+
+const char *peri_accept_listen(peri_process *process, const char *url,
+                               const char *const *protocols, peri_err *err) {
+  if (process->listening_count == PERI_LISTENERS_MAX) {
+    peri_fail(err, PERI_ECONFIG, "cannot listen on %s: at most %d addresses per process", url,
+              PERI_LISTENERS_MAX);
+    return NULL;
+  }
+  const peri_listen_options options = {.backlog = 1024, .unix_mode = 0600};
+  peri_listener *listener = peri_listener_open(url, &options, err);
+  if (listener == NULL) {
+    return NULL;
+  }
+  process->listening[process->listening_count++] =
+      (peri_listening){.listener = listener, .protocols = protocols};
+  return peri_listener_url(listener);
+}
+
+// Stuck workers are passed over as long as there is another one.
+static peri_worker *least_loaded(peri_process *process) {
+  peri_worker *best = NULL;
+  uint32_t best_load = 0;
+  bool best_shunned = false;
+  int count = atomic_load(&process->worker_count);
+  for (int i = 1; i <= count; i++) {
+    peri_worker *worker = &process->workers[i];
+    if (atomic_load(&worker->state) != PERI_THREAD_RUNNING) {
+      continue;
+    }
+    bool shunned = atomic_load(&worker->shunned);
+    uint32_t load = peri_worker_load(worker);
+    if (best == NULL || (best_shunned && !shunned) ||
+        (best_shunned == shunned && load < best_load)) {
+      best = worker;
+      best_load = load;
+      best_shunned = shunned;
+    }
+  }
+  return best;
+}
+
+static void on_accepted(void *arg, peri_listener *listener, int fd) {
+  peri_process *process = arg;
+  peri_worker *worker = least_loaded(process);
+  if (worker == NULL) {
+    peri_log(PERI_LOG_WARN, "ACCEPT-NOBODY", "no worker to serve a connection on %s",
+             peri_listener_url(listener));
+    close(fd);
+    return;
+  }
+  const char *const *protocols = NULL;
+  for (int i = 0; i < process->listening_count; i++) {
+    if (process->listening[i].listener == listener) {
+      protocols = process->listening[i].protocols;
+    }
+  }
+  peri_worker_hand(worker, fd, protocols);
+}
+
+int peri_accept_start(peri_process *process, peri_err *err) {
+  for (int i = 0; i < process->listening_count; i++) {
+    peri_listening *it = &process->listening[i];
+    if (it->started) {
+      continue;
+    }
+    int code = peri_listener_start(it->listener, &process->workers[0].loop, on_accepted, process);
+    if (code != 0) {
+      return peri_fail(err, code, "cannot accept on %s: %s", peri_listener_url(it->listener),
+                       peri_code_text(code));
+    }
+    it->started = true;
+  }
+  return 0;
+}
+
+void peri_accept_stop(peri_process *process) {
+  for (int i = 0; i < process->listening_count; i++) {
+    peri_listener_stop(process->listening[i].listener);
+    peri_listener_close(process->listening[i].listener);
+  }
+  process->listening_count = 0;
+}
+
+size_t peri_accept_urls(const peri_process *process, const char *urls[PERI_LISTENERS_MAX]) {
+  for (int i = 0; i < process->listening_count; i++) {
+    urls[i] = peri_listener_url(process->listening[i].listener);
+  }
+  return (size_t)process->listening_count;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "process/core_process.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "lua/ref.h"
+#include "process/accept.h"
+#include "process/drain.h"
+#include "process/folder.h"
+#include "process/notify.h"
+#include "process/worker.h"
+
+static peri_worker *worker_of(lua_State *L) {
+  return peri_vm_of(L)->user;
+}
+
+static peri_process *process_of(lua_State *L) {
+  return worker_of(L)->process;
+}
+
+static void need_control(lua_State *L, const char *name) {
+  if (worker_of(L)->number != 0) {
+    luaL_error(L, "core.%s belongs to the control VM", name);
+  }
+}
+
+static int fail(lua_State *L, const peri_err *err) {
+  lua_pushnil(L);
+  lua_pushstring(L, err->text);
+  return 2;
+}
+
+// core.post(worker, name, payload) -> boolean
+static int post(lua_State *L) {
+  size_t len;
+  int to = (int)luaL_checkinteger(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  const char *payload = luaL_optlstring(L, 3, "", &len);
+  lua_pushboolean(L, peri_process_post(process_of(L), to, worker_of(L)->number, name, payload,
+                                       len));
+  return 1;
+}
+
+static int on_message(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushvalue(L, 2);
+  peri_worker_on_letter(worker_of(L), name, peri_ref(L));
+  return 0;
+}
+
+// core.on_signal(fn): a letter like any other, which main sends.
+static int on_signal(lua_State *L) {
+  need_control(L, "on_signal");
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_pushvalue(L, 1);
+  peri_worker_on_letter(worker_of(L), "signal", peri_ref(L));
+  atomic_store(&process_of(L)->handles_signals, true);
+  return 0;
+}
+
+// Copies a list of strings for the life of the process. NULL for anything else.
+static const char *const *copy_names(lua_State *L, int index) {
+  if (!lua_istable(L, index)) {
+    return NULL;
+  }
+  size_t count = lua_objlen(L, index);
+  const char **names = peri_calloc(count + 1, sizeof *names);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, index, (int)i + 1);
+    names[i] = peri_strdup(lua_isstring(L, -1) ? lua_tostring(L, -1) : "");
+    lua_pop(L, 1);
+  }
+  return names;
+}
+
+// core.listen(url [, protocols]) -> url, or nil, message
+static int listen_on(lua_State *L) {
+  peri_err err;
+  need_control(L, "listen");
+  const char *url = luaL_checkstring(L, 1);
+  const char *bound = peri_accept_listen(process_of(L), url, copy_names(L, 2), &err);
+  if (bound == NULL) {
+    return fail(L, &err);
+  }
+  lua_pushstring(L, bound);
+  return 1;
+}
+
+// core.accept() -> true, or nil, message
+static int accept_all(lua_State *L) {
+  peri_err err;
+  need_control(L, "accept");
+  if (peri_accept_start(process_of(L), &err) != 0) {
+    return fail(L, &err);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int stop_accepting(lua_State *L) {
+  need_control(L, "stop_accepting");
+  peri_accept_stop(process_of(L));
+  return 0;
+}
+
+// core.start_workers(n, chunk, argument) -> true, or nil, message
+static int start_workers(lua_State *L) {
+  peri_err err;
+  size_t len;
+  need_control(L, "start_workers");
+  peri_process *process = process_of(L);
+  int n = (int)luaL_checkinteger(L, 1);
+  const char *chunk = luaL_checklstring(L, 2, &len);
+  const char *argument = luaL_optstring(L, 3, "");
+  luaL_argcheck(L, n >= 1 && n <= PERI_WORKERS_MAX, 1, "must be from 1 to 256");
+  if (atomic_load(&process->worker_count) != 0) {
+    return luaL_error(L, "the workers run already");
+  }
+  atomic_store(&process->worker_count, n);
+  for (int i = 1; i <= n; i++) {
+    if (peri_worker_start(&process->workers[i], process, i, chunk, len, argument, &err) != 0) {
+      return fail(L, &err);
+    }
+  }
+  lua_pushinteger(L, n);
+  lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "workers");
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int end_process(lua_State *L) {
+  peri_process_exit(process_of(L), (int)luaL_optinteger(L, 1, 0) & 0xff);
+  return 0;
+}
+
+// core.supervise{stall_ms=, drain_ms=}
+static int supervise(lua_State *L) {
+  peri_process *process = process_of(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "stall_ms");
+  lua_getfield(L, 1, "drain_ms");
+  if (lua_isnumber(L, -2)) {
+    atomic_store(&process->stall_ms, (uint32_t)lua_tonumber(L, -2));
+  }
+  if (lua_isnumber(L, -1)) {
+    atomic_store(&process->drain_ms, (uint32_t)lua_tonumber(L, -1));
+  }
+  return 0;
+}
+
+static int notify(lua_State *L) {
+  peri_notify(luaL_checkstring(L, 1));
+  return 0;
+}
+
+// core.write_ports(path) -> true, or nil, message
+static int write_ports(lua_State *L) {
+  peri_err err;
+  const char *urls[PERI_LISTENERS_MAX];
+  need_control(L, "write_ports");
+  const char *path = luaL_checkstring(L, 1);
+  size_t count = peri_accept_urls(process_of(L), urls);
+  if (peri_notify_write_ports(path, urls, count, &err) != 0) {
+    return fail(L, &err);
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+// core.watch(path, on_change) -> number, or nil, message
+static int watch(lua_State *L) {
+  peri_err err;
+  const char *path = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushvalue(L, 2);
+  int number = peri_folder_watch(worker_of(L), path, peri_ref(L), &err);
+  if (number < 0) {
+    return fail(L, &err);
+  }
+  lua_pushinteger(L, number);
+  return 1;
+}
+
+static int unwatch(lua_State *L) {
+  peri_folder_unwatch(worker_of(L), (int)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+static int drain_begin(lua_State *L) {
+  peri_drain_begin(peri_vm_of(L));
+  return 0;
+}
+
+// core.drain_left() -> calls in progress or queued, open accepted connections
+static int drain_left(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)peri_drain_calls(peri_vm_of(L)));
+  lua_pushinteger(L, (lua_Integer)peri_vm_connections(peri_vm_of(L)));
+  return 2;
+}
+
+static int drain_finish(lua_State *L) {
+  peri_drain_finish(peri_vm_of(L));
+  return 0;
+}
+
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+// core.cores() -> processors this process may use
+static int cores(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)uv_available_parallelism());
+  return 1;
+}
+
+static int pid(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"post", post},
+    {"on_message", on_message},
+    {"on_signal", on_signal},
+    {"listen", listen_on},
+    {"accept", accept_all},
+    {"stop_accepting", stop_accepting},
+    {"start_workers", start_workers},
+    {"exit", end_process},
+    {"supervise", supervise},
+    {"notify", notify},
+    {"write_ports", write_ports},
+    {"watch", watch},
+    {"unwatch", unwatch},
+    {"drain_begin", drain_begin},
+    {"drain_left", drain_left},
+    {"drain_finish", drain_finish},
+    {"is_terminal", is_terminal},
+    {"cores", cores},
+    {"pid", pid},
+    {NULL, NULL},
+};
+
+void peri_core_process_add(peri_vm *vm, peri_process *process) {
+  peri_vm_add(vm, functions);
+  peri_vm_add(vm, peri_core_shared_functions);
+  lua_State *L = peri_vm_state(vm);
+  lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
+  lua_pushliteral(L, PERI_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_createtable(L, process->argc, 0);
+  for (int i = 0; i < process->argc; i++) {
+    lua_pushstring(L, process->argv[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setfield(L, -2, "argv");
+  lua_pop(L, 1);
+}

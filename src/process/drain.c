@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#include "process/drain.h"
+
+void peri_drain_begin(peri_vm *vm) {
+  vm->server.draining = true;
+  for (peri_list *n = vm->accepted.next; n != &vm->accepted; n = n->next) {
+    peri_conn *conn = peri_container(n, peri_accepted, link)->conn;
+    if (!conn->draining) {
+      peri_conn_drain(conn);
+    }
+  }
+}
+
+uint32_t peri_drain_calls(const peri_vm *vm) {
+  return vm->server.calls.live;
+}
+
+void peri_drain_finish(peri_vm *vm) {
+  for (peri_list *n = vm->accepted.next; n != &vm->accepted; n = n->next) {
+    peri_conn_finish(peri_container(n, peri_accepted, link)->conn);
+  }
+}

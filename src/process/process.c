@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+// The main thread. It waits for signals and for the others to say something, looks after them four
+// times a second, and never touches Lua, so that no script can keep the process from ending.
+#include "process/process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "process/accept.h"
+#include "process/count.h"
+#include "process/notify.h"
+#include "process/worker.h"
+
+enum {
+  TICK_MS = 250,
+  DRAIN_GRACE_MS = 5000,  // beyond the drain time-out that scripts keep themselves
+  STOP_MS = 5000,         // for all threads to end once the process ends
+  LOG_PER_TAG = 100,      // lines a second
+};
+
+static const char program[] = "require('perilune.cli').main(...)";
+
+typedef struct supervisor {
+  peri_process *process;
+  int signal_fd;
+  bool draining;
+  uint64_t kill_at_ms;  // 0 = no drain
+  uint64_t watchdog_at_ms;
+  uint32_t watchdog_ms;  // 0 = not asked for
+} supervisor;
+
+static uint64_t now_ms(void) {
+  return peri_env->hrtime() / 1000000u;
+}
+
+void peri_process_exit(peri_process *process, int code) {
+  int none = -1;
+  if (atomic_compare_exchange_strong(&process->exit_code, &none, code)) {
+    uint64_t one = 1;
+    (void)!write(process->wake_fd, &one, sizeof one);
+  }
+}
+
+_Noreturn static void end_now(int code) {
+  peri_log_stop();
+  _exit(code);
+}
+
+// --- signals -----------------------------------------------------------------------------------
+
+static void handled_set(sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGTERM);
+  sigaddset(set, SIGINT);
+  sigaddset(set, SIGHUP);
+}
+
+static void on_end_signal(supervisor *it, int number) {
+  if (it->draining || !atomic_load(&it->process->handles_signals)) {
+    end_now(128 + number);
+  }
+  it->draining = true;
+  uint32_t drain_ms = atomic_load(&it->process->drain_ms);
+  it->kill_at_ms = now_ms() + drain_ms + DRAIN_GRACE_MS;
+  peri_notify("STOPPING=1");
+  peri_process_post(it->process, 0, 0, "signal", "drain", 5);
+}
+
+static void on_signal(supervisor *it, int number) {
+  if (number != SIGHUP) {
+    on_end_signal(it, number);
+  } else if (!atomic_load(&it->process->handles_signals)) {
+    end_now(128 + number);
+  } else if (!it->draining) {
+    peri_process_post(it->process, 0, 0, "signal", "reload", 6);
+  }
+}
+
+static void read_signals(supervisor *it) {
+  struct signalfd_siginfo info;
+  while (read(it->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    on_signal(it, (int)info.ssi_signo);
+  }
+}
+
+// --- supervision -------------------------------------------------------------------------------
+
+static void describe(const peri_worker *worker, char text[256]) {
+  const peri_method *method =
+      worker->vm != NULL ? atomic_load(&worker->vm->current) : NULL;
+  if (method == NULL) {
+    snprintf(text, 256, "no call");
+  } else {
+    snprintf(text, 256, "%s.%s", method->exporter->iface, method->name);
+  }
+}
+
+static void on_stalled(const peri_worker *worker) {
+  char running[256];
+  describe(worker, running);
+  peri_log(PERI_LOG_ERROR, "WORKER-STALLED",
+           "worker %d has not turned for stall_timeout; it runs %s; ending the process",
+           worker->number, running);
+  end_now(1);
+}
+
+static void look_after(supervisor *it, peri_worker *worker, uint64_t now) {
+  char running[256];
+  peri_watch_limits limits = PERI_WATCH_LIMITS_DEFAULT;
+  limits.stall_ms = atomic_load(&it->process->stall_ms);
+  uint64_t turns = __atomic_load_n(&worker->loop.turns, __ATOMIC_RELAXED);
+  switch (peri_watch_tick(&worker->watch, &limits, turns, now)) {
+    case PERI_WATCH_NOTHING:
+      break;
+    case PERI_WATCH_PING:
+      peri_worker_ping(worker);
+      break;
+    case PERI_WATCH_STUCK:
+      describe(worker, running);
+      peri_log(PERI_LOG_WARN, "WORKER-STUCK",
+               "worker %d has not turned for 1 s; it runs %s; it gets no new connections",
+               worker->number, running);
+      atomic_store(&worker->shunned, true);
+      break;
+    case PERI_WATCH_RECOVERED:
+      peri_log(PERI_LOG_WARN, "WORKER-TURNS", "worker %d turns again", worker->number);
+      atomic_store(&worker->shunned, false);
+      break;
+    case PERI_WATCH_STALLED:
+      on_stalled(worker);
+      break;
+  }
+}
+
+static bool supervise(supervisor *it, uint64_t now) {
+  bool all_turn = true;
+  int count = atomic_load(&it->process->worker_count);
+  for (int i = 0; i <= count; i++) {
+    peri_worker *worker = &it->process->workers[i];
+    if (atomic_load(&worker->state) == PERI_THREAD_RUNNING) {
+      look_after(it, worker, now);
+      all_turn = all_turn && !worker->watch.stuck;
+    }
+  }
+  return all_turn;
+}
+
+static void tick(supervisor *it) {
+  uint64_t now = now_ms();
+  bool all_turn = supervise(it, now);
+  if (it->kill_at_ms != 0 && now >= it->kill_at_ms) {
+    peri_log(PERI_LOG_ERROR, "DRAIN-TIMEOUT", "the process did not drain in time; ending it");
+    end_now(1);
+  }
+  if (it->watchdog_ms != 0 && all_turn && now >= it->watchdog_at_ms) {
+    it->watchdog_at_ms = now + it->watchdog_ms;
+    peri_notify("WATCHDOG=1");
+  }
+}
+
+static void watch_over(supervisor *it) {
+  struct pollfd fds[] = {{.fd = it->signal_fd, .events = POLLIN},
+                         {.fd = it->process->wake_fd, .events = POLLIN}};
+  uint64_t next_tick = now_ms() + TICK_MS;
+  while (atomic_load(&it->process->exit_code) < 0) {
+    uint64_t now = now_ms();
+    (void)poll(fds, 2, now < next_tick ? (int)(next_tick - now) : 0);
+    uint64_t count;
+    (void)!read(it->process->wake_fd, &count, sizeof count);
+    read_signals(it);
+    if (now_ms() >= next_tick) {
+      next_tick = now_ms() + TICK_MS;
+      tick(it);
+    }
+  }
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+static int threads_left(peri_process *process) {
+  int left = 0;
+  for (int i = 0; i <= PERI_WORKERS_MAX; i++) {
+    peri_worker *worker = &process->workers[i];
+    int state = atomic_load(&worker->state);
+    if (state == PERI_THREAD_STOPPED) {
+      peri_worker_join(worker);
+    } else if (state != PERI_THREAD_NONE) {
+      peri_worker_stop(worker);  // again: it may have been starting when first asked
+      left++;
+    }
+  }
+  return left;
+}
+
+// True when every thread has ended; bounded. A second signal ends the wait.
+static bool stop_threads(supervisor *it) {
+  struct pollfd fds[] = {{.fd = it->signal_fd, .events = POLLIN},
+                         {.fd = it->process->wake_fd, .events = POLLIN}};
+  uint64_t end = now_ms() + STOP_MS;
+  it->draining = true;
+  while (threads_left(it->process) != 0) {
+    if (now_ms() >= end) {
+      return false;
+    }
+    (void)poll(fds, 2, TICK_MS);
+    uint64_t count;
+    (void)!read(it->process->wake_fd, &count, sizeof count);
+    read_signals(it);
+  }
+  return true;
+}
+
+static void free_process(peri_process *process) {
+  for (int i = 0; i <= PERI_WORKERS_MAX; i++) {
+    peri_worker_fini(&process->workers[i]);
+  }
+  peri_shared_free(process->shared);
+  close(process->wake_fd);
+  free(process);
+}
+
+// --- the beginning -----------------------------------------------------------------------------
+
+static peri_log_level level_of_environment(void) {
+  static const char *const names[] = {"debug", "info", "warn", "error", "off"};
+  const char *wanted = getenv("PERILUNE_LOG_LEVEL");
+  for (int i = 0; wanted != NULL && i < 5; i++) {
+    if (strcmp(names[i], wanted) == 0) {
+      return (peri_log_level)i;
+    }
+  }
+  return PERI_LOG_INFO;
+}
+
+static void start_log(void) {
+  const char *format = getenv("PERILUNE_LOG_FORMAT");
+  bool json = format != NULL ? strcmp(format, "json") == 0 : !isatty(STDERR_FILENO);
+  peri_log_threshold = level_of_environment();
+  peri_log_start(STDERR_FILENO, json, LOG_PER_TAG);
+}
+
+static peri_process *new_process(int argc, char **argv, const char *library) {
+  peri_process *process = peri_calloc(1, sizeof *process);
+  process->argc = argc;
+  process->argv = argv;
+  process->library = library;
+  process->shared = peri_shared_new(NULL);
+  process->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  atomic_init(&process->exit_code, -1);
+  atomic_init(&process->stall_ms, 30000);
+  atomic_init(&process->drain_ms, 30000);
+  return process;
+}
+
+int peri_process_run(int argc, char **argv, const char *library) {
+  peri_err err;
+  sigset_t set;
+  handled_set(&set);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);  // before any thread: all inherit it
+  signal(SIGPIPE, SIG_IGN);
+  peri_process *process = new_process(argc, argv, library);
+  supervisor it = {.process = process,
+                   .signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                   .watchdog_ms = peri_notify_watchdog_ms()};
+  start_log();
+  peri_count_init();
+  if (peri_worker_start(&process->workers[0], process, 0, program, sizeof program - 1, "",
+                        &err) != 0) {
+    peri_log(PERI_LOG_ERROR, "START", "%s", err.text);
+    end_now(1);
+  }
+  watch_over(&it);
+  int code = atomic_load(&process->exit_code);
+  if (!stop_threads(&it)) {
+    peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
+    end_now(code != 0 ? code : 1);
+  }
+  close(it.signal_fd);
+  free_process(process);
+  peri_log_stop();
+  return code;
+}
