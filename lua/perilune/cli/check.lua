@@ -1,0 +1,70 @@
+-- SPDX-License-Identifier: MIT
+local core = require 'perilune.core'
+local declare = require 'perilune.entry.declare'
+local terminal = require 'perilune.cli.terminal'
+
+local M = { summary = 'Load an entrypoint, validate it, report; open nothing.' }
+
+function M.describe(parser)
+  parser:argument('script', 'The Lua file to check.')
+  parser:argument('args', 'Arguments of the script, after --.'):args '*'
+  parser:flag('--json', 'As one JSON object.')
+end
+
+local function with_alias(spec)
+  return spec.alias ~= '' and spec.interface .. ':' .. spec.alias or spec.interface
+end
+
+local function report(path, declarations)
+  local rows = {}
+  for _, export in ipairs(declarations.exports) do
+    for _, method in ipairs(export.compiled) do
+      local chain = table.concat(method.chain_names, ' > ')
+      rows[#rows + 1] = { 'export', with_alias(export) .. '.' .. method.name, chain }
+    end
+  end
+  for _, refer in ipairs(declarations.refers) do
+    rows[#rows + 1] = { 'refer', with_alias(refer), refer.place }
+  end
+  for _, listen in ipairs(declarations.listens) do
+    rows[#rows + 1] = { 'listen', listen.url, '' }
+  end
+  if declarations.main then
+    rows[#rows + 1] = { 'main', '', '' }
+  end
+  print(terminal.columns(rows))
+  print(('%s: %s'):format(path, terminal.color('green', 'ok')))
+end
+
+local function as_json(declarations)
+  local result = { exports = {}, refers = {}, listens = {}, main = declarations.main ~= nil }
+  for i, export in ipairs(declarations.exports) do
+    local methods = {}
+    for k, method in ipairs(export.compiled) do
+      methods[k] = { name = method.name, chain = method.chain_names }
+    end
+    result.exports[i] = { interface = export.interface, alias = export.alias, methods = methods }
+  end
+  for i, refer in ipairs(declarations.refers) do
+    result.refers[i] = { interface = refer.interface, alias = refer.alias }
+  end
+  for i, listen in ipairs(declarations.listens) do
+    result.listens[i] = listen.url
+  end
+  return core.encode(result)
+end
+
+function M.run(args)
+  local declarations, message = declare.load(args.script, args.args)
+  if not declarations then
+    return 1, message
+  end
+  if args.json then
+    print(as_json(declarations))
+  else
+    report(args.script, declarations)
+  end
+  return 0
+end
+
+return M

@@ -1,0 +1,116 @@
+-- SPDX-License-Identifier: MIT
+-- The command line. Commands live in perilune.cli.<name>: { summary, describe(parser), run(args) }.
+-- `run` works in a fiber of the control VM and returns the exit code, or nil when the process goes on
+-- by itself (`run`). Exit 0 is success, 1 failure, 2 wrong usage.
+local argparse = require 'argparse'
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local terminal = require 'perilune.cli.terminal'
+
+local M = {}
+
+local COMMANDS = { 'run', 'call', 'bench', 'test', 'check', 'status', 'plugins', 'version' }
+
+-- A way out of argparse, which would end the process itself.
+local Stop = {}
+
+local function stop(code, text)
+  error(setmetatable({ code = code, text = text }, Stop), 0)
+end
+
+local function add_help(parser)
+  parser:add_help(false)
+  parser
+    :flag('-h --help', 'Show this help and exit.')
+    :action(function()
+      stop(0, parser:get_help())
+    end)
+end
+
+local function make_parser(commands)
+  local parser = argparse('perilune', 'Runs Lua services and policies; calls, measures and tests them.')
+  parser:require_command(false)
+  add_help(parser)
+  parser:flag('-v --version', 'Show the version and exit.'):action(function()
+    stop(0, 'perilune ' .. tostring(core.version))
+  end)
+  parser:command_target 'command'
+  for _, name in ipairs(COMMANDS) do
+    local command = parser:command(name, commands[name].summary)
+    add_help(command)
+    commands[name].describe(command)
+    command.error = function(_, message)
+      stop(2, ('%s: %s; see perilune %s --help'):format(name, message, name))
+    end
+  end
+  parser.error = function(_, message)
+    stop(2, message .. '; see perilune --help')
+  end
+  return parser
+end
+
+local function load_commands()
+  local commands = {}
+  for _, name in ipairs(COMMANDS) do
+    commands[name] = require('perilune.cli.' .. name)
+  end
+  return commands
+end
+
+-- Everything after the program's name, as argparse wants it.
+local function arguments()
+  local list = {}
+  for i = 1, #core.argv do
+    list[i] = core.argv[i]
+  end
+  return list
+end
+
+local function run()
+  local commands = load_commands()
+  local parser = make_parser(commands)
+  local args = parser:parse(arguments())
+  if not args.command then
+    stop(2, 'a command is missing; see perilune --help')
+  end
+  local command = commands[args.command]
+  local code, message = command.run(args)
+  if message then
+    terminal.complain(('%s: %s'):format(args.command, message))
+  end
+  return code
+end
+
+local function on_error(err)
+  if getmetatable(err) == Stop or errors.is(err) then
+    return err
+  end
+  return debug.traceback(tostring(err), 2)
+end
+
+-- Runs the command line of this process and ends it.
+---@async
+function M.main()
+  local ok, code = xpcall(run, on_error)
+  if not ok then
+    local err = code
+    if getmetatable(err) ~= Stop then
+      terminal.complain(tostring(err))
+      code = 1
+    elseif err.code == 0 then
+      io.stdout:write(err.text, '\n')
+      code = 0
+    else
+      terminal.complain(err.text)
+      code = err.code
+    end
+  end
+  io.stdout:flush()
+  if code then
+    core.exit(code)
+  end
+end
+
+M.stop = stop
+
+return M

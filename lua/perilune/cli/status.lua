@@ -1,0 +1,69 @@
+-- SPDX-License-Identifier: MIT
+local core = require 'perilune.core'
+local perilune = require 'perilune'
+local terminal = require 'perilune.cli.terminal'
+
+local M = { summary = 'Ask a process on this machine how it is.' }
+
+function M.describe(parser)
+  parser:argument('url', 'Where, such as joyrpc://127.0.0.1:22000.')
+  parser:option('--timeout', 'Deadline in ms.', '5000'):argname '<ms>':convert(tonumber)
+  parser:flag('--json', 'As one JSON object.')
+end
+
+local function duration(ms)
+  local seconds = math.floor((ms or 0) / 1000)
+  if seconds < 120 then
+    return seconds .. ' s'
+  elseif seconds < 7200 then
+    return math.floor(seconds / 60) .. ' min'
+  end
+  return math.floor(seconds / 3600) .. ' h'
+end
+
+local function show(status)
+  local ready = status.ready and terminal.color('green', 'ready') or terminal.color('yellow', 'not ready')
+  print(terminal.columns {
+    { 'process', ('%s, pid %d, %s'):format(ready, status.pid, status.script or '') },
+    { 'version', status.version },
+    { 'up', duration(status.uptime_ms) },
+    { 'workers', tostring(status.workers) },
+    { 'listening', table.concat(status.listening or {}, ', ') },
+    { 'services', table.concat(status.services or {}, ', ') },
+  })
+  local names, rows = {}, {}
+  for name in pairs(status.metrics) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    rows[i] = { name, tonumber(status.metrics[name]) }
+  end
+  print()
+  print(terminal.columns(rows))
+end
+
+---@async
+function M.run(args)
+  if not args.timeout then
+    return 2, '--timeout must be a number of milliseconds'
+  end
+  local admin = perilune.refer {
+    interface = 'perilune.Admin',
+    url = args.url,
+    timeout = args.timeout,
+    retries = 0,
+  }
+  local status, err = perilune.call(admin, 'status')
+  if err ~= nil then
+    return 1, ('%s: %s'):format(args.url, tostring(err))
+  end
+  if args.json then
+    print(core.encode(status))
+  else
+    show(status)
+  end
+  return 0
+end
+
+return M
