@@ -23,13 +23,14 @@ const char *peri_accept_listen(peri_process *process, const char *url,
   return peri_listener_url(listener);
 }
 
-// Stuck workers are passed over as long as there is another one.
+// Stuck workers are passed over as long as there is another one. A process without workers
+// (`perilune test`) serves from its control VM.
 static peri_worker *least_loaded(peri_process *process) {
   peri_worker *best = NULL;
   uint32_t best_load = 0;
   bool best_shunned = false;
   int count = atomic_load(&process->worker_count);
-  for (int i = 1; i <= count; i++) {
+  for (int i = count != 0 ? 1 : 0; i <= count; i++) {
     peri_worker *worker = &process->workers[i];
     if (atomic_load(&worker->state) != PERI_THREAD_RUNNING) {
       continue;
