@@ -9,18 +9,21 @@
 
 #include "process/process.h"
 
-// In the tree the library is ../../lua, installed it is ../share/perilune/lua; both relative to the
-// folder of the binary, wherever it was started from.
-static const char *const places[] = {"../../lua", "../share/perilune/lua", "lua"};
+// In the tree the library is ../../lua, and what the build generated of it lua; installed it is
+// ../share/perilune/lua; all relative to the folder of the binary, wherever it was started from.
+static const char *const places[] = {"../../lua", "../share/perilune/lua"};
 
-static bool find_library(char library[PATH_MAX]) {
-  char binary[PATH_MAX];
-  ssize_t len = readlink("/proc/self/exe", binary, sizeof binary - 1);
+static bool find_folder(char binary[PATH_MAX]) {
+  ssize_t len = readlink("/proc/self/exe", binary, PATH_MAX - 1);
   if (len <= 0) {
     return false;
   }
   binary[len] = '\0';
   *strrchr(binary, '/') = '\0';
+  return true;
+}
+
+static bool find_library(const char *binary, char library[PATH_MAX]) {
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
     char place[PATH_MAX], probe[PATH_MAX];
     int at = snprintf(place, sizeof place, "%s/%s", binary, places[i]);
@@ -34,15 +37,17 @@ static bool find_library(char library[PATH_MAX]) {
 }
 
 int main(int argc, char **argv) {
-  char library[PATH_MAX];
+  char binary[PATH_MAX], library[PATH_MAX], generated[PATH_MAX + 8];
   const char *chosen = getenv("PERILUNE_LIBRARY");
+  bool known = find_folder(binary);
+  snprintf(generated, sizeof generated, "%s/lua", known ? binary : ".");
   if (chosen == NULL) {
-    if (!find_library(library)) {
+    if (!known || !find_library(binary, library)) {
       fputs("perilune: no Lua library beside the binary; set PERILUNE_LIBRARY to its folder\n",
             stderr);
       return 1;
     }
     chosen = library;
   }
-  return peri_process_run(argc, argv, chosen);
+  return peri_process_run(argc, argv, chosen, generated);
 }

@@ -249,6 +249,16 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+// In a tree the declarations for the FFI lie beside the binary, which knows to which build it belongs.
+static void add_generated(lua_State *L, const char *generated) {
+  lua_getglobal(L, "package");
+  lua_pushfstring(L, "%s/?.lua;", generated);
+  lua_getfield(L, -2, "path");
+  lua_concat(L, 2);
+  lua_setfield(L, -2, "path");
+  lua_pop(L, 1);
+}
+
 void peri_core_process_add(peri_vm *vm, peri_process *process) {
   peri_vm_add(vm, functions);
   peri_vm_add(vm, peri_core_shared_functions);
@@ -263,4 +273,5 @@ void peri_core_process_add(peri_vm *vm, peri_process *process) {
   }
   lua_setfield(L, -2, "argv");
   lua_pop(L, 1);
+  add_generated(L, process->generated);
 }

@@ -249,11 +249,13 @@ static void start_log(void) {
   peri_log_start(STDERR_FILENO, json, LOG_PER_TAG);
 }
 
-static peri_process *new_process(int argc, char **argv, const char *library) {
+static peri_process *new_process(int argc, char **argv, const char *library,
+                                 const char *generated) {
   peri_process *process = peri_calloc(1, sizeof *process);
   process->argc = argc;
   process->argv = argv;
   process->library = library;
+  process->generated = generated;
   process->shared = peri_shared_new(NULL);
   process->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   atomic_init(&process->exit_code, -1);
@@ -262,13 +264,13 @@ static peri_process *new_process(int argc, char **argv, const char *library) {
   return process;
 }
 
-int peri_process_run(int argc, char **argv, const char *library) {
+int peri_process_run(int argc, char **argv, const char *library, const char *generated) {
   peri_err err;
   sigset_t set;
   handled_set(&set);
   pthread_sigmask(SIG_BLOCK, &set, NULL);  // before any thread: all inherit it
   signal(SIGPIPE, SIG_IGN);
-  peri_process *process = new_process(argc, argv, library);
+  peri_process *process = new_process(argc, argv, library, generated);
   supervisor it = {.process = process,
                    .signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
                    .watchdog_ms = peri_notify_watchdog_ms()};

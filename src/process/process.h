@@ -74,7 +74,8 @@ typedef struct peri_listening {
 struct peri_process {
   int argc;
   char **argv;
-  const char *library;
+  const char *library;    // kept, as are the next
+  const char *generated;  // folder of what the build generated of it; need not exist
   peri_worker workers[PERI_WORKERS_MAX + 1];  // [0] = control
   _Atomic int worker_count;                   // without control; written by control
   peri_shared *shared;
@@ -88,8 +89,9 @@ struct peri_process {
 };
 
 // Runs the process to its end on the calling (main) thread; `library` is the folder of the Lua
-// library, whose perilune.cli is the program. Returns the exit code.
-int peri_process_run(int argc, char **argv, const char *library);
+// library, whose perilune.cli is the program; `generated` is looked into before it. Returns the exit
+// code.
+int peri_process_run(int argc, char **argv, const char *library, const char *generated);
 
 // Any thread: the process ends with `code` once its loops have stopped. The first call counts.
 void peri_process_exit(peri_process *process, int code);

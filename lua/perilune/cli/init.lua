@@ -39,12 +39,11 @@ local function make_parser(commands)
     local command = parser:command(name, commands[name].summary)
     add_help(command)
     commands[name].describe(command)
-    command.error = function(_, message)
-      stop(2, ('%s: %s; see perilune %s --help'):format(name, message, name))
-    end
   end
   parser.error = function(_, message)
-    stop(2, message .. '; see perilune --help')
+    local first = core.argv[1]
+    local help = commands[first] and first .. ' --help' or '--help'
+    stop(2, ('%s; see perilune %s'):format(message, help))
   end
   return parser
 end
@@ -107,6 +106,7 @@ function M.main()
   end
   io.stdout:flush()
   if code then
+    pcall(require('perilune.entry.declare').close)
     core.exit(code)
   end
 end
