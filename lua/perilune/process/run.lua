@@ -11,6 +11,7 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local gather = require 'perilune.process.gather'
 local options = require 'perilune.entry.options'
+local registration = require 'perilune.process.registration'
 
 local M = {}
 
@@ -118,26 +119,17 @@ local function commit(count)
   return declare.commit(false)
 end
 
--- Registries are opened only when something is to be registered.
 local function register(declarations, bound)
-  local wanted = {}
-  for _, export in ipairs(declarations.exports) do
-    if export.registry and export.register ~= false and #bound > 0 then
-      wanted[#wanted + 1] = export
-    end
-  end
-  if #wanted == 0 then
-    return true
-  end
-  return require('perilune.cluster.registration').open(wanted, bound, state.registrations)
+  state.registrations = registration.open(declarations.exports, bound)
+  return true
 end
 
 local function deregister()
   local waiting = #state.registrations
   local me = core.fiber()
-  for _, registration in ipairs(state.registrations) do
+  for _, listed in ipairs(state.registrations) do
     core.spawn(function()
-      local ok, message = pcall(registration.close, registration)
+      local ok, message = pcall(registration.close, listed)
       if not ok then
         core.log('warn', 'DEREGISTER', tostring(message))
       end
@@ -170,6 +162,7 @@ function M.drain(code)
   core.post(-1, 'drain', core.encode { timeout = state.drain_timeout })
   local complete = drained.wait(state.drain_timeout + 2000)
   pcall(declare.close)
+  pcall(registration.close_all)
   local cut = 0
   for _, reply in pairs(drained.replies) do
     cut = cut + (reply.finished and 0 or reply.left or 0)
@@ -255,11 +248,16 @@ function M.start(conf)
   state.drain_timeout = conf.drain_timeout or 30000
   core.supervise { stall_ms = conf.stall_timeout, drain_ms = state.drain_timeout }
   core.on_signal(on_signal)
+  message = registration.check(declarations.exports)
+  if message then
+    return nil, message
+  end
   local bound
   bound, message = bind(declarations.listens)
   if not bound then
     return nil, message
   end
+  registration.serve()
   local ok
   for _, step in ipairs {
     function() return start_workers(conf, state.workers) end,

@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: MIT
+-- Puts what a process serves on the lists of its registries, once its workers accept, and takes it
+-- off again before they drain. Control VM.
+local core = require 'perilune.core'
+local registry = require 'perilune.cluster.registry'
+local urls = require 'perilune.cluster.url'
+
+local M = {}
+
+---@class perilune.process.Registration
+---@field registry string
+---@field url string  of the service
+---@field listed boolean
+---@field over boolean
+
+local ANY = { ['0.0.0.0'] = true, ['[::]'] = true, ['::'] = true, ['*'] = true }
+
+-- The address others reach a bound URL by: a socket bound to every interface has no address of its
+-- own, so PERILUNE_HOST says it; without that only this machine can be meant.
+---@param bound string
+---@param host? string
+---@return string
+function M.advertised(bound, host)
+  local scheme, address = bound:match '^(%a[%w+.-]*)://(.+)$'
+  local where, port = address:match '^(.*):(%d+)$'
+  if scheme == 'tcp' and ANY[where] then
+    address = (host or '127.0.0.1') .. ':' .. port
+  end
+  return address, scheme
+end
+
+-- 'joyrpc://127.0.0.1:22000/demo.Greeter?alias=prod&version=v2'
+---@param export table  a checked declaration
+---@param bound string
+---@param host? string
+---@return string
+function M.service_url(export, bound, host)
+  local address, scheme = M.advertised(bound, host)
+  local params = { weight = tostring(export.weight) }
+  if export.alias ~= '' then
+    params.alias = export.alias
+  end
+  if export.serialization then
+    params.serialization = export.serialization
+  end
+  for key, value in pairs(export.meta) do
+    params[key] = tostring(value)
+  end
+  local url = { scheme = 'joyrpc', address = address, path = export.interface, params = params }
+  if scheme == 'unix' then
+    url.scheme, url.path, params.interface = 'unix', '', export.interface
+  end
+  return urls.format(url)
+end
+
+local function put(registration, delay)
+  if delay > 0 then
+    core.sleep(delay)
+  end
+  if registration.over then
+    return true
+  end
+  local ok, message = registry.register(registration.registry, registration.url)
+  registration.listed = ok ~= nil and ok ~= false
+  return ok, message
+end
+
+-- A registry that is down delays the listing, it does not keep the process from serving.
+local function keep_trying(registration, delay)
+  local ok, message = put(registration, delay)
+  while not ok and not registration.over do
+    core.log('warn', 'REGISTER', ('%s: %s'):format(registration.registry, tostring(message)))
+    core.sleep(registry.RETRY)
+    ok, message = put(registration, 0)
+  end
+end
+
+local function list_of(value)
+  return type(value) == 'table' and value or { value }
+end
+
+-- What is wrong with the registries of these declarations, or nil. Opens nothing.
+---@param exports table[]
+---@return string?
+function M.check(exports)
+  for _, export in ipairs(exports) do
+    for _, url in ipairs(list_of(export.registry)) do
+      local wrong = registry.check(url)
+      if wrong then
+        return ("%s: registry '%s': %s"):format(export.title, tostring(url), wrong)
+      end
+    end
+  end
+end
+
+-- Answers the workers' questions to registries. Before they start.
+M.serve = registry.serve
+
+-- Registers every export at every bound address in its own time. Returns what to close.
+---@param exports table[]
+---@param bound string[]
+---@return perilune.process.Registration[]
+function M.open(exports, bound)
+  local made = {}
+  for _, export in ipairs(exports) do
+    for _, url in ipairs(export.register and list_of(export.registry) or {}) do
+      for _, address in ipairs(bound) do
+        local service = M.service_url(export, address, os.getenv 'PERILUNE_HOST')
+        local registration = { registry = url, url = service, listed = false, over = false }
+        made[#made + 1] = registration
+        core.spawn(keep_trying, registration, export.delay, true)
+      end
+    end
+  end
+  return made
+end
+
+---@async
+---@param registration perilune.process.Registration
+function M.close(registration)
+  registration.over = true
+  if registration.listed then
+    local ok, message = registry.deregister(registration.registry, registration.url)
+    if not ok then
+      core.log('warn', 'DEREGISTER', ('%s: %s'):format(registration.registry, tostring(message)))
+    end
+  end
+end
+
+-- Closes the registries themselves.
+---@async
+M.close_all = registry.close_all
+
+return M
