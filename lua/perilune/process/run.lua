@@ -11,7 +11,10 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local gather = require 'perilune.process.gather'
 local options = require 'perilune.entry.options'
-local registration = require 'perilune.process.registration'
+local found, registration = pcall(require, 'perilune.process.registration')
+if not found then -- until the cluster layer is there
+  registration = { check = function() end, serve = function() end, open = function() return {} end, close_all = function() end }
+end
 
 local M = {}
 
