@@ -60,7 +60,7 @@ end
 local function keep_alive(self)
   while not self.closed and next(self.own) ~= nil do
     core.park(TOUCH)
-    for name, service_url in pairs(self.own) do
+    for name, service_url in pairs(self.closed and {} or self.own) do
       if not lfs.touch(self.path .. '/' .. name) then
         local ok, message = write(self, name, service_url)
         if not ok then
