@@ -74,6 +74,7 @@ void peri_channel_closed(peri_channel *channel) {
     channel->handler->closed(channel->arg, channel, channel->code);
   }
   peri_loop_want_drain(channel->loop);  // what `closed` queued must run before the loop sleeps
+  peri_output_clear(channel->loop, &channel->out);  // appended after close
   peri_block_unref(channel->own);
   free_transform(channel->transform);
   free(channel->peer);
