@@ -78,7 +78,7 @@ static size_t encode_msgpack_map(uint64_t seed, uint8_t *out, field *fields) {
   write_letters(seed, p, NAME);
   p += NAME;
   starts[2] = p;
-  p = put(p, "\xa5price\xcb\x40\x33\x40\x00\x00\x00\x00\x00", 15);  // 19.25
+  p = put(p, "\xa5price\xcb\x40\x33\xfd\x70\xa3\xd7\x0a\x3d", 15);  // 19.99, which no float32 is
   starts[3] = p;
   p = put(p, "\xa6" "active\xc3", 8);
   starts[4] = p;
@@ -104,7 +104,7 @@ static size_t encode_json_map(uint64_t seed, uint8_t *out, field *fields) {
   write_letters(seed, p, NAME);
   p = put(p + NAME, "\",", 2);
   starts[2] = p;
-  p = put(p, "\"price\":19.25,", 14);
+  p = put(p, "\"price\":19.99,", 14);
   starts[3] = p;
   p = put(p, "\"active\":true,", 14);
   starts[4] = p;

@@ -262,7 +262,8 @@ function M.last_words(proc)
   if file then
     file:close()
   end
-  return text:match '([^\n]+)%s*$' or ('ended with code %s'):format(tostring(M.code(proc)))
+  local line = text:match '([^\n]+)%s*$'
+  return line and line:sub(1, 200) or ('ended with code %s'):format(tostring(M.code(proc)))
 end
 
 return M

@@ -165,8 +165,9 @@ function starters.perilune(options)
     BENCH_FILTERS = options.filters or 5,
     BENCH_BALLAST = options.ballast or 0,
     BENCH_LISTEN = options.listen,
-    -- A hundred thousand calls from one client wait longer, and are more, than is wise to allow.
-    PERILUNE_QUEUE_MS = options.patient and 0 or nil,
+    -- A moment in which somebody else has the core must not turn into refused calls; and a hundred
+    -- thousand calls from one client wait longer, and are more, than is wise to allow.
+    PERILUNE_QUEUE_AGE = options.patient and 0 or 2000,
     PERILUNE_CALLS_PER_CONNECTION = options.patient and 1000000 or nil,
   }
   local argv = { binary, 'run', options.here .. '/lua/server.lua', '--workers',
