@@ -12,7 +12,8 @@ local C = {
   entry = { 'base', 'transport', 'future', 'protocol', 'cluster', 'entry' },
 }
 local LUA_LAYERS = { lua = true, process = true }
-local LUA_HEADERS = { ['lua.h'] = true, ['lauxlib.h'] = true, ['lualib.h'] = true, ['luajit.h'] = true }
+local LUA_HEADERS =
+  { ['lua.h'] = true, ['lauxlib.h'] = true, ['lualib.h'] = true, ['luajit.h'] = true }
 local RANK = { transport = 1, protocol = 2, cluster = 3, entry = 4, cli = 5 }
 
 local failures = 0
@@ -73,7 +74,8 @@ local function check_c(path)
 end
 
 local function check_lua(path)
-  local layer = path:match('^lua/perilune/(%w+)/') or path:match('^lua/perilune/cli%.lua$') and 'cli'
+  local layer = path:match('^lua/perilune/(%w+)/')
+    or path:match('^lua/perilune/cli%.lua$') and 'cli'
   local rank, n = RANK[layer], 0
   for line in io.lines(path) do
     n = n + 1

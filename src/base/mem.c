@@ -27,7 +27,9 @@ void *peri_realloc(void *old, size_t size) {
 
 char *peri_strndup(const char *text, size_t len) {
   char *copy = peri_malloc(len + 1);
-  memcpy(copy, text, len);
+  if (len != 0) {
+    memcpy(copy, text, len);
+  }
   copy[len] = '\0';
   return copy;
 }

@@ -27,7 +27,7 @@ static inline int peri_utf8_valid(const uint8_t *text, size_t len) {
     bits |= tail;
   } else if (len < 8) {
     for (size_t i = 0; i < len; i++) {
-      bits |= text[i];
+      bits |= text[i];  // NOLINT(clang-analyzer-core.NullDereference): without bytes len is 0
     }
   } else {
     return peri_utf8_check(text, len) == len;
