@@ -8,6 +8,10 @@ local WAIT = core.WAIT
 local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.create
 local SLEEP, PARK, REQUEST, CONNECT, SESSION = 2, 3, 4, 5, 6 -- peri_wait in src/lua/fiber.h
 
+-- A service of a thousand methods has a thousand chains, each a trace of its own or several; the
+-- defaults (1000 traces, 512 KiB) make it four times slower by flushing them all again and again.
+require('jit.opt').start('maxtrace=20000', 'maxmcode=65536', 'sizemcode=512')
+
 local M = {}
 
 -- Why waiting is not allowed now, or false. Set while files load and around hooks that must not wait.

@@ -43,3 +43,15 @@ static inline peri_list *peri_list_pop(peri_list *head) {
   peri_list_remove(node);
   return node;
 }
+
+// Moves all nodes of `from` to the end of `head`.
+static inline void peri_list_splice(peri_list *head, peri_list *from) {
+  if (peri_list_empty(from)) {
+    return;
+  }
+  from->next->prev = head->prev;
+  head->prev->next = from->next;
+  from->prev->next = head;
+  head->prev = from->prev;
+  peri_list_init(from);
+}

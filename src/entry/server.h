@@ -36,7 +36,10 @@ enum { PERI_CALL_QUEUED = 1, PERI_CALL_RUNNING };
 typedef struct peri_server_limits {
   uint32_t calls;          // in flight in this worker, default 1 000 000
   uint32_t calls_per_conn; // default 65 536
-  uint32_t queue_ms;       // a call that waited longer is refused, default 20, 0 = never
+  // A call that waited longer is refused; default 20, 0 = never. While the queue was empty within
+  // the last `burst_ms` (default 100) it may wait that long: a pause of the machine is no overload.
+  uint32_t queue_ms;
+  uint32_t burst_ms;
   uint32_t timeout_ms;     // of a call that brings none, default 5 000
 } peri_server_limits;
 
@@ -46,6 +49,7 @@ typedef struct peri_server {
   peri_exporters exporters;
   peri_loop *loop;       // borrowed
   peri_server_limits limits;
+  uint64_t empty_ns;     // when the queue was last seen empty
   bool draining;         // new calls are refused, those here finish
   uint64_t arrived, answered, failed;  // counters of this worker
   uint64_t refused_age, refused_limit, refused_draining, expired, dropped;

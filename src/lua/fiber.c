@@ -171,6 +171,12 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
   double ms = lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
   double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
   lua_settop(co, 0);
+  if (ms == 0 && fiber->wait == PERI_WAIT_SLEEP) {
+    fiber->code = 0;
+    fiber->state = PERI_FIBER_READY;
+    peri_list_push(&vm->fibers.later, &fiber->queue);
+    return;
+  }
   if (ms >= 0 && left < ms) {
     // The deadline comes first: the wait ends then, as a failure.
     fiber->wait = PERI_WAIT_PARK;
@@ -262,6 +268,10 @@ static int push_results(peri_vm *vm, peri_fiber *fiber) {
       return fiber->push_op != NULL ? fiber->push_op(vm, fiber, co)
                                     : peri_request_push_failure(fiber, co);
   }
+}
+
+void peri_fiber_turn(peri_vm *vm) {
+  peri_list_splice(&vm->fibers.ready, &vm->fibers.later);
 }
 
 bool peri_fiber_run_ready(peri_vm *vm) {

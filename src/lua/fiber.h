@@ -30,7 +30,7 @@ typedef enum peri_fiber_state {
 typedef enum peri_wait {
   PERI_WAIT_NONE,
   PERI_WAIT_START,    // has a task on its stack, waits for its first turn
-  PERI_WAIT_SLEEP,    // ms
+  PERI_WAIT_SLEEP,    // ms, 0 = until the next turn
   PERI_WAIT_PARK,     // ms or nil
   PERI_WAIT_REQUEST,  // see lua/request.c
   PERI_WAIT_CONNECT,
@@ -63,6 +63,7 @@ typedef struct peri_fiber {
 struct peri_fibers {
   peri_slots slots;
   peri_list ready;
+  peri_list later;    // ready in the next turn: fibers that gave way with a wait of 0 ms
   peri_list free;     // through `queue`
   uint32_t pooled;
   peri_fiber *running;
@@ -85,6 +86,8 @@ void peri_fiber_cancel(struct peri_vm *vm, peri_fiber *fiber, int code);
 void peri_fiber_inherit(struct peri_vm *vm, peri_fiber *child, const peri_fiber *parent);
 // ms left of the deadline, capped at `most`; `most` when there is none; 0 when it passed.
 double peri_fiber_left(const struct peri_vm *vm, const peri_fiber *fiber, double most);
+// Begins a turn: what gave way in the last one is ready now.
+void peri_fiber_turn(struct peri_vm *vm);
 // Resumes the first fiber that is ready; false when none is.
 bool peri_fiber_run_ready(struct peri_vm *vm);
 

@@ -13,8 +13,10 @@
 #include "lua/value.h"
 
 enum {
-  SLICE = 64,              // entries into Lua per turn
-  SLICE_NS = 1000000,      // or this long
+  // Entries into Lua per turn, or SLICE_NS. A quarter of it costs a fifth more CPU per call at 8 x 32
+  // in flight: the loop then polls four times for what one round of reads brought.
+  SLICE = 256,
+  SLICE_NS = 1000000,
   MAX_FIBERS = 4000000,
   MAX_FUTURES = 4000000,
   MAX_CONNECTIONS = 1000000,
@@ -123,15 +125,16 @@ static bool start_task(peri_vm *vm) {
 
 static bool work_left(const peri_vm *vm) {
   return !peri_list_empty(&vm->tasks) || !peri_list_empty(&vm->fibers.ready) ||
-         peri_server_waiting(&vm->server);
+         !peri_list_empty(&vm->fibers.later) || peri_server_waiting(&vm->server);
 }
 
 bool peri_vm_drain(peri_loop *loop, void *arg) {
   peri_vm *vm = arg;
   uint64_t end = loop->now_ns + SLICE_NS;
+  peri_fiber_turn(vm);
   for (int i = 0; i < SLICE; i++) {
     if (!start_task(vm) && !peri_fiber_run_ready(vm) && !peri_serve_next(vm)) {
-      return false;
+      break;
     }
     if ((i & 7) == 7 && peri_env->hrtime() > end) {
       break;
@@ -218,6 +221,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   peri_slots_init(&vm->links, sizeof(peri_link), MAX_CONNECTIONS);
   peri_slots_init(&vm->accepted_slots, sizeof(peri_accepted), MAX_CONNECTIONS);
   peri_list_init(&vm->fibers.ready);
+  peri_list_init(&vm->fibers.later);
   peri_list_init(&vm->fibers.free);
   peri_list_init(&vm->tasks);
   peri_list_init(&vm->accepted);

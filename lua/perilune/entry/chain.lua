@@ -7,8 +7,12 @@ local core = require 'perilune.core'
 local context = require 'perilune.entry.context'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
+local jit_util = require 'jit.util'
 
 local M = {}
+
+-- Number of the bytecode that ends a function without values.
+local RET0 = (require('jit.vmdef').bcnames:find('RET0  ', 1, true) - 1) / 6
 
 local numbers = core.code_numbers()
 
@@ -51,12 +55,31 @@ local function warn_more(title)
   end
 end
 
+-- Can `fn` end without a return statement? Read from its bytecode, so that the check for results
+-- (a vararg call, which compiled code cannot leave) is only paid by filters that need it.
+local function may_return_nothing(fn)
+  local info = jit_util.funcinfo(fn)
+  if not info.bytecodes then
+    return true -- a C function
+  end
+  for pc = 1, info.bytecodes - 1 do
+    local op = bit.band(jit_util.funcbc(fn, pc), 0xff)
+    if op == RET0 then
+      return true
+    end
+  end
+  return false
+end
+
 -- link_1 calls filter 1 with link_2 as next, and so on; `last` ends the chain.
 local function links(out, filters)
   for i = #filters, 1, -1 do
     local next_link = i == #filters and 'last' or 'link_' .. i + 1
-    out[#out + 1] = ('local function link_%d(ctx, call) return named(name_%d, filter_%d(ctx, call, %s)) end'):format(
-      i, i, i, next_link)
+    local text = ('filter_%d(ctx, call, %s)'):format(i, next_link)
+    if may_return_nothing(filters[i].fn) then
+      text = ('named(name_%d, %s)'):format(i, text)
+    end
+    out[#out + 1] = ('local function link_%d(ctx, call) return %s end'):format(i, text)
   end
 end
 
