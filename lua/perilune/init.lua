@@ -44,6 +44,8 @@ function M.check(result, err, ...)
 end
 
 M.error = errors.error
+-- What a handler or filter gave as its error, as an error: a string becomes one of code UNKNOWN.
+M.error_of = errors.from
 
 -- ── waiting ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -122,8 +124,9 @@ local log = {}
 for _, level in ipairs { 'debug', 'info', 'warn', 'error' } do
   ---@param text string
   ---@param fields? table
-  log[level] = function(text, fields)
-    core.log(level, 'SCRIPT', tostring(text), fields)
+  ---@param tag? string  by which lines are found and rate-limited
+  log[level] = function(text, fields, tag)
+    core.log(level, tag or 'SCRIPT', tostring(text), fields)
   end
 end
 M.log = log

@@ -25,6 +25,18 @@ return {
     end,
   },
   {
+    -- function(request) -> identity, or nil and why not; request has interface, alias, type and
+    -- attributes; may wait
+    name = 'authenticator',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'token' },
+    check = function(instance)
+      return type(instance) == 'table' and 'is a table; an authenticator is function(request)' or nil
+    end,
+  },
+  {
     -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait
     name = 'selector',
     layer = 'cluster',

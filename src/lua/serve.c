@@ -230,7 +230,7 @@ typedef struct auth_task {
   peri_task task;
   peri_id conn;
   uint32_t session, request;
-  char *type;
+  char *type, *iface, *alias;
   peri_buf attributes;
 } auth_task;
 
@@ -247,7 +247,11 @@ static int push_auth(peri_task *task, lua_State *L) {
     lua_newtable(L);
   }
   // A task starts with a function and two values: the rest travels in one table.
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 7);
+  lua_pushstring(L, auth->iface);
+  lua_setfield(L, -2, "interface");
+  lua_pushstring(L, auth->alias);
+  lua_setfield(L, -2, "alias");
   static const char *const names[] = {"attributes", "type", "request", "session", "conn"};
   for (int i = 0; i < 5; i++) {
     lua_insert(L, -2);
@@ -259,6 +263,8 @@ static int push_auth(peri_task *task, lua_State *L) {
 static void free_auth(peri_task *task) {
   auth_task *auth = peri_container(task, auth_task, task);
   free(auth->type);
+  free(auth->iface);
+  free(auth->alias);
   peri_buf_fini(&auth->attributes);
   free(auth);
 }
@@ -276,6 +282,8 @@ static int on_authenticate(void *arg, peri_conn *conn, peri_session *session, ui
   auth->conn = ((peri_accepted *)conn->user)->id;
   auth->session = session->id;
   auth->request = request;
+  auth->iface = peri_strdup(session->iface != NULL ? session->iface : "");
+  auth->alias = peri_strdup(session->alias != NULL ? session->alias : "");
   auth->type = peri_strndup((const char *)type.ptr, type.len);
   peri_buf_add(&auth->attributes, attributes.ptr, attributes.len);
   peri_vm_task(vm, &auth->task);

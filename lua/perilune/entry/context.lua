@@ -9,6 +9,7 @@ local ffi = require 'ffi'
 local M = {}
 
 ---@class perilune.Context
+---@field side 'provider'|'consumer'  which end of the call this is
 ---@field call perilune.Call      the message
 ---@field deadline number         ms on perilune.clock() at which the caller gives up
 ---@field peer string             address of the other end
@@ -94,6 +95,9 @@ function ctx_methods.on_end(self, fn)
 end
 
 local ctx_fields = {
+  side = function()
+    return 'provider'
+  end,
   call = function(self)
     return Call(self.slot, self.gen, self.mid)
   end,

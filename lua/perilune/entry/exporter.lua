@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Export: from a checked declaration to a table of methods with compiled chains that C serves.
+local authenticate = require 'perilune.entry.authenticate'
 local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
@@ -91,6 +92,10 @@ function M.compile(spec)
   if not list then
     return refuse(message)
   end
+  spec.authenticators, message = authenticate.compile(spec)
+  if not spec.authenticators then
+    return refuse(message)
+  end
   local methods = {}
   for i, name in ipairs(names) do
     local method = method_of(spec, name)
@@ -136,6 +141,7 @@ function M.open(spec)
   if not id then
     return nil, ('%s: %s'):format(spec.title, message)
   end
+  authenticate.add(spec)
   spec.id = id
   return id
 end
@@ -144,6 +150,7 @@ end
 function M.close(spec)
   if spec.id then
     core.unexport(spec.id)
+    authenticate.remove(spec)
     spec.id = nil
   end
 end

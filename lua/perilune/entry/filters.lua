@@ -7,14 +7,15 @@ local plugin = require 'perilune.plugin'
 
 local M = {}
 
--- Built-in filters by the option that switches them on, outermost first (design section 4).
+-- Built-in filters by the option that switches them on, outermost first. An option that is no table
+-- of settings is the setting named by `setting`.
 local BUILTIN = {
   { name = 'trace', option = 'trace', provider = true, consumer = true },
-  { name = 'access_log', option = 'access_log', provider = true },
+  { name = 'access_log', option = 'access_log', setting = 'level', provider = true, consumer = true },
   { name = 'exception', option = 'exception', provider = true },
-  { name = 'token', option = 'token', provider = true },
-  { name = 'concurrency', option = 'concurrency', consumer = true },
-  { name = 'timeout', option = 'slow', provider = true },
+  { name = 'token', option = 'token', setting = 'token', whole = true, provider = true },
+  { name = 'concurrency', option = 'concurrency', setting = 'limit', consumer = true },
+  { name = 'timeout', option = 'slow', setting = 'slow', provider = true, consumer = true },
 }
 
 local known = {
@@ -32,6 +33,19 @@ local function add(list, side, ref)
     return ("filter '%s' is for side '%s' and cannot be used on side '%s'"):format(record.name, want, side)
   end
   list[#list + 1] = { name = record.name, fn = fn, before = record.before, after = record.after }
+end
+
+-- The reference that an option stands for: `slow = 100` is { 'timeout', slow = 100 }.
+local function ref_of(builtin, value)
+  local ref = { builtin.name }
+  if type(value) == 'table' and not builtin.whole then
+    for key, setting in pairs(value) do
+      ref[key] = setting
+    end
+  elseif value ~= true and builtin.setting then
+    ref[builtin.setting] = value
+  end
+  return ref
 end
 
 local function has(refs, name)
@@ -54,12 +68,7 @@ function M.resolve(side, options, title)
   for _, builtin in ipairs(side == 'attempt' and {} or BUILTIN) do
     local value = options[builtin.option]
     if builtin[side] and value and not has(refs, builtin.name) then
-      local conf = type(value) == 'table' and value or value ~= true and { value = value } or {}
-      local ref = { builtin.name }
-      for key, setting in pairs(conf) do
-        ref[key] = setting
-      end
-      local wrong = add(list, side, ref)
+      local wrong = add(list, side, ref_of(builtin, value))
       if wrong then
         return nil, wrong
       end

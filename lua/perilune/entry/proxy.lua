@@ -17,7 +17,7 @@ local state_of = setmetatable({}, { __mode = 'k' })
 
 -- ── ctx of a call we make ───────────────────────────────────────────────────────────────────────
 
-local Ctx = {}
+local Ctx = { side = 'consumer' }
 
 function Ctx.left(self)
   local left = self.deadline - core.clock()
@@ -62,6 +62,20 @@ local ctx_meta = {
   end,
   __tostring = function(self)
     return ('ctx of %s.%s'):format(self.call.interface, self.call.method)
+  end,
+}
+
+-- Most calls send no attachments: the table is made when somebody asks for it.
+local call_meta = {
+  __index = function(self, key)
+    if key == 'attachments' then
+      local made = {}
+      rawset(self, key, made)
+      return made
+    end
+  end,
+  __tostring = function(self)
+    return ('call of %s.%s'):format(self.interface, self.method)
   end,
 }
 
@@ -133,19 +147,19 @@ local function make_method(state, name)
   local attachments = next(state.attachments) and state.attachments or nil
   local run = chain.consumer(title, refer.consumer_filters, refer.dispatch)
   local text = [[
-    local run, ended, ctx_meta, select, setmetatable, copy = ...
+    local run, ended, ctx_meta, call_meta, select, setmetatable, copy = ...
     return function(interface, alias, name, title, timeout, attempt_timeout, retries, idempotent, attachments, oneway)
       return function(_, ...)
-        local call = {
+        local call = setmetatable({
           interface = interface, alias = alias, method = name, args = { n = select('#', ...), ... },
           timeout = timeout, attempt_timeout = attempt_timeout, retries = retries,
           idempotent = idempotent, attachments = attachments and copy(attachments), oneway = oneway,
-        }
+        }, call_meta)
         local ctx = setmetatable({ call = call }, ctx_meta)
         return ended(ctx, call, title, run(ctx, call))
       end
     end]]
-  local make = assert(loadstring(text, '=proxy ' .. title))(run, ended, ctx_meta, select, setmetatable, copy)
+  local make = assert(loadstring(text, '=proxy ' .. title))(run, ended, ctx_meta, call_meta, select, setmetatable, copy)
   return make(
     refer.interface,
     refer.alias,

@@ -51,6 +51,23 @@ function M.close(refer)
   end
 end
 
+-- { 'token', token = 'x' } as the session's authentication message has it.
+local function auth_of(refer)
+  local attributes = {}
+  for key, value in pairs(refer.auth) do
+    if key ~= 1 then
+      if type(key) ~= 'string' or type(value) ~= 'string' then
+        error(("%s: auth: '%s' must be a string"):format(refer.title, tostring(key)), 0)
+      end
+      attributes[key] = value
+    end
+  end
+  if type(refer.auth[1]) ~= 'string' then
+    error(refer.title .. ": auth: the type comes first, as in { 'token', token = ... }", 0)
+  end
+  return { type = refer.auth[1], attributes = attributes }
+end
+
 -- Makes the proxy of a checked declaration.
 ---@param refer table
 ---@return perilune.Proxy
@@ -58,6 +75,7 @@ function M.new(refer)
   if not refer.url and not refer.registry then
     error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
   end
+  refer.auth = refer.auth and auth_of(refer)
   function refer.dispatch(ctx, call)
     local cluster = refer.cluster
     if not cluster then
