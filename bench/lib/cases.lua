@@ -263,8 +263,8 @@ local timers = {
 local workers = {
   name = 'workers',
   subjects = {
-    loaded('one worker', 'perilune', { workers = 1 }, '--rate', OPEN_RATE),
-    loaded('two workers', 'perilune', { workers = 2 }, '--rate', OPEN_RATE),
+    loaded('one worker', 'perilune', { workers = 1 }),
+    loaded('two workers', 'perilune', { workers = 2 }),
   },
   cases = { cpu('two workers, same load', 'two workers', 'one worker', 1.1, 1.05) },
 }
