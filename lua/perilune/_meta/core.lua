@@ -20,6 +20,8 @@ core.workers = nil
 core.version = nil
 ---@type string  folder of the Lua library the binary uses
 core.library = nil
+---@type string[]  command line, [0] = the program
+core.argv = nil
 ---@type userdata  first value of each wait that a fiber yields; see perilune.fiber
 core.WAIT = nil
 
@@ -210,6 +212,7 @@ function core.unwatch(watch) end
 ---@param worker integer
 ---@param name string
 ---@param payload string
+---@return boolean sent  false: no such worker, or its letter box is full
 function core.post(worker, name, payload) end
 ---@param name string
 ---@param fn fun(payload: string, from: integer)
@@ -217,17 +220,47 @@ function core.on_message(name, fn) end
 
 --- Binds a listening socket (control VM). Returns its URL with the real port.
 ---@param url string
+---@param protocols? string[]  the only ones spoken there
 ---@return string? url
 ---@return string? message
-function core.listen(url) end
---- Begins to accept on all bound sockets / stops accepting.
+function core.listen(url, protocols) end
+--- Begins to accept on all bound sockets.
+---@return boolean?
+---@return string? message
 function core.accept() end
+--- Closes the listening sockets, so that new clients are refused at once and go elsewhere.
 function core.stop_accepting() end
+--- Writes the bound URLs to a file, one a line, complete or not at all.
+---@param path string
+---@return boolean?
+---@return string? message
+function core.write_ports(path) end
 --- Starts `n` worker threads; each runs `chunk` (Lua source text) with `argument` in a first fiber.
 ---@param n integer
 ---@param chunk string
 ---@param argument string
+---@return boolean?
+---@return string? message
 function core.start_workers(n, chunk, argument) end
+--- Tells the main thread after which times it ends the process: a stuck worker, a drain.
+---@param limits {stall_ms?: integer, drain_ms?: integer}
+function core.supervise(limits) end
+--- Worker, in this order: say goodbye to every peer and refuse new calls; how many calls and
+--- accepted connections are left; close connections after what is queued was written.
+function core.drain_begin() end
+---@return integer calls
+---@return integer connections
+function core.drain_left() end
+function core.drain_finish() end
+--- Is the descriptor a terminal?
+---@param fd integer
+---@return boolean
+function core.is_terminal(fd) end
+--- Processors this process may use; its id.
+---@return integer
+function core.cores() end
+---@return integer
+function core.pid() end
 --- Ends the process with `code` once every loop has stopped.
 ---@param code integer
 function core.exit(code) end
@@ -240,6 +273,16 @@ function core.notify(state) end
 --- Sums of all workers' counters and gauges: name -> number, labels as 'name{a="b"}'.
 ---@return table<string, number>
 function core.metrics() end
+--- A counter or gauge of the process, found or added: a handle for core.count. Label sets beyond 100
+--- per name share one whose values are 'other'.
+---@param name string
+---@param labels? table<string, string>
+---@param kind? 'counter'|'gauge'
+---@return integer
+function core.metric(name, labels, kind) end
+---@param metric integer
+---@param by? number
+function core.count(metric, by) end
 
 -- ── values ────────────────────────────────────────────────────────────────────────────────────
 

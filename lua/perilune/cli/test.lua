@@ -105,21 +105,39 @@ local function settle(before, refers)
   return leaks
 end
 
--- Wraps busted's executor of `it`, which it registers when it is loaded.
+-- Looks for leaks after the last after_each, which may close what a spec opened; busted's end of a test
+-- is held back until then, so that a leak is this test's failure.
 local function check_leaks(busted)
-  local register = busted.register
+  local register, safe_publish = busted.register, busted.safe_publish
+  local held
+  function busted.safe_publish(descriptor, channel, ...)
+    if held and channel[1] == 'test' and channel[2] == 'end' then
+      held.finish = { descriptor, channel, ... }
+      return true
+    end
+    return safe_publish(descriptor, channel, ...)
+  end
+  local function finish(element, leaks)
+    local parent, status = busted.context.parent(element), held.finish[5]
+    held, status = nil, leaks and status == 'success' and 'failure' or status
+    if leaks then
+      busted.publish({ 'failure', 'it' }, element, parent, leaks, { traceback = '', short_src = '' })
+    end
+    safe_publish('test', { 'test', 'end' }, element, parent, status)
+  end
   function busted.register(descriptor, executor, attributes)
     if descriptor ~= 'it' or type(executor) ~= 'function' then
       return register(descriptor, executor, attributes)
     end
     return register(descriptor, function(element)
       local before, refers = testing.pending(), #declare.declarations().refers
+      held = {}
       executor(element)
       local leaks = settle(before, refers)
-      if leaks then
-        local parent = busted.context.parent(element)
-        busted.publish({ 'failure', 'it' }, element, parent, leaks, { traceback = '', short_src = '' })
+      if held.finish then
+        finish(element, leaks)
       end
+      held = nil
     end, attributes)
   end
 end

@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+local child = require 'spec.support.child'
+
+local function perilune(...)
+  return child.run { child.binary(), ... }
+end
+
+local function lines_of(text)
+  return select(2, text:gsub('\n', ''))
+end
+
+describe('the command line', function()
+  it('shows help everywhere', function()
+    for _, command in ipairs { 'run', 'call', 'bench', 'test', 'check', 'status', 'plugins', 'version' } do
+      local result = perilune(command, '--help')
+      assert.equal(0, result.code, result.output)
+      assert.matches('Usage: perilune ' .. command, result.output, 1, true)
+    end
+    assert.matches('bench', perilune('--help').output)
+  end)
+
+  it('ends with 2 and one line that says what to do on wrong usage', function()
+    for _, argv in ipairs {
+      {},
+      { 'fly' },
+      { 'run' },
+      { 'run', 'a.lua', '--workers', 'many' },
+      { 'run', 'a.lua', '--workers', '0' },
+      { 'call', 'joyrpc://127.0.0.1:1' },
+      { 'call', 'joyrpc://127.0.0.1:1', 'nodots' },
+      { 'call', '127.0.0.1:1', 'a.b' },
+      { 'call', 'joyrpc://127.0.0.1:1', 'a.b', '{"not":"a list"}' },
+      { 'call', 'joyrpc://127.0.0.1:1', 'a.b', '--attach', 'novalue' },
+      { 'bench', 'joyrpc://127.0.0.1:1', 'a.b', '-c', '0' },
+      { 'plugins', '--chain', 'a.b' },
+    } do
+      local result = perilune(unpack(argv))
+      local what = table.concat(argv, ' ') .. '\n' .. result.output
+      assert.equal(2, result.code, what)
+      assert.equal(1, lines_of(result.output), what)
+      assert.matches('^perilune: ', result.output)
+    end
+  end)
+
+  it('tells its version', function()
+    assert.matches('^perilune %d+%.%d+%.%d+', perilune('version').output)
+    assert.matches('"version":"%d', perilune('version', '--json').output)
+  end)
+
+  it('lists points and plugins', function()
+    local result = perilune 'plugins'
+    assert.equal(0, result.code, result.output)
+    assert.matches('filter +trace', result.output)
+  end)
+end)
