@@ -44,7 +44,12 @@ end
 local function is_users(traceback)
   for source in traceback:gmatch '\n%s*([^\n]-):%d*:? in ' do
     local inside = source:find(core.library, 1, true) or source:match '^%.%.%..*/perilune/'
-    if not inside and not source:match '^%[' and not source:match '^=' and source:match '%.lua$' then
+    if
+      not inside
+      and not source:match '^%['
+      and not source:match '^='
+      and source:match '%.lua$'
+    then
       return true
     end
   end
@@ -61,7 +66,11 @@ end
 function M.pending(except)
   local fibers = {}
   for _, fiber in ipairs(core.fibers()) do
-    if fiber.id ~= core.fiber() and not (except and except[fiber.id]) and is_users(fiber.traceback) then
+    if
+      fiber.id ~= core.fiber()
+      and not (except and except[fiber.id])
+      and is_users(fiber.traceback)
+    then
       fibers[fiber.id] = fiber.traceback
     end
   end

@@ -170,8 +170,7 @@ void peri_metric_add(peri_metric id, int64_t by) {
 
 void peri_metric_set(peri_metric id, int64_t value) {
   if (id != 0) {
-    atomic_store_explicit(own != NULL ? &own[id] : &shared_slot()[id], value,
-                          memory_order_relaxed);
+    atomic_store_explicit(own != NULL ? &own[id] : &shared_slot()[id], value, memory_order_relaxed);
   }
 }
 

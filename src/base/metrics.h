@@ -22,8 +22,8 @@ typedef struct peri_metric_label {
   const char *value;  // any text; escaped and cut to 64 bytes
 } peri_metric_label;
 
-#define PERI_METRIC_MAX 4096u         // metrics of the process, label sets included
-#define PERI_METRIC_LABEL_SETS 100u   // per name
+#define PERI_METRIC_MAX 4096u        // metrics of the process, label sets included
+#define PERI_METRIC_LABEL_SETS 100u  // per name
 #define PERI_METRIC_THREADS 512u
 
 // Finds or adds a metric without labels. Any thread; takes a lock, so callers keep the handle.

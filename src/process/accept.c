@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "process/worker.h"
 
-const char *peri_accept_listen(peri_process *process, const char *url,
-                               const char *const *protocols, peri_err *err) {
+const char *peri_accept_listen(peri_process *process, const char *url, const char *const *protocols,
+                               peri_err *err) {
   if (process->listening_count == PERI_LISTENERS_MAX) {
     peri_fail(err, PERI_ECONFIG, "cannot listen on %s: at most %d addresses per process", url,
               PERI_LISTENERS_MAX);

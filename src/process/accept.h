@@ -6,8 +6,8 @@
 
 // Binds; nothing is accepted yet. `protocols` is kept. Returns the bound URL, borrowed until
 // stopped, or NULL with err.
-const char *peri_accept_listen(peri_process *process, const char *url,
-                               const char *const *protocols, peri_err *err);
+const char *peri_accept_listen(peri_process *process, const char *url, const char *const *protocols,
+                               peri_err *err);
 // Begins to accept on all bound sockets.
 int peri_accept_start(peri_process *process, peri_err *err);
 // Closes all listening sockets, so that new clients are refused at once and go elsewhere.

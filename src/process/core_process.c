@@ -40,8 +40,8 @@ static int post(lua_State *L) {
   int to = (int)luaL_checkinteger(L, 1);
   const char *name = luaL_checkstring(L, 2);
   const char *payload = luaL_optlstring(L, 3, "", &len);
-  lua_pushboolean(L, peri_process_post(process_of(L), to, worker_of(L)->number, name, payload,
-                                       len));
+  lua_pushboolean(L,
+                  peri_process_post(process_of(L), to, worker_of(L)->number, name, payload, len));
   return 1;
 }
 

@@ -33,9 +33,10 @@ static int shared_incr(lua_State *L) {
   const double *most = lua_isnoneornil(L, 3) ? NULL : &limit;
   int code = peri_shared_incr(shared_of(L), key, len, by, most, now_ms(L), &sum);
   if (code != 0) {
-    return fail(L, code, code == PERI_ELIMITED ? "the limit of this counter or of the number of "
-                                                 "shared counters is reached"
-                                               : "not a counter, or its name is over 255 bytes");
+    return fail(L, code,
+                code == PERI_ELIMITED ? "the limit of this counter or of the number of "
+                                        "shared counters is reached"
+                                      : "not a counter, or its name is over 255 bytes");
   }
   lua_pushnumber(L, sum);
   return 1;
@@ -46,19 +47,13 @@ static int shared_get(lua_State *L) {
   const char *key = luaL_checklstring(L, 1, &len);
   peri_shared_value value = peri_shared_get(shared_of(L), key, len, now_ms(L));
   switch (value.type) {
-    case PERI_SHARED_NONE:
-      lua_pushnil(L);
-      break;
-    case PERI_SHARED_NUMBER:
-      lua_pushnumber(L, value.number);
-      break;
-    case PERI_SHARED_BOOL:
-      lua_pushboolean(L, value.number != 0);
-      break;
-    case PERI_SHARED_STRING:
-      lua_pushlstring(L, value.text, value.len);
-      free(value.text);
-      break;
+  case PERI_SHARED_NONE: lua_pushnil(L); break;
+  case PERI_SHARED_NUMBER: lua_pushnumber(L, value.number); break;
+  case PERI_SHARED_BOOL: lua_pushboolean(L, value.number != 0); break;
+  case PERI_SHARED_STRING:
+    lua_pushlstring(L, value.text, value.len);
+    free(value.text);
+    break;
   }
   return 1;
 }
@@ -66,25 +61,24 @@ static int shared_get(lua_State *L) {
 static peri_shared_value value_arg(lua_State *L, int index) {
   peri_shared_value value = {PERI_SHARED_NONE, 0, NULL, 0};
   switch (lua_type(L, index)) {
-    case LUA_TNONE:
-    case LUA_TNIL:
-      break;
-    case LUA_TNUMBER:
-      value.type = PERI_SHARED_NUMBER;
-      value.number = lua_tonumber(L, index);
-      break;
-    case LUA_TBOOLEAN:
-      value.type = PERI_SHARED_BOOL;
-      value.number = lua_toboolean(L, index);
-      break;
-    case LUA_TSTRING:
-      value.type = PERI_SHARED_STRING;
-      // The store copies before it returns and never writes to it.
-      value.text = (char *)(uintptr_t)lua_tolstring(L, index, &value.len);
-      break;
-    default:
-      luaL_error(L, "shared values are strings, numbers or booleans, not %s; encode it first",
-                 luaL_typename(L, index));
+  case LUA_TNONE:
+  case LUA_TNIL: break;
+  case LUA_TNUMBER:
+    value.type = PERI_SHARED_NUMBER;
+    value.number = lua_tonumber(L, index);
+    break;
+  case LUA_TBOOLEAN:
+    value.type = PERI_SHARED_BOOL;
+    value.number = lua_toboolean(L, index);
+    break;
+  case LUA_TSTRING:
+    value.type = PERI_SHARED_STRING;
+    // The store copies before it returns and never writes to it.
+    value.text = (char *)(uintptr_t)lua_tolstring(L, index, &value.len);
+    break;
+  default:
+    luaL_error(L, "shared values are strings, numbers or booleans, not %s; encode it first",
+               luaL_typename(L, index));
   }
   return value;
 }
@@ -187,7 +181,12 @@ static int count(lua_State *L) {
 }
 
 const luaL_Reg peri_core_shared_functions[] = {
-    {"shared_incr", shared_incr}, {"shared_get", shared_get}, {"shared_set", shared_set},
-    {"log", log_line},            {"metrics", metrics},       {"metric", metric},
-    {"count", count},             {NULL, NULL},
+    {"shared_incr", shared_incr},
+    {"shared_get", shared_get},
+    {"shared_set", shared_set},
+    {"log", log_line},
+    {"metrics", metrics},
+    {"metric", metric},
+    {"count", count},
+    {NULL, NULL},
 };

@@ -58,8 +58,10 @@ int peri_notify_write_ports(const char *path, const char *const *urls, size_t co
   }
   int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) {
-    return peri_fail(err, PERI_ESYSTEM, "cannot write %s: %s; set PERILUNE_PORT_FILE to a file in"
-                     " a folder that can be written", path, strerror(errno));
+    return peri_fail(err, PERI_ESYSTEM,
+                     "cannot write %s: %s; set PERILUNE_PORT_FILE to a file in"
+                     " a folder that can be written",
+                     path, strerror(errno));
   }
   int failed = write_lines(fd, urls, count);
   failed = close(fd) != 0 || failed != 0;

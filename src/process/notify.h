@@ -13,5 +13,4 @@ void peri_notify(const char *state);
 // How often systemd wants WATCHDOG=1, in ms (half of what it allows), 0 = not at all.
 uint32_t peri_notify_watchdog_ms(void);
 // Writes one URL a line to `path`, complete or not at all (written beside it, then renamed).
-int peri_notify_write_ports(const char *path, const char *const *urls, size_t count,
-                            peri_err *err);
+int peri_notify_write_ports(const char *path, const char *const *urls, size_t count, peri_err *err);

@@ -96,8 +96,7 @@ static void read_signals(supervisor *it) {
 // --- supervision -------------------------------------------------------------------------------
 
 static void describe(const peri_worker *worker, char text[256]) {
-  const peri_method *method =
-      worker->vm != NULL ? atomic_load(&worker->vm->current) : NULL;
+  const peri_method *method = worker->vm != NULL ? atomic_load(&worker->vm->current) : NULL;
   if (method == NULL) {
     snprintf(text, 256, "no call");
   } else {
@@ -120,25 +119,20 @@ static void look_after(supervisor *it, peri_worker *worker, uint64_t now) {
   limits.stall_ms = atomic_load(&it->process->stall_ms);
   uint64_t turns = __atomic_load_n(&worker->loop.turns, __ATOMIC_RELAXED);
   switch (peri_watch_tick(&worker->watch, &limits, turns, now)) {
-    case PERI_WATCH_NOTHING:
-      break;
-    case PERI_WATCH_PING:
-      peri_worker_ping(worker);
-      break;
-    case PERI_WATCH_STUCK:
-      describe(worker, running);
-      peri_log(PERI_LOG_WARN, "WORKER-STUCK",
-               "worker %d has not turned for 1 s; it runs %s; it gets no new connections",
-               worker->number, running);
-      atomic_store(&worker->shunned, true);
-      break;
-    case PERI_WATCH_RECOVERED:
-      peri_log(PERI_LOG_WARN, "WORKER-TURNS", "worker %d turns again", worker->number);
-      atomic_store(&worker->shunned, false);
-      break;
-    case PERI_WATCH_STALLED:
-      on_stalled(worker);
-      break;
+  case PERI_WATCH_NOTHING: break;
+  case PERI_WATCH_PING: peri_worker_ping(worker); break;
+  case PERI_WATCH_STUCK:
+    describe(worker, running);
+    peri_log(PERI_LOG_WARN, "WORKER-STUCK",
+             "worker %d has not turned for 1 s; it runs %s; it gets no new connections",
+             worker->number, running);
+    atomic_store(&worker->shunned, true);
+    break;
+  case PERI_WATCH_RECOVERED:
+    peri_log(PERI_LOG_WARN, "WORKER-TURNS", "worker %d turns again", worker->number);
+    atomic_store(&worker->shunned, false);
+    break;
+  case PERI_WATCH_STALLED: on_stalled(worker); break;
   }
 }
 
@@ -276,8 +270,8 @@ int peri_process_run(int argc, char **argv, const char *library, const char *gen
                    .watchdog_ms = peri_notify_watchdog_ms()};
   start_log();
   peri_count_init();
-  if (peri_worker_start(&process->workers[0], process, 0, program, sizeof program - 1, "",
-                        &err) != 0) {
+  if (peri_worker_start(&process->workers[0], process, 0, program, sizeof program - 1, "", &err) !=
+      0) {
     peri_log(PERI_LOG_ERROR, "START", "%s", err.text);
     end_now(1);
   }

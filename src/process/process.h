@@ -81,8 +81,8 @@ struct peri_process {
   peri_shared *shared;
   peri_listening listening[PERI_LISTENERS_MAX];  // control's
   int listening_count;
-  int wake_fd;           // eventfd: main looks at the atomics below
-  _Atomic int exit_code; // -1 = goes on
+  int wake_fd;            // eventfd: main looks at the atomics below
+  _Atomic int exit_code;  // -1 = goes on
   _Atomic bool handles_signals;
   _Atomic uint32_t stall_ms;
   _Atomic uint32_t drain_ms;

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 typedef struct peri_watch {
-  uint64_t turns;      // at the last change
-  uint64_t changed_ms; // when that was seen
-  uint64_t pinged_ms;  // 0 = no ping outstanding
-  bool stuck;          // reported, not yet recovered
+  uint64_t turns;       // at the last change
+  uint64_t changed_ms;  // when that was seen
+  uint64_t pinged_ms;   // 0 = no ping outstanding
+  bool stuck;           // reported, not yet recovered
 } peri_watch;
 
 typedef struct peri_watch_limits {

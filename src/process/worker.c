@@ -15,8 +15,8 @@
 #include "process/folder.h"
 
 enum {
-  LETTERS_MAX = 65536,    // waiting for one VM
-  CLOSE_MS = 2000,        // for a VM to run its fibers to their end
+  LETTERS_MAX = 65536,  // waiting for one VM
+  CLOSE_MS = 2000,      // for a VM to run its fibers to their end
   CLOSE_TURN_MS = 10,
 };
 
@@ -68,8 +68,7 @@ static void deliver(peri_message *message, peri_loop *loop) {
   peri_vm_task(it->to->vm, &it->task);
 }
 
-static bool post_one(peri_worker *to, int from, const char *name, const char *payload,
-                     size_t len) {
+static bool post_one(peri_worker *to, int from, const char *name, const char *payload, size_t len) {
   if (atomic_load(&to->state) != PERI_THREAD_RUNNING) {
     return false;
   }

@@ -13,7 +13,10 @@ local M = { summary = 'Measure a method under load.' }
 function M.describe(parser)
   target.describe(parser)
   parser:option('-c --connections', 'Connections.', '1'):argname '<n>':convert(tonumber)
-  parser:option('-d --depth', 'Calls in flight on each connection.', '1'):argname '<n>':convert(tonumber)
+  parser
+    :option('-d --depth', 'Calls in flight on each connection.', '1')
+    :argname '<n>'
+    :convert(tonumber)
   parser:option('-t --time', 'How long, in seconds.', '5'):argname '<seconds>':convert(tonumber)
   parser:option('--rate', 'Calls a second in total (open loop).'):argname '<n>':convert(tonumber)
   parser:flag('--json', 'One JSON object.')
@@ -130,8 +133,15 @@ local function show_progress(run, seconds)
   while run.live > 0 and core.hrtime() < run.till do
     core.sleep(250)
     local passed = math.min((core.hrtime() - run.began) / 1000, seconds)
-    io.stderr:write(('\r%s %5.1f of %g s  %d calls  %d failed '):format(
-      terminal.color('dim', 'bench', 2), passed, seconds, run.latency.count, run.failed))
+    io.stderr:write(
+      ('\r%s %5.1f of %g s  %d calls  %d failed '):format(
+        terminal.color('dim', 'bench', 2),
+        passed,
+        seconds,
+        run.latency.count,
+        run.failed
+      )
+    )
     io.stderr:flush()
   end
   io.stderr:write '\r\27[K'
@@ -185,10 +195,23 @@ local function show(result, args)
   end
   rows[#rows + 1] = { 'max', ('%.3f'):format(result.max) }
   rows[#rows + 1] = { 'mean', ('%.3f'):format(result.mean) }
-  print(('%d calls in %.1f s: %.0f/s, %d failed%s'):format(result.calls, result.seconds, result.rate, result.failed,
-    result.unsent > 0 and (', %d not sent in time'):format(result.unsent) or ''))
-  print(('%d connections x %d in flight%s'):format(args.connections, args.depth,
-    args.rate and (', %g/s asked for; latency from the time a call was due'):format(args.rate) or ''))
+  print(
+    ('%d calls in %.1f s: %.0f/s, %d failed%s'):format(
+      result.calls,
+      result.seconds,
+      result.rate,
+      result.failed,
+      result.unsent > 0 and (', %d not sent in time'):format(result.unsent) or ''
+    )
+  )
+  print(
+    ('%d connections x %d in flight%s'):format(
+      args.connections,
+      args.depth,
+      args.rate and (', %g/s asked for; latency from the time a call was due'):format(args.rate)
+        or ''
+    )
+  )
   print()
   print(terminal.columns(rows))
   for code, count in pairs(result.errors) do
@@ -220,8 +243,19 @@ function M.run(args)
     return 2, wrong or message
   end
   local run = {
-    links = {}, errors = {}, failed = 0, closed = 0, unsent = 0, queue = {}, head = 1, tail = 0, idle = {},
-    method = to.method, args = to.args, timeout = args.timeout, latency = histogram.new(),
+    links = {},
+    errors = {},
+    failed = 0,
+    closed = 0,
+    unsent = 0,
+    queue = {},
+    head = 1,
+    tail = 0,
+    idle = {},
+    method = to.method,
+    args = to.args,
+    timeout = args.timeout,
+    latency = histogram.new(),
   }
   local ok
   ok, message = open_connections(to, args, run)

@@ -28,7 +28,9 @@ local function fail(args, err)
   if not args.json then
     return 1, tostring(err)
   end
-  print(core.encode { error = { code = err.code, message = err.message, retryable = err.retryable } })
+  print(
+    core.encode { error = { code = err.code, message = err.message, retryable = err.retryable } }
+  )
   return 1
 end
 

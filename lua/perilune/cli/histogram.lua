@@ -17,7 +17,10 @@ local log2 = math.log(2)
 
 ---@return perilune.cli.Histogram
 function M.new()
-  return setmetatable({ count = 0, max = 0, sum = 0, cells = ffi.new('uint32_t[?]', SUB * POWERS) }, M)
+  return setmetatable(
+    { count = 0, max = 0, sum = 0, cells = ffi.new('uint32_t[?]', SUB * POWERS) },
+    M
+  )
 end
 
 -- A value of `us` below 64 has a cell of its own; above, cells double in width with each power.

@@ -20,15 +20,14 @@ end
 
 local function add_help(parser)
   parser:add_help(false)
-  parser
-    :flag('-h --help', 'Show this help and exit.')
-    :action(function()
-      stop(0, parser:get_help())
-    end)
+  parser:flag('-h --help', 'Show this help and exit.'):action(function()
+    stop(0, parser:get_help())
+  end)
 end
 
 local function make_parser(commands)
-  local parser = argparse('perilune', 'Runs Lua services and policies; calls, measures and tests them.')
+  local parser =
+    argparse('perilune', 'Runs Lua services and policies; calls, measures and tests them.')
   parser:require_command(false)
   add_help(parser)
   parser:flag('-v --version', 'Show the version and exit.'):action(function()

@@ -8,7 +8,8 @@ local M = { summary = 'List extension points, their plugins and defaults.' }
 
 function M.describe(parser)
   parser:argument('script', 'An entrypoint whose plugins are listed too.'):args '?'
-  parser:option('--chain', 'Print the chains of an exported interface instead (needs the script).')
+  parser
+    :option('--chain', 'Print the chains of an exported interface instead (needs the script).')
     :argname '<interface>'
   parser:flag('--json', 'As one JSON list.')
 end
@@ -24,7 +25,8 @@ local function chains(interface, declarations)
     end
   end
   if #rows == 0 then
-    return nil, ("no export of '%s'; the script exports: %s"):format(interface, table.concat(known, ', '))
+    return nil,
+      ("no export of '%s'; the script exports: %s"):format(interface, table.concat(known, ', '))
   end
   return rows
 end

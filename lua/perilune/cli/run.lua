@@ -6,13 +6,22 @@ local M = { summary = 'Run an entrypoint; SIGTERM drains.' }
 function M.describe(parser)
   parser:argument('script', 'The Lua file to run.')
   parser:argument('args', 'Arguments of the script, after --.'):args '*'
-  parser:option('--workers', 'Worker threads (default: one per core, one without a listener).')
-    :argname '<n>':convert(tonumber)
+  parser
+    :option('--workers', 'Worker threads (default: one per core, one without a listener).')
+    :argname '<n>'
+    :convert(tonumber)
   parser:option('--config', 'A configuration file, Lua or JSON.'):argname '<file>'
-  parser:option('--stall-timeout', 'End the process when a worker is stuck this long, in ms; 0 = never.')
-    :argname '<ms>':convert(tonumber)
-  parser:option('--drain-timeout', 'Longest time for calls in progress on SIGTERM, in ms.')
-    :argname '<ms>':convert(tonumber)
+  parser
+    :option(
+      '--stall-timeout',
+      'End the process when a worker is stuck this long, in ms; 0 = never.'
+    )
+    :argname '<ms>'
+    :convert(tonumber)
+  parser
+    :option('--drain-timeout', 'Longest time for calls in progress on SIGTERM, in ms.')
+    :argname '<ms>'
+    :convert(tonumber)
 end
 
 ---@async

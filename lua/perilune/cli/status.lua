@@ -22,7 +22,8 @@ local function duration(ms)
 end
 
 local function show(status)
-  local ready = status.ready and terminal.color('green', 'ready') or terminal.color('yellow', 'not ready')
+  local ready = status.ready and terminal.color('green', 'ready')
+    or terminal.color('yellow', 'not ready')
   print(terminal.columns {
     { 'process', ('%s, pid %d, %s'):format(ready, status.pid, status.script or '') },
     { 'version', status.version },

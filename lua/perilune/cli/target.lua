@@ -27,7 +27,8 @@ end
 function M.read(args)
   local interface, method = args.method:match '^(.+)%.([^.]+)$'
   if not interface then
-    return nil, ("'%s' is no method; write INTERFACE.METHOD, such as demo.Greeter.hello"):format(args.method)
+    return nil,
+      ("'%s' is no method; write INTERFACE.METHOD, such as demo.Greeter.hello"):format(args.method)
   end
   if not args.timeout or args.timeout < 1 then
     return nil, '--timeout must be a number of milliseconds, at least 1'
@@ -40,7 +41,10 @@ function M.read(args)
   if text then
     local values, message = core.decode(text)
     if not text:match '^%s*%[' or type(values) ~= 'table' then
-      return nil, ('arguments must be a JSON list such as \'["moon"]\'%s'):format(message and ': ' .. message or '')
+      return nil,
+        ('arguments must be a JSON list such as \'["moon"]\'%s'):format(
+          message and ': ' .. message or ''
+        )
     end
     for i = 1, #values do
       list[i] = values[i]

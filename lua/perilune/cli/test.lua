@@ -13,10 +13,18 @@ local SETTLE_MS = 200 -- for what a spec ended to be gone
 
 function M.describe(parser)
   parser:argument('paths', 'Spec files or folders (default: spec).'):args '*'
-  parser:option('--limit', 'Longest time one spec may take, in ms.', '10000'):argname '<ms>':convert(tonumber)
+  parser
+    :option('--limit', 'Longest time one spec may take, in ms.', '10000')
+    :argname '<ms>'
+    :convert(tonumber)
   parser:option('--pattern', 'Only files whose names match.', '_spec%.lua$'):argname '<pattern>'
-  parser:option('--filter', 'Only specs whose names match; may be given again.'):argname '<pattern>':count '*'
-  parser:option('-o --output', 'Output of busted: plainTerminal, utfTerminal, TAP, json, junit.'):argname '<name>'
+  parser
+    :option('--filter', 'Only specs whose names match; may be given again.')
+    :argname '<pattern>'
+    :count '*'
+  parser
+    :option('-o --output', 'Output of busted: plainTerminal, utfTerminal, TAP, json, junit.')
+    :argname '<name>'
   parser:flag('--shuffle', 'Run files and specs in random order.')
   parser:option('--seed', 'Seed of the random order.'):argname '<n>':convert(tonumber)
 end
@@ -70,7 +78,13 @@ local function limit_specs(busted, limit)
       late = ('took longer than %d ms; parked %s'):format(limit, place)
     end)
     if not results then
-      busted.publish({ 'error', 'it' }, element, busted.context.parent(element), late, { traceback = '' })
+      busted.publish(
+        { 'error', 'it' },
+        element,
+        busted.context.parent(element),
+        late,
+        { traceback = '' }
+      )
       results = { busted.status 'error' }
     end
     late = nil
@@ -95,7 +109,8 @@ local function settle(before, refers)
   for i = #declared, refers + 1, -1 do
     require('perilune.entry.referer').close(table.remove(declared, i))
   end
-  local till, leaks = core.clock() + SETTLE_MS, nil
+  local till = core.clock() + SETTLE_MS
+  local leaks
   repeat
     leaks = describe_leaks(before, testing.pending(before.fibers))
     if leaks then
@@ -121,7 +136,13 @@ local function check_leaks(busted)
     local parent, status = busted.context.parent(element), held.finish[5]
     held, status = nil, leaks and status == 'success' and 'failure' or status
     if leaks then
-      busted.publish({ 'failure', 'it' }, element, parent, leaks, { traceback = '', short_src = '' })
+      busted.publish(
+        { 'failure', 'it' },
+        element,
+        parent,
+        leaks,
+        { traceback = '', short_src = '' }
+      )
     end
     safe_publish('test', { 'test', 'end' }, element, parent, status)
   end

@@ -11,10 +11,7 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local gather = require 'perilune.process.gather'
 local options = require 'perilune.entry.options'
-local found, registration = pcall(require, 'perilune.process.registration')
-if not found then -- until the cluster layer is there
-  registration = { check = function() end, serve = function() end, open = function() return {} end, close_all = function() end }
-end
+local registration = require 'perilune.process.registration'
 
 local M = {}
 
@@ -78,7 +75,8 @@ end
 -- Waits for a letter of each worker and finds the first that reports a failure.
 local function all_ok(replies, workers, ms, what)
   if not replies.wait(ms) then
-    return nil, ('%d of %d workers did not %s in time'):format(workers - replies.count, workers, what)
+    return nil,
+      ('%d of %d workers did not %s in time'):format(workers - replies.count, workers, what)
   end
   for worker = 1, workers do
     local reply = replies.replies[worker]
@@ -91,7 +89,11 @@ end
 
 local function start_workers(conf, count)
   local loaded = gather('loaded', count)
-  local argument = core.encode { path = conf.path, args = core.array and core.array(conf.args) or conf.args, defaults = conf.defaults }
+  local argument = core.encode {
+    path = conf.path,
+    args = core.array and core.array(conf.args) or conf.args,
+    defaults = conf.defaults,
+  }
   local ok, message = core.start_workers(count, WORKER, argument)
   if not ok then
     return nil, message
@@ -105,8 +107,11 @@ local function start_workers(conf, count)
     local theirs = loaded.replies[worker].digest
     if theirs ~= ours then
       return nil,
-        ('%s: worker %d declared something else: %s; declarations must not depend on the worker, time or chance'):format(
-          conf.path, worker, M.difference(ours, theirs))
+        ('%s: worker %d declared something else: %s; declarations must be the same in every VM'):format(
+          conf.path,
+          worker,
+          M.difference(ours, theirs)
+        )
     end
   end
   return true
@@ -182,7 +187,11 @@ local function on_signal(name)
     core.log('info', 'DRAIN', 'finishing calls in progress; a second signal ends at once')
     M.drain(0)
   else
-    core.log('warn', 'RELOAD', 'reloading is not there yet; restart the process, SIGTERM loses no call')
+    core.log(
+      'warn',
+      'RELOAD',
+      'reloading is not there yet; restart the process, SIGTERM loses no call'
+    )
   end
 end
 
@@ -203,7 +212,11 @@ local function announce(conf, declarations, bound)
   admin.publish('ready', true)
   core.notify 'READY=1'
   if #bound > 0 then
-    core.log('info', 'READY', ('serving %s on %s'):format(table.concat(names, ', '), table.concat(bound, ', ')))
+    core.log(
+      'info',
+      'READY',
+      ('serving %s on %s'):format(table.concat(names, ', '), table.concat(bound, ', '))
+    )
   end
 end
 
@@ -245,7 +258,9 @@ function M.start(conf)
   if not declarations then
     return nil, message
   elseif not has_work(declarations) then
-    return nil, conf.path .. ' declares nothing to do; give it perilune.listen, perilune.start or perilune.main'
+    return nil,
+      conf.path
+        .. ' declares nothing to do; give it perilune.listen, perilune.start or perilune.main'
   end
   state.workers = worker_count(conf, declarations)
   state.drain_timeout = conf.drain_timeout or 30000
@@ -263,11 +278,21 @@ function M.start(conf)
   registration.serve()
   local ok
   for _, step in ipairs {
-    function() return start_workers(conf, state.workers) end,
-    function() return commit(state.workers) end,
-    function() return core.accept() end,
-    function() return register(declarations, bound) end,
-    function() return not conf.port_file or core.write_ports(conf.port_file) end,
+    function()
+      return start_workers(conf, state.workers)
+    end,
+    function()
+      return commit(state.workers)
+    end,
+    function()
+      return core.accept()
+    end,
+    function()
+      return register(declarations, bound)
+    end,
+    function()
+      return not conf.port_file or core.write_ports(conf.port_file)
+    end,
   } do
     ok, message = step()
     if not ok then

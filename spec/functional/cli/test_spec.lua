@@ -33,7 +33,8 @@ describe('perilune test', function()
   end)
 
   it('fails a spec that is parked too long, with where it is parked', function()
-    local result = run([[it('hangs', function() pcall(perilune.sleep, 600000) end)]], '--limit', '50')
+    local result =
+      run([[it('hangs', function() pcall(perilune.sleep, 600000) end)]], '--limit', '50')
     assert.equal(1, result.code)
     assert.matches('took longer than 50 ms; parked in sleep', result.output)
     assert.matches('some_spec%.lua:2: in', result.output)

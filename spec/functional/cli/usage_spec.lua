@@ -11,7 +11,16 @@ end
 
 describe('the command line', function()
   it('shows help everywhere', function()
-    for _, command in ipairs { 'run', 'call', 'bench', 'test', 'check', 'status', 'plugins', 'version' } do
+    for _, command in ipairs {
+      'run',
+      'call',
+      'bench',
+      'test',
+      'check',
+      'status',
+      'plugins',
+      'version',
+    } do
       local result = perilune(command, '--help')
       assert.equal(0, result.code, result.output)
       assert.matches('Usage: perilune ' .. command, result.output, 1, true)

@@ -40,8 +40,15 @@ describe('a process', function()
 
   it('cuts calls off after the drain time-out and says so with 1', function()
     local server = app.serve(GREETER, { args = { '--drain-timeout', '50' } })
-    local call =
-      app.begin_call(server, 'demo.Greeter.slow', '[60000]', '--alias', 'prod', '--timeout', '60000')
+    local call = app.begin_call(
+      server,
+      'demo.Greeter.slow',
+      '[60000]',
+      '--alias',
+      'prod',
+      '--timeout',
+      '60000'
+    )
     server:wait_line 'slow began'
     server:kill 'TERM'
     assert.same({ code = 1 }, server:wait())
@@ -109,7 +116,10 @@ describe('a process', function()
     assert.equal(server.pid, status.pid)
     assert.same({ 'demo.Greeter:prod' }, status.services)
     assert.is_true(status.metrics.perilune_calls_answered >= 1)
-    assert.matches('ready, pid ' .. server.pid, child.run({ child.binary(), 'status', server.url }).output)
+    assert.matches(
+      'ready, pid ' .. server.pid,
+      child.run({ child.binary(), 'status', server.url }).output
+    )
   end)
 
   it('gives each connection to the worker with the fewest', function()

@@ -26,7 +26,10 @@ describe('starting', function()
   end)
 
   it('refuses waiting while loading', function()
-    refused(app.start 'perilune.sleep(1)', 'cannot wait while loading; use perilune.main or perilune.start')
+    refused(
+      app.start 'perilune.sleep(1)',
+      'cannot wait while loading; use perilune.main or perilune.start'
+    )
   end)
 
   it('refuses a taken port', function()

@@ -18,12 +18,9 @@ end
 
 local function snapshot()
   local all = {}
-  local visit = ffi.cast(
-    'void (*)(void *, const char *, int, int64_t)',
-    function(_, text, _, value)
-      all[ffi.string(text)] = tonumber(value)
-    end
-  )
+  local visit = ffi.cast('void (*)(void *, const char *, int, int64_t)', function(_, text, _, value)
+    all[ffi.string(text)] = tonumber(value)
+  end)
   lib.peri_metrics_each(ffi.cast('void *', visit), nil)
   visit:free()
   return all
