@@ -40,13 +40,13 @@ function M.without_waiting(reason, fn, ...)
   return leave(xpcall(fn, debug.traceback, ...))
 end
 
--- What every coroutine runs: one task after the other. The loop itself is cold on purpose: each pass
--- leaves compiled code at the yield anyway, and a trace that began here would end there.
-function M.body(fn, a, b, c, d)
-  while true do
-    fn, a, b, c, d = yield(fn(a, b, c, d))
-  end
+-- What every coroutine runs: one task after the other, each a function and its arguments. A tail
+-- call, so that a parked coroutine carries no more stack than its task has arguments. Never compiled:
+-- each pass leaves compiled code at the yield anyway, and a trace that began here would end there.
+local function body(fn, ...)
+  return body(yield(fn(...)))
 end
+M.body = body
 jit.off(M.body)
 
 function core.sleep(ms)

@@ -42,26 +42,35 @@ static int inflate(peri_vm *vm, peri_call *call) {
   return 0;
 }
 
-// Pushes the arguments as one table and their count; 0 or PERI_E* with nothing pushed.
+// Pushes the count of arguments and then either the arguments, cut to what the handler takes, or one
+// table of them. Returns how many values were pushed, or PERI_E* with none.
 static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
   if (serializer == NULL) {
     return peri_fail(err, PERI_EBAD_REQUEST, "serialization %d is not known here",
                      call->serializer);
   }
-  int base = lua_gettop(co);
+  int arity = call->method->arity;
+  int base = lua_gettop(co) + 1;
+  lua_pushnil(co);  // becomes the count
   int count = peri_value_decode_args(co, serializer, call->body, value_limits(vm),
                                      call->method->exporter->int64, err);
   if (count < 0) {
+    lua_settop(co, base - 1);
     return count;
   }
-  lua_createtable(co, count, 0);
+  lua_pushinteger(co, count);
+  lua_replace(co, base);
+  if (arity >= 0) {
+    lua_settop(co, base + (count < arity ? count : arity));
+    return lua_gettop(co) - base + 1;
+  }
+  lua_createtable(co, count, 1);
   lua_insert(co, base + 1);
   for (int i = count; i > 0; i--) {
     lua_rawseti(co, base + 1, i);
   }
-  lua_pushinteger(co, count);
-  return 0;
+  return 2;
 }
 
 // Puts the chain and its arguments on the fiber's stack. Returns their count or PERI_E*.
@@ -79,12 +88,12 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   if (call->method->body || call->serializer == PERI_SER_RAW) {
     return 3;
   }
-  int code = push_args(vm, call, co, err);
-  if (code != 0) {
+  int pushed = push_args(vm, call, co, err);
+  if (pushed < 0) {
     lua_settop(co, base);
-    return code;
+    return pushed;
   }
-  return 5;
+  return 3 + pushed;
 }
 
 bool peri_serve_next(peri_vm *vm) {
@@ -493,6 +502,9 @@ static void add_method(lua_State *L, peri_exporter *exporter) {
   lua_pop(L, 1);
   int index = lua_gettop(L);
   method->body = field_bool(L, index, "body");
+  lua_getfield(L, index, "arity");
+  method->arity = lua_isnumber(L, -1) ? (int8_t)lua_tointeger(L, -1) : -1;
+  lua_pop(L, 1);
   method->timeout_ms = field_u32(L, index, "timeout");
   method->concurrency = field_u32(L, index, "concurrency");
   if (method->concurrency != 0) {

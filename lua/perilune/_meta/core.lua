@@ -120,7 +120,8 @@ function core.log(level, tag, text, fields) end
 
 ---@class perilune.core.Method
 ---@field name string
----@field chain fun(slot: integer, gen: integer, args: any): integer, any, any, any
+---@field chain fun(slot: integer, gen: integer, ...: any): integer, any, any, any
+---@field arity integer?  arguments the chain takes as values; nil = in one table
 ---@field body boolean  the handler wants the undecoded body whatever the serialization
 ---@field timeout integer  ms
 ---@field concurrency integer  most calls at once in the process, 0 = no limit

@@ -45,6 +45,10 @@ local function named(name, ...)
   return ...
 end
 
+local function unpack_args(args)
+  return unpack(args, 1, args.n or #args)
+end
+
 local function warn_more(title)
   local warned = false
   return function()
@@ -103,55 +107,108 @@ local function compile(out, title, env)
   return chunk(env)
 end
 
--- How the handler is called: with the body, with its fixed parameters, or with all arguments.
-local function call_handler(method)
-  if method.body then
-    return 'xpcall(handler, handler_failed, ctx, body or Body(ctx.slot, ctx.gen, MID))', ''
-  end
-  local info = debug.getinfo(method.handler, 'u')
-  if info.isvararg then
-    return 'xpcall(handler, handler_failed, ctx, unpack(args, 1, args.n or count_of(args)))',
-      'local args = args_of[ctx.slot] or {Body(ctx.slot, ctx.gen, MID)}'
-  end
-  local parts = {}
-  for i = 1, math.max(info.nparams - 1, 0) do
-    parts[i] = ('args[%d]'):format(i)
-  end
-  -- Raw requests bring no decoded arguments: the body is the only one.
-  local first = 'local args = args_of[ctx.slot] or {Body(ctx.slot, ctx.gen, MID)}'
-  if #parts == 0 then
-    return 'xpcall(handler, handler_failed, ctx)', ''
-  elseif #parts == 1 then
-    return 'xpcall(handler, handler_failed, ctx, first)',
-      'local args, first = args_of[ctx.slot] '
-        .. 'if args then first = args[1] else first = Body(ctx.slot, ctx.gen, MID) end'
-  end
-  return ('xpcall(handler, handler_failed, ctx, %s)'):format(table.concat(parts, ', ')), first
+-- Most arguments that travel as values of their own; handlers with more get them through a table.
+local MAX_ARITY = 8
+
+-- Arguments a handler takes besides ctx, or nil when only a table can carry them.
+---@param handler function
+---@return integer?
+function M.arity(handler)
+  local info = debug.getinfo(handler, 'u')
+  local arity = math.max(info.nparams - 1, 0)
+  return not info.isvararg and arity <= MAX_ARITY and arity or nil
 end
 
--- The chain of an exported method.
----@param method {title: string, mid: integer, handler: function, body: boolean}
+local function numbered(format, count, separator)
+  local parts = {}
+  for i = 1, count do
+    parts[i] = format:format(i)
+  end
+  return table.concat(parts, separator or ', ')
+end
+
+-- How a chain takes its arguments and hands them to the handler: parameters of the chain, statements
+-- that keep them per slot and let go of them, and the call of the handler (in `last`).
+--   body    the undecoded bytes
+--   table   one table in args_of, for handlers with a variable number
+--   values  one table per position, indexed by slot, so that no table is made per call; a filter that
+--           looks at call.args makes one, which then wins
+local function body_arguments()
+  return {
+    params = '',
+    keep = 'args_of[slot] = false',
+    drop = 'args_of[slot] = false',
+    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
+  }
+end
+
+local function table_arguments()
+  return {
+    params = ', count, args',
+    keep = 'if args then args.n = count end args_of[slot] = args or { Body(slot, gen, MID), n = 1 }',
+    drop = 'args_of[slot] = false',
+    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx, unpack_args(args_of[slot]))',
+  }
+end
+
+local function value_arguments(arity)
+  local texts = {
+    params = arity > 0 and ', count, ' .. numbered('a%d', arity) or ', count',
+    keep = 'args_of[slot] = false',
+    drop = 'args_of[slot] = false',
+    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx)',
+  }
+  if arity > 0 then
+    local slots = numbered('arg_%d[slot]', arity)
+    texts.keep = texts.keep
+      .. (' %s = %s'):format(slots, numbered('a%d', arity))
+      .. ' if not count then arg_1[slot] = Body(slot, gen, MID) end'
+    texts.drop = ('args_of[slot], %s = false, %s'):format(slots, numbered('false', arity))
+    texts.call = ([[
+  local args = args_of[slot]
+  if args then
+    ok, result, err, extra = xpcall(handler, handler_failed, ctx, %s)
+  else
+    ok, result, err, extra = xpcall(handler, handler_failed, ctx, %s)
+  end]]):format(numbered('args[%d]', arity), slots)
+  end
+  return texts
+end
+
+local function argument_texts(method)
+  if method.body then
+    return body_arguments()
+  end
+  return method.arity and value_arguments(method.arity) or table_arguments()
+end
+
+-- The chain of an exported method. C calls it with the slot and generation of the call, then with
+-- nothing (the body is the argument), or with the count of arguments and the arguments themselves
+-- (`arity` of them), or with the count and a table.
+---@param method {title: string, mid: integer, handler: function, body: boolean, arity: integer?}
 ---@param filters {name: string, fn: function}[]  in order, outermost first
----@return fun(slot: integer, gen: integer, args: any, count: any): integer, any, any, any
+---@return fun(slot: integer, gen: integer, ...: any): integer, any, any, any
 function M.provider(method, filters)
   local names, fns = filter_lists(filters)
-  local invoke, prepare = call_handler(method)
+  local texts = argument_texts(method)
   local out = {
     'local env = ...',
     'local names, filters, handler, named = env.names, env.filters, env.handler, env.named',
     'local Context, Call, Body, istype = env.Context, env.Call, env.Body, env.istype',
-    'local args_of, sides, close, failure = env.args_of, env.sides, env.close, env.failure',
-    'local from, handler_failed, chain_failed, more = env.from, env.handler_failed, env.chain_failed, env.more',
-    'local finish, count_of, mids = env.finish, env.count_of, env.mids',
-    'local xpcall, unpack = xpcall, unpack',
+    'local args_of, sides, finish, failure = env.args_of, env.sides, env.finish, env.failure',
+    'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
+    'local from, more, mids, unpack_args = env.from, env.more, env.mids, env.unpack_args',
+    'local xpcall = xpcall',
     ('local MID = %d'):format(method.mid),
-    'local body = nil',
   }
+  for i = 1, method.arity or 0 do
+    out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
+  end
   filter_locals(out, filters)
   out[#out + 1] = ([[
-local function last(ctx, call)
+local function last(ctx)
+  local slot, ok, result, err, extra = ctx.slot
   %s
-  local ok, result, err, extra = %s
   if ok then
     if result ~= nil then
       if err ~= nil then more() end
@@ -161,14 +218,14 @@ local function last(ctx, call)
     return nil, from(err)
   end
   return nil, result
-end]]):format(prepare, invoke)
+end]]):format(texts.call)
   links(out, filters)
   out[#out + 1] = ([[
-return function(slot, gen, args, count)
-  args_of[slot], mids[slot] = args or false, MID
-  if args and count ~= #args then args.n = count end
+return function(slot, gen%s)
+  mids[slot] = MID
+  %s
   local ok, result, err = xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
-  args_of[slot] = false
+  %s
   if sides[slot] then finish(slot, gen) end
   if ok and err == nil then
     if result == nil then return %d end
@@ -177,7 +234,7 @@ return function(slot, gen, args, count)
   end
   if not ok then err = result end
   return failure(err)
-end]]):format(#filters > 0 and 'link_1' or 'last', NIL, BODY, VALUE)
+end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last', texts.drop, NIL, BODY, VALUE)
   return compile(out, method.title, {
     names = names,
     filters = fns,
@@ -188,14 +245,13 @@ end]]):format(#filters > 0 and 'link_1' or 'last', NIL, BODY, VALUE)
     Body = context.Body,
     istype = ffi.istype,
     args_of = context.args,
+    arg_slots = context.arg_slots,
     sides = context.sides,
     finish = M.finish,
     mids = context.mids,
     failure = failure,
     from = errors.from,
-    count_of = function(args)
-      return #args
-    end,
+    unpack_args = unpack_args,
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),

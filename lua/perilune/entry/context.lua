@@ -33,8 +33,14 @@ local M = {}
 
 -- Static facts of exported methods by number: { interface, alias, method, title }.
 M.methods = {}
--- Decoded arguments by slot, for methods that take them.
+-- Arguments as a table by slot: of handlers with a variable number, and of calls whose filters looked
+-- at call.args. false = none.
 M.args = {}
+-- Decoded arguments by position and slot; see entry/chain.lua.
+M.arg_slots = {}
+for i = 1, 8 do
+  M.arg_slots[i] = {}
+end
 
 local methods, args_of = M.methods, M.args
 local sides = {}
@@ -177,6 +183,18 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
 
 -- ── call ────────────────────────────────────────────────────────────────────────────────────────
 
+local function collect_args(self)
+  local arity = methods[self.mid].arity
+  if not arity then
+    return { Body(self.slot, self.gen, self.mid), n = 1 }
+  end
+  local args = { n = arity }
+  for i = 1, arity do
+    args[i] = M.arg_slots[i][self.slot]
+  end
+  return args
+end
+
 local call_fields = {
   interface = function(self)
     return methods[self.mid].interface
@@ -190,7 +208,7 @@ local call_fields = {
   args = function(self)
     local args = args_of[self.slot]
     if not args then
-      args = { Body(self.slot, self.gen, self.mid) }
+      args = collect_args(self)
       args_of[self.slot] = args
     end
     return args

@@ -73,6 +73,7 @@ local function method_of(spec, name)
     idempotent = option 'idempotent' or false,
     filters = own.filters,
   }
+  method.arity = not method.body and chain.arity(method.handler) or nil
   context.methods[mid] = method
   return method
 end
@@ -124,6 +125,7 @@ function M.compile(spec)
       name = name,
       chain = chain.provider(method, own),
       body = method.body,
+      arity = method.arity,
       timeout = method.timeout,
       concurrency = method.concurrency,
       chain_names = method.chain_names,
