@@ -6,7 +6,12 @@
 #include "base/mem.h"
 #include "transport/channel_priv.h"
 
-enum { LINGER_MS = 1000 };  // how long finish waits for the peer to read what was sent
+enum {
+  LINGER_MS = 1000,  // how long finish waits for the peer to read what was sent
+  // Bytes of output that are sent before the turn ends: enough for a system call to pay, little
+  // enough to be in the cache still, and blocks that they lie in are free to be read into again.
+  EARLY = 64 * 1024,
+};
 
 static void check_stall(peri_timer *timer);
 
@@ -150,6 +155,13 @@ void peri_channel_touch(peri_channel *channel) {
     return;
   }
   channel->full |= pending > channel->limits.high_water;
+  if (peri_output_len(&channel->out) >= EARLY && channel->state == PERI_CHANNEL_STARTED &&
+      channel->writing == NULL && channel->transform == NULL) {
+    channel->carrier->send(channel);
+    if (channel->state == PERI_CHANNEL_CLOSING) {
+      return;
+    }
+  }
   if (peri_list_empty(&channel->touch)) {
     peri_list_push(&channel->loop->touched, &channel->touch);
   }

@@ -15,16 +15,31 @@ enum {
   LEAST_READ = 16 * 1024 // bytes of the smallest read worth a system call
 };
 
+// A block that nobody points into: one of those kept, because fresh memory costs page faults, or a
+// new one in the place of one that will go with the last request that points into it.
+static peri_block *next_block(peri_loop *loop) {
+  peri_block **blocks = loop->state->blocks;
+  int spare = 0;
+  for (int i = 0; i < PERI_READ_BLOCKS; i++) {
+    if (blocks[i] != NULL && blocks[i]->refs == 1) {
+      blocks[i]->used = 0;
+      return blocks[i];
+    }
+    spare = blocks[i] == NULL || blocks[i] == loop->read_block ? i : spare;
+  }
+  peri_block_unref(blocks[spare]);
+  blocks[spare] = peri_block_new(PERI_READ_BLOCK);
+  return blocks[spare];
+}
+
 static peri_block *shared_block(peri_loop *loop, uint32_t prefix) {
   peri_block *block = loop->read_block;
   if (block != NULL && block->refs == 1) {
     block->used = 0;
   } else if (block == NULL || block->cap - block->used < prefix + LEAST_READ) {
-    // Requests still point into the old block; it goes with the last of them.
-    peri_block_unref(block);
-    block = loop->read_block = peri_block_new(PERI_READ_BLOCK);
+    loop->read_block = next_block(loop);
   }
-  return block;
+  return loop->read_block;
 }
 
 static bool reads_own(const peri_channel *channel) {

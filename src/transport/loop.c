@@ -283,7 +283,9 @@ int peri_loop_fini(peri_loop *loop) {
   while (state->pooled != 0) {
     peri_buf_fini(&state->pool[--state->pooled]);
   }
-  peri_block_unref(loop->read_block);
+  for (int i = 0; i < PERI_READ_BLOCKS; i++) {
+    peri_block_unref(state->blocks[i]);
+  }
   peri_wheel_free(loop->wheel);
   free(state);
   loop->state = NULL;

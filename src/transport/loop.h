@@ -34,7 +34,7 @@ struct peri_loop {
   uint64_t turns;          // turns since start; a supervisor sees a stuck loop by it (atomic)
   peri_wheel *wheel;       // owned; its clock is now_ns / 1e6
   peri_list touched;       // channels to flush at the end of this turn (channel.c)
-  peri_block *read_block;  // owned; where channels without a partial unit read into
+  peri_block *read_block;  // where channels without a partial unit read into, NULL at first
   peri_random random;      // seeded per loop
   // Runs queued work for at most one slice; returns true when work is left. May be NULL.
   bool (*on_drain)(peri_loop *loop, void *arg);

@@ -8,6 +8,7 @@
 
 enum {
   PERI_READ_BLOCK = 256 * 1024,  // bytes of the block that idle channels read into
+  PERI_READ_BLOCKS = 4,          // such blocks kept for the time when requests point into one
   PERI_OUT_POOL = 16,            // output buffers kept for the next channel that writes
   PERI_OUT_KEEP = 64 * 1024,     // bytes of the largest buffer worth keeping
 };
@@ -31,6 +32,7 @@ struct peri_loop_state {
   bool left;                       // the last drain left work
   bool stopped;
   peri_buf pool[PERI_OUT_POOL];  // empty, with memory
+  peri_block *blocks[PERI_READ_BLOCKS];  // owned; one of them is loop->read_block, NULL: not made
 };
 
 // The clock of this turn, read once. Every callback that enters code above calls it first.
