@@ -97,9 +97,10 @@ end
 local loaded = {}
 
 local function preprocess(header, flags)
-  local command = ('cc -E %s -D_GNU_SOURCE -I%s/src $(pkg-config --cflags luajit) %s/src/%s 2>&1'):format(
+  local command = ('cc -E %s -D_GNU_SOURCE -I%s/src %s %s/src/%s 2>&1'):format(
     flags,
     here,
+    '$(pkg-config --cflags luajit)',
     here,
     header
   )
