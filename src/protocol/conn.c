@@ -290,7 +290,7 @@ int peri_conn_complain(peri_conn *conn, int code, const char *tag, const char *f
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
   peri_protocol_count_tag(tag);
-  peri_log_write(PERI_LOG_WARN, tag, "%s: %s (%s)", peri_channel_peer(conn->channel), text,
-                 peri_code_name(code));
+  peri_log(PERI_LOG_WARN, tag, "%s: %s (%s)", peri_channel_peer(conn->channel), text,
+           peri_code_name(code));
   return code;
 }

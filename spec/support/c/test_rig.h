@@ -18,6 +18,7 @@ typedef struct peri_test_side {
   size_t relayed;         // of wire
   size_t cut;             // relay stops here for one pump, 0 = nowhere
   size_t drop;            // bytes from here on are never relayed and the connection ends; 0 = never
+  bool opened;            // false: the spec is this side
   struct peri_test_rig *rig;
 } peri_test_side;
 
