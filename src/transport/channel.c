@@ -319,7 +319,8 @@ void peri_channel_sent(peri_channel *channel) {
   }
 }
 
-static int encode_part(peri_transform *transform, const uint8_t *bytes, size_t len, peri_buf *wire) {
+static int encode_part(peri_transform *transform, const uint8_t *bytes, size_t len,
+                       peri_buf *wire) {
   return transform->ops->encode(transform->self, (peri_bytes){bytes, len}, wire);
 }
 

@@ -11,8 +11,8 @@
 #include "transport/channel_priv.h"
 
 enum {
-  DIRECT = 32 * 1024,    // bytes of the smallest unit that gets a block of its own
-  LEAST_READ = 16 * 1024 // bytes of the smallest read worth a system call
+  DIRECT = 32 * 1024,     // bytes of the smallest unit that gets a block of its own
+  LEAST_READ = 16 * 1024  // bytes of the smallest read worth a system call
 };
 
 // A block that nobody points into: one of those kept, because fresh memory costs page faults, or a

@@ -35,9 +35,9 @@ typedef struct peri_write {
 
 typedef struct peri_transform {
   const peri_transform_ops *ops;
-  void *self;       // owned
-  peri_buf raw;     // wire bytes to be sent before what is queued (handshake)
-  peri_buf plain;   // scratch of decode
+  void *self;      // owned
+  peri_buf raw;    // wire bytes to be sent before what is queued (handshake)
+  peri_buf plain;  // scratch of decode
 } peri_transform;
 
 // How bytes move. One table for sockets, one for in-process pairs.
@@ -79,25 +79,25 @@ struct peri_channel {
   peri_transform *transform;  // NULL for plain channels
   char *peer;                 // owned
   uint64_t bytes_in;
-  uint64_t bytes_out;         // given to the carrier, with what is still in flight
+  uint64_t bytes_out;  // given to the carrier, with what is still in flight
   uint64_t last_in_ms;
-  uint64_t stall_seen;        // bytes out when the stall timer last looked
-  uint64_t read_turn;         // the turn `turn_in` belongs to
-  uint32_t turn_in;           // bytes read in this turn
-  uint32_t unit;              // total bytes of the unit in `own`, 0 if not known
+  uint64_t stall_seen;  // bytes out when the stall timer last looked
+  uint64_t read_turn;   // the turn `turn_in` belongs to
+  uint32_t turn_in;     // bytes read in this turn
+  uint32_t unit;        // total bytes of the unit in `own`, 0 if not known
   peri_channel_limits limits;
-  int code;                   // for `closed`
+  int code;  // for `closed`
   uint16_t pauses;
-  uint8_t state;              // PERI_CHANNEL_*
-  uint8_t stalls;             // quarters of stall_ms without progress
+  uint8_t state;   // PERI_CHANNEL_*
+  uint8_t stalls;  // quarters of stall_ms without progress
   bool local;
-  bool reading;               // the carrier delivers
-  bool full;                  // output went above high water and not yet below its half
-  bool stopped;               // reading waits for `full` to end
-  bool held;                  // `data` left bytes because it was paused
-  bool in_data;               // `data` is on the stack
-  bool ended;                 // the peer sends no more
-  bool shut;                  // shutdown was asked for
+  bool reading;  // the carrier delivers
+  bool full;     // output went above high water and not yet below its half
+  bool stopped;  // reading waits for `full` to end
+  bool held;     // `data` left bytes because it was paused
+  bool in_data;  // `data` is on the stack
+  bool ended;    // the peer sends no more
+  bool shut;     // shutdown was asked for
 };
 
 enum { PERI_CHANNEL_OPENED, PERI_CHANNEL_STARTED, PERI_CHANNEL_FINISHING, PERI_CHANNEL_CLOSING };

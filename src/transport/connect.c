@@ -18,15 +18,15 @@ typedef struct attempt {
   peri_connected_fn connected;
   void *arg;
   peri_timer limit;
-  char *name;                // owned; what the caller wrote
-  peri_channel *channel;     // not connected yet, NULL between addresses
-  struct addrinfo *list;     // owned by libuv's resolver
-  struct addrinfo *next;     // to try
+  char *name;             // owned; what the caller wrote
+  peri_channel *channel;  // not connected yet, NULL between addresses
+  struct addrinfo *list;  // owned by libuv's resolver
+  struct addrinfo *next;  // to try
   uv_getaddrinfo_t resolve;
-  uv_connect_t connect;      // one at a time
-  int last;                  // libuv's error of the last address
-  int requests;              // in libuv's hands
-  bool done;                 // reported
+  uv_connect_t connect;  // one at a time
+  int last;              // libuv's error of the last address
+  int requests;          // in libuv's hands
+  bool done;             // reported
 } attempt;
 
 static void try_next(attempt *a);
@@ -48,17 +48,12 @@ static void report(attempt *a, peri_channel *channel, int code, const char *why)
 
 static const char *advice(int uv_error) {
   switch (uv_error) {
-    case UV_ECONNREFUSED:
-      return "; is the provider running?";
-    case UV_ENOENT:
-      return "; is the provider running, and is the path right?";
-    case UV_EAI_NONAME:
-      return "; check the name";
-    case UV_EMFILE:
-    case UV_ENFILE:
-      return "; raise the limit on open files (ulimit -n)";
-    default:
-      return "";
+  case UV_ECONNREFUSED: return "; is the provider running?";
+  case UV_ENOENT: return "; is the provider running, and is the path right?";
+  case UV_EAI_NONAME: return "; check the name";
+  case UV_EMFILE:
+  case UV_ENFILE: return "; raise the limit on open files (ulimit -n)";
+  default: return "";
   }
 }
 
@@ -183,8 +178,8 @@ static int connect_tcp(peri_loop *loop, const char *address, uint32_t timeout_ms
   bool v4 = uv_ip4_addr(host.host, port, (struct sockaddr_in *)&numeric) == 0;
   if (v4 || uv_ip6_addr(host.host, port, (struct sockaddr_in6 *)&numeric) == 0) {
     a->channel = peri_stream_new(loop, v4 ? AF_INET : AF_INET6);
-    int code = uv_tcp_connect(&a->connect, &a->channel->io.tcp, (struct sockaddr *)&numeric,
-                              on_connect);
+    int code =
+        uv_tcp_connect(&a->connect, &a->channel->io.tcp, (struct sockaddr *)&numeric, on_connect);
     if (code != 0) {
       return give_up(a, code, err);
     }

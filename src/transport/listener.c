@@ -23,8 +23,8 @@
 #include "transport/stream.h"
 
 enum {
-  BURST = 64,        // connections accepted per readiness, so that accepting cannot fill a turn
-  RETRY_MS = 100,    // pause when descriptors run out
+  BURST = 64,      // connections accepted per readiness, so that accepting cannot fill a turn
+  RETRY_MS = 100,  // pause when descriptors run out
 };
 
 struct peri_listener {
@@ -194,8 +194,8 @@ peri_listener *peri_listener_open(const char *url, const peri_listen_options *op
   } else if (strcmp(scheme, "unix") == 0) {
     code = open_unix(listener, url, rest, &o, err);
   } else {
-    code = peri_fail(err, PERI_ECONFIG, "listen on %.120s: only tcp:// and unix:// have sockets",
-                     url);
+    code =
+        peri_fail(err, PERI_ECONFIG, "listen on %.120s: only tcp:// and unix:// have sockets", url);
   }
   if (code < 0) {
     free_listener(listener);

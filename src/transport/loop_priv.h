@@ -31,7 +31,7 @@ struct peri_loop_state {
   bool wanted;                     // a drain was asked for since the last one began
   bool left;                       // the last drain left work
   bool stopped;
-  peri_buf pool[PERI_OUT_POOL];  // empty, with memory
+  peri_buf pool[PERI_OUT_POOL];          // empty, with memory
   peri_block *blocks[PERI_READ_BLOCKS];  // owned; one of them is loop->read_block, NULL: not made
 };
 

@@ -16,31 +16,25 @@ enum { BUFFERS = 64 };  // gathered by the first write of a turn
 
 int peri_stream_code(int uv_error) {
   switch (uv_error) {
-    case UV_ECONNREFUSED:
-    case UV_ENOENT:
-    case UV_EHOSTUNREACH:
-    case UV_ENETUNREACH:
-    case UV_EAI_NONAME:
-    case UV_EAI_AGAIN:
-    case UV_EAI_FAIL:
-    case UV_EAI_NODATA:
-      return PERI_EUNAVAILABLE;
-    case UV_ETIMEDOUT:
-      return PERI_ETIMEOUT;
-    case UV_ECONNRESET:
-    case UV_ECONNABORTED:
-    case UV_EPIPE:
-    case UV_ENOTCONN:
-    case UV_EOF:
-      return PERI_ECLOSED;
-    case UV_ENOMEM:
-    case UV_ENOBUFS:
-      return PERI_ENO_MEMORY;
-    case UV_EMFILE:
-    case UV_ENFILE:
-      return PERI_ELIMITED;
-    default:
-      return PERI_ESYSTEM;
+  case UV_ECONNREFUSED:
+  case UV_ENOENT:
+  case UV_EHOSTUNREACH:
+  case UV_ENETUNREACH:
+  case UV_EAI_NONAME:
+  case UV_EAI_AGAIN:
+  case UV_EAI_FAIL:
+  case UV_EAI_NODATA: return PERI_EUNAVAILABLE;
+  case UV_ETIMEDOUT: return PERI_ETIMEOUT;
+  case UV_ECONNRESET:
+  case UV_ECONNABORTED:
+  case UV_EPIPE:
+  case UV_ENOTCONN:
+  case UV_EOF: return PERI_ECLOSED;
+  case UV_ENOMEM:
+  case UV_ENOBUFS: return PERI_ENO_MEMORY;
+  case UV_EMFILE:
+  case UV_ENFILE: return PERI_ELIMITED;
+  default: return PERI_ESYSTEM;
   }
 }
 

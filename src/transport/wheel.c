@@ -19,10 +19,10 @@
 enum { BITS = 6, SLOTS = 1 << BITS, LEVELS = 11 };
 
 struct peri_wheel {
-  uint64_t now;             // ms
-  uint32_t count;           // timers armed
-  uint32_t levels;          // bit l: level l has timers
-  uint64_t used[LEVELS];    // bit s: slot s has timers
+  uint64_t now;           // ms
+  uint32_t count;         // timers armed
+  uint32_t levels;        // bit l: level l has timers
+  uint64_t used[LEVELS];  // bit s: slot s has timers
   peri_list slot[LEVELS][SLOTS];
 };
 

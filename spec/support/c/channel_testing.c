@@ -13,14 +13,14 @@
 enum { TEST_ALL, TEST_FRAMES, TEST_NOTHING };  // what `data` consumes
 
 typedef struct peri_test_conn {
-  peri_channel *channel;  // NULL after `closed`
-  peri_buf in;            // all consumed bytes
-  int mode;               // TEST_*
-  bool echo;              // consumed bytes are sent back
-  bool keep;              // holds on to the block of each call
-  int pause_after;        // frames per call of `data` before it pauses itself, 0 = never
-  int fail;               // returned by the next `data`
-  int close;              // 1: data closes the channel, 2: finishes it
+  peri_channel *channel;        // NULL after `closed`
+  peri_buf in;                  // all consumed bytes
+  int mode;                     // TEST_*
+  bool echo;                    // consumed bytes are sent back
+  bool keep;                    // holds on to the block of each call
+  int pause_after;              // frames per call of `data` before it pauses itself, 0 = never
+  int fail;                     // returned by the next `data`
+  int close;                    // 1: data closes the channel, 2: finishes it
   struct peri_test_conn *next;  // takes over as handler after one frame
   int data_calls;
   int writable_calls;
