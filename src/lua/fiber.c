@@ -35,7 +35,8 @@ static int new_coroutine(lua_State *L) {
 
 static void timer_fired(peri_timer *timer) {
   peri_fiber *fiber = peri_container(timer, peri_fiber, timer);
-  peri_fiber_wake(fiber->vm, fiber, fiber->wait == PERI_WAIT_SLEEP ? 0 : PERI_ETIMEOUT);
+  int code = fiber->wait == PERI_WAIT_SLEEP ? 0 : PERI_ETIMEOUT;
+  peri_fiber_wake(fiber->vm, fiber, fiber->code != 0 ? fiber->code : code);
 }
 
 static peri_fiber *fiber_new(peri_vm *vm) {
@@ -150,6 +151,11 @@ void peri_fiber_wake(peri_vm *vm, peri_fiber *fiber, int code) {
   make_ready(vm, fiber);
 }
 
+void peri_fiber_wake_later(peri_vm *vm, peri_fiber *fiber, int code) {
+  fiber->code = code;
+  peri_loop_arm(vm->loop, &fiber->timer, 0);
+}
+
 void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
   if (fiber->cancelled == 0) {
     fiber->cancelled = code;
@@ -191,6 +197,7 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   fiber->wait = (uint8_t)lua_tointeger(co, 2);
   fiber->state = PERI_FIBER_PARKED;
   fiber->since_ns = vm->loop->now_ns;
+  fiber->code = 0;
   fiber->cancel_op = NULL;
   fiber->push_op = NULL;
   if (fiber->call != 0) {
@@ -201,7 +208,7 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   }
   if (fiber->cancelled != 0) {
     lua_settop(co, 0);
-    peri_fiber_wake(vm, fiber, fiber->cancelled);
+    peri_fiber_wake_later(vm, fiber, fiber->cancelled);
     return;
   }
   if (fiber->wait == PERI_WAIT_SLEEP || fiber->wait == PERI_WAIT_PARK) {

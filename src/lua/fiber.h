@@ -80,6 +80,8 @@ void peri_fiber_discard(struct peri_vm *vm, peri_fiber *fiber);
 void peri_fiber_start(struct peri_vm *vm, peri_fiber *fiber);
 // Ends the wait of a parked fiber with `code`; it runs in this turn's drain.
 void peri_fiber_wake(struct peri_vm *vm, peri_fiber *fiber, int code);
+// The same in a later turn, so that a script which goes on waiting after its end cannot spin.
+void peri_fiber_wake_later(struct peri_vm *vm, peri_fiber *fiber, int code);
 // Ends what it waits for now and everything it will wait for later.
 void peri_fiber_cancel(struct peri_vm *vm, peri_fiber *fiber, int code);
 // Fibers made by `fiber` inherit call, deadline and cancellation.

@@ -17,7 +17,11 @@ static void fail_now(peri_vm *vm, peri_fiber *fiber, int code, const char *messa
   fiber->cancel_op = NULL;
   lua_pushstring(co, message != NULL ? message : peri_code_text(code));
   lua_pushstring(co, outcome);
-  peri_fiber_wake(vm, fiber, code);
+  if (code == PERI_ETIMEOUT) {
+    peri_fiber_wake_later(vm, fiber, code);  // every further call of this fiber ends so
+  } else {
+    peri_fiber_wake(vm, fiber, code);
+  }
 }
 
 int peri_request_push_failure(peri_fiber *fiber, lua_State *co) {

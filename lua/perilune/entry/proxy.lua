@@ -130,6 +130,10 @@ local function options_of(state, name)
 end
 
 local function ended(ctx, call, title, result, err)
+  -- Nobody answers a one-way call: that it was written is the result.
+  if call.oneway and result == nil and err == nil then
+    result = true
+  end
   finish(ctx, call, title)
   if err ~= nil then
     return nil, errors.from(err)

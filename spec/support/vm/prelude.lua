@@ -47,14 +47,14 @@ function _G.logged(tag)
   return found
 end
 
--- Lets turns pass until `condition` holds.
+-- Lets turns pass until `condition` holds; the first ones as fast as they go.
 function _G.eventually(condition, what)
-  for _ = 1, 2000 do
+  for i = 1, 2000 do
     local result = condition()
     if result then
       return result
     end
-    core.sleep(0)
+    core.sleep(i > 50 and 1 or 0)
   end
   error('still not true after 2000 turns: ' .. (what or 'condition'), 2)
 end
@@ -69,6 +69,7 @@ end
 -- Puts the clock forward and lets what became due run.
 function _G.advance(ms)
   core.test_advance(ms)
+  core.sleep(1)
   turns(3)
 end
 
@@ -100,7 +101,7 @@ local function leaks()
     if futures.pending() == 0 and core.test_stats().futures == 0 then
       break
     end
-    core.sleep(0)
+    core.sleep(1)
   end
   if futures.pending() ~= 0 then
     error(futures.pending() .. ' Lua futures are still pending', 0)
