@@ -210,7 +210,8 @@ for _, transport in ipairs(wrapped) do
       math.randomseed(11)
       local all = {}
       for i = 1, 120 do
-        local frame = t.frame(string.char(65 + i % 26):rep(math.random(0, i % 10 == 0 and 90000 or 500)))
+        local len = math.random(0, i % 10 == 0 and 90000 or 500)
+        local frame = t.frame(string.char(65 + i % 26):rep(len))
         all[#all + 1] = frame
         send(a, frame)
         if i % 4 == 0 then

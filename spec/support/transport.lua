@@ -5,7 +5,7 @@ jit.off(true, true)
 local ffi = require 'ffi'
 local c = require 'spec.support.c'
 
-local lib = c.cdef('transport/channel.h', 'transport/inproc.h', 'transport/listener.h', 'base/log.h')
+local lib = c.cdef('transport/inproc.h', 'transport/listener.h', 'base/log.h')
 
 local M = { lib = lib }
 

@@ -43,7 +43,8 @@ describe('base/log', function()
 
   it('writes text', function()
     start(false)
-    log(lib.PERI_LOG_WARN, 'CHANNEL-RESET', 'gone', '"ms":3,"peer":"x y","list":[1,{"a":2}],"ok":true')
+    local fields = '"ms":3,"peer":"x y","list":[1,{"a":2}],"ok":true'
+    log(lib.PERI_LOG_WARN, 'CHANNEL-RESET', 'gone', fields)
     lib.peri_log_write(lib.PERI_LOG_ERROR, 'X-Y', '%s is %d', 'seven', ffi.new('int', 7))
     assert.same({
       '2026-01-02T03:04:05.678Z WARN CHANNEL-RESET gone ms=3 peer="x y" list=[1,{"a":2}] ok=true',

@@ -41,7 +41,7 @@ describe('transport/wheel', function()
     assert.equal(0, lib.peri_wheel_advance(wheel, 100000))
   end)
 
-  it('fires each of 10 000 timers at its own tick, in order of due time and then of arming', function()
+  it('fires each of 10 000 timers at its tick, in order of due time, then of arming', function()
     local count = 10000
     start(count, 123456789)
     math.randomseed(7)
