@@ -136,20 +136,12 @@ void peri_counters_done(peri_counters *counters, double began, bool failed) {
 }
 
 double peri_counters_load(const peri_counters *counters, double now) {
-  if (counters->weight == 0) {
-    return HUGE_VAL;
-  }
-  double queue = (double)counters->active + 1;
   double latency = counters->latency;
-  if (latency <= 0) {
-    // Unknown: welcome to one call, and to more only when nobody else is idle either.
-    return counters->active == 0 ? 0 : 1e6 * queue / counters->weight;
-  }
   double idle = now - counters->stamp;
   if (idle > PERI_LATENCY_DECAY_MS / 100) {
     latency *= exp(-idle / PERI_LATENCY_DECAY_MS);
   }
-  return latency * queue / counters->weight;
+  return (latency + PERI_LATENCY_FLOOR_MS) * ((double)counters->active + 1);
 }
 
 uint32_t peri_node_total(peri_node *node) {

@@ -38,7 +38,7 @@ void peri_counters_done(peri_counters *counters, double began, bool failed);
 void peri_counters_sample(peri_counters *counters, double now, double latency, bool failed);
 // Time of this thread's last begin or done: a clock that costs nothing, good enough for decay.
 double peri_counters_now(void);
-// What a choice compares, the smaller the better: decayed latency times the queue, by weight.
+// What a choice compares, the smaller the better: decayed latency times the queue.
 double peri_counters_load(const peri_counters *counters, double now);
 
 // Process-wide state of the address. Any thread.

@@ -176,7 +176,7 @@ function Nodes:other(ctx, call, tried)
     or self:pick(ctx, call)
 end
 
--- The better of two nodes drawn at random, by decayed latency times queue over weight.
+-- The better of two nodes drawn at random, with odds by weight and by decayed latency times queue.
 ---@return perilune.cluster.Node
 function Nodes:better_of_two()
   return self[C.peri_balance_p2c(balance, self._counters, self._n) + 1]

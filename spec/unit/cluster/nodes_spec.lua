@@ -177,7 +177,7 @@ describe('cluster/nodes', function()
       C.peri_counters_sample(list[i]._c, now, latency, false)
     end
     local count = shares(nodes, 3000)
-    assert.is_nil(count['10.0.0.3:1'])
+    assert.is_true((count['10.0.0.3:1'] or 0) < 10)
     assert.is_true(count['10.0.0.1:1'] > 1300 and count['10.0.0.2:1'] > 1300)
   end)
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Power of two choices: draw two nodes at random, take the one that would answer sooner (peak EWMA
--- of its latency times its queue, by weight). Costs the same for any number of nodes and never herds.
+-- of its latency times its queue), with odds by weight. Costs the same for any number of nodes and
+-- never herds.
 return {
   name = 'p2c',
   pick = function(_, _, nodes)
