@@ -107,7 +107,7 @@ local function start_workers(conf, count)
     local theirs = loaded.replies[worker].digest
     if theirs ~= ours then
       return nil,
-        ('%s: worker %d declared something else: %s; declarations must be the same in every VM'):format(
+        ('%s: worker %d declared something else: %s; let every VM declare the same'):format(
           conf.path,
           worker,
           M.difference(ours, theirs)
