@@ -241,8 +241,10 @@ describe('protocol/joyrpc sessions', function()
       start():open { iface = 'i', alias = 'a' }
       rig:advance(200000)
       assert.equal(8, frames(rig:wire(UP), 14))
-      assert.equal(20, frames(rig:wire(UP), 10))
-      assert.equal(20, frames(rig:wire(DOWN), 11))
+      -- Every 10 s, late by the step of this clock and by rounding to shared wake-ups.
+      local beats = frames(rig:wire(UP), 10)
+      assert.is_true(beats >= 17 and beats <= 20)
+      assert.equal(beats, frames(rig:wire(DOWN), 11))
       assert.falsy(rig:server_session(1) == nil)
       assert.falsy(rig:heard(UP):find 'CLOSED')
     end)
@@ -383,8 +385,8 @@ describe('protocol/joyrpc sessions', function()
 
     it('a bomb fails its call, not the connection', function()
       open { serializer = 'json' }
-      session.native, there.native = false, false
-      rig.raw.limits.frame = 4096
+      rig:conn(UP).native = false
+      rig.raw.limits.frame = 65536
       local bomb, zeros = c.buf(), ('\0'):rep(1e6)
       assert.equal(0, lib.peri_compression_by_id(4).compress(c.bytes(zeros), bomb))
       local id = rig:expect(UP)
