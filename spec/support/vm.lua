@@ -61,10 +61,14 @@ spec_run(dumped)
 ---@param options? {leaks?: boolean, script_errors?: boolean}
 ---@return function
 function M.inside(fn, options)
-  assert(debug.getinfo(fn, 'u').nups == 0, 'a spec that runs inside a VM cannot use locals of its file')
+  assert(
+    debug.getinfo(fn, 'u').nups == 0,
+    'a spec that runs inside a VM cannot use locals of its file'
+  )
   local dumped = string.dump(fn)
   return function()
-    local result, left = M.run(RUNNER:format(('%q'):format(dumped):gsub('\r', '\\r'):gsub('%z', '\\0')))
+    local result, left =
+      M.run(RUNNER:format(('%q'):format(dumped):gsub('\r', '\\r'):gsub('%z', '\\0')))
     if result ~= 'ok' then
       error(result, 0)
     end

@@ -24,8 +24,7 @@ static int inflate(peri_vm *vm, peri_call *call) {
   }
   peri_buf plain = {0};
   int code = compression->decompress(call->body, vm->conn_limits.frame, &plain);
-  peri_block *block =
-      code == 0 ? peri_block_copy((peri_bytes){plain.data, plain.len}) : NULL;
+  peri_block *block = code == 0 ? peri_block_copy((peri_bytes){plain.data, plain.len}) : NULL;
   peri_buf_fini(&plain);
   if (block == NULL) {
     return code != 0 ? code : PERI_ENO_MEMORY;
@@ -183,17 +182,10 @@ void peri_serve_done(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_call *call = ending(vm, fiber);
   switch (lua_tointeger(co, 1)) {
-    case PERI_REPLY_VALUE:
-      reply_value(vm, call, co);
-      break;
-    case PERI_REPLY_BODY:
-      reply_body(vm, call, co);
-      break;
-    case PERI_REPLY_ERROR:
-      reply_error(vm, call, co);
-      break;
-    default:
-      peri_call_reply_null(&vm->server, call);
+  case PERI_REPLY_VALUE: reply_value(vm, call, co); break;
+  case PERI_REPLY_BODY: reply_body(vm, call, co); break;
+  case PERI_REPLY_ERROR: reply_error(vm, call, co); break;
+  default: peri_call_reply_null(&vm->server, call);
   }
 }
 
@@ -326,10 +318,9 @@ static void push_attachments(lua_State *L, const peri_call *call) {
 static void push_session_attributes(lua_State *L, const peri_call *call) {
   peri_err err;
   if (call->session == NULL || call->session->attributes.len == 0 ||
-      peri_value_decode(
-          L, peri_serializer_by_id(PERI_SER_MSGPACK),
-          (peri_bytes){call->session->attributes.data, call->session->attributes.len},
-          &PERI_VALUE_LIMITS_DEFAULT, PERI_INT64_NUMBER, &err) != 0) {
+      peri_value_decode(L, peri_serializer_by_id(PERI_SER_MSGPACK),
+                        (peri_bytes){call->session->attributes.data, call->session->attributes.len},
+                        &PERI_VALUE_LIMITS_DEFAULT, PERI_INT64_NUMBER, &err) != 0) {
     lua_newtable(L);
   }
 }
@@ -448,6 +439,30 @@ static int call_body(lua_State *L) {
   } else {
     lua_pushlstring(L, (const char *)call->body.ptr + i - 1, (size_t)(j - i + 1));
   }
+  return 1;
+}
+
+// core.call_args(slot, gen): all arguments as a table with `n`, decoded anew; false when they cannot be.
+static int call_args(lua_State *L) {
+  peri_err err;
+  const peri_vm *vm = peri_vm_of(L);
+  const peri_call *call = call_at(L);
+  const peri_serializer *serializer = call != NULL ? peri_serializer_by_id(call->serializer) : NULL;
+  lua_settop(L, 0);
+  lua_newtable(L);
+  int count = serializer == NULL
+                  ? PERI_EBAD_REQUEST
+                  : peri_value_decode_args(L, serializer, call->body, value_limits(vm),
+                                           call->method->exporter->int64, &err);
+  if (count < 0) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  for (int i = count; i > 0; i--) {
+    lua_rawseti(L, 1, i);
+  }
+  lua_pushinteger(L, count);
+  lua_setfield(L, 1, "n");
   return 1;
 }
 
@@ -601,6 +616,7 @@ const luaL_Reg peri_serve_functions[] = {
     {"call_get", call_get},
     {"call_alive", call_alive},
     {"call_body", call_body},
+    {"call_args", call_args},
     {"call_reply_attachments", call_reply_attachments},
     {"current", current},
     {"drain", drain},

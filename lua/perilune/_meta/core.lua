@@ -147,6 +147,8 @@ function core.call_get(slot, gen, name) end
 function core.call_reply_attachments(slot, gen, map) end
 --- Undecoded body as a string (a copy), from byte i to j.
 function core.call_body(slot, gen, i, j) end
+--- All arguments, decoded anew, with `n`; false when they cannot be decoded.
+function core.call_args(slot, gen) end
 
 -- ── calling ───────────────────────────────────────────────────────────────────────────────────
 

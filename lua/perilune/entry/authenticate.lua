@@ -42,7 +42,13 @@ local function on_request(request)
   local identity, why = decide(request)
   local passed = identity ~= nil and identity ~= false
   core.authenticated(
-    request.conn, request.session, request.request, passed, passed and '' or why, passed and tostring(identity) or nil)
+    request.conn,
+    request.session,
+    request.request,
+    passed,
+    passed and '' or why,
+    passed and tostring(identity) or nil
+  )
 end
 
 -- What the options `token` and `auth` of an export ask for, made; or nil and what is wrong.

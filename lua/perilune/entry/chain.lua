@@ -22,7 +22,10 @@ local NIL, VALUE, BODY, ERROR = 0, 1, 2, 3
 -- What a failed chain returns to C.
 local function failure(err)
   err = errors.from(err)
-  return ERROR, numbers[err.code], err.message, err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
+  return ERROR,
+    numbers[err.code],
+    err.message,
+    err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
 end
 
 -- Log lines about thrown errors, rate-limited per place by C through the tag.
@@ -35,6 +38,16 @@ local function thrown(title, what)
     core.log('error', 'SCRIPT-ERROR', text)
     return errors.new('INTERNAL', 'internal error')
   end
+end
+
+-- What a guard caught. No error object means that `thrown` itself failed: the stack had overflowed, or
+-- memory ran out.
+local function caught(err)
+  if errors.is(err) then
+    return err
+  end
+  core.log('error', 'SCRIPT-ERROR', tostring(err))
+  return errors.new('INTERNAL', 'internal error')
 end
 
 -- A filter that returns nothing at all has forgotten `return next(ctx, call)`.
@@ -54,7 +67,11 @@ local function warn_more(title)
   return function()
     if not warned then
       warned = true
-      core.log('warn', 'RESULT-DROPPED', title .. ' returned more than one value; only the first is sent')
+      core.log(
+        'warn',
+        'RESULT-DROPPED',
+        title .. ' returned more than one value; only the first is sent'
+      )
     end
   end
 end
@@ -138,26 +155,33 @@ local function body_arguments()
     params = '',
     keep = 'args_of[slot] = false',
     drop = 'args_of[slot] = false',
-    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
+    call = 'ok, result, err, extra = '
+      .. 'xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
   }
 end
 
 local function table_arguments()
   return {
     params = ', count, args',
-    keep = 'if args then args.n = count end args_of[slot] = args or { Body(slot, gen, MID), n = 1 }',
+    keep = 'if args then args.n = count end '
+      .. 'args_of[slot] = args or { Body(slot, gen, MID), n = 1 }',
     drop = 'args_of[slot] = false',
-    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx, unpack_args(args_of[slot]))',
+    call = 'ok, result, err, extra = '
+      .. 'xpcall(handler, handler_failed, ctx, unpack_args(args_of[slot]))',
   }
 end
 
-local function value_arguments(arity)
+-- Arguments beyond those the handler takes are decoded again for filters, into the table that wins.
+local function value_arguments(arity, filtered)
   local texts = {
     params = arity > 0 and ', count, ' .. numbered('a%d', arity) or ', count',
     keep = 'args_of[slot] = false',
     drop = 'args_of[slot] = false',
     call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx)',
   }
+  if filtered then
+    texts.keep = ('args_of[slot] = count and count > %d and all_args(slot, gen)'):format(arity)
+  end
   if arity > 0 then
     local slots = numbered('arg_%d[slot]', arity)
     texts.keep = texts.keep
@@ -175,11 +199,11 @@ local function value_arguments(arity)
   return texts
 end
 
-local function argument_texts(method)
+local function argument_texts(method, filtered)
   if method.body then
     return body_arguments()
   end
-  return method.arity and value_arguments(method.arity) or table_arguments()
+  return method.arity and value_arguments(method.arity, filtered) or table_arguments()
 end
 
 -- The chain of an exported method. C calls it with the slot and generation of the call, then with
@@ -190,7 +214,7 @@ end
 ---@return fun(slot: integer, gen: integer, ...: any): integer, any, any, any
 function M.provider(method, filters)
   local names, fns = filter_lists(filters)
-  local texts = argument_texts(method)
+  local texts = argument_texts(method, #filters > 0)
   local out = {
     'local env = ...',
     'local names, filters, handler, named = env.names, env.filters, env.handler, env.named',
@@ -198,6 +222,7 @@ function M.provider(method, filters)
     'local args_of, sides, finish, failure = env.args_of, env.sides, env.finish, env.failure',
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
     'local from, more, mids, unpack_args = env.from, env.more, env.mids, env.unpack_args',
+    'local all_args, caught = env.all_args, env.caught',
     'local xpcall = xpcall',
     ('local MID = %d'):format(method.mid),
   }
@@ -217,7 +242,7 @@ local function last(ctx)
     if err == nil then return nil end
     return nil, from(err)
   end
-  return nil, result
+  return nil, caught(result)
 end]]):format(texts.call)
   links(out, filters)
   out[#out + 1] = ([[
@@ -232,9 +257,17 @@ return function(slot, gen%s)
     if istype(Body, result) then return %d, result.slot, result.gen end
     return %d, result
   end
-  if not ok then err = result end
+  if not ok then err = caught(result) end
   return failure(err)
-end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last', texts.drop, NIL, BODY, VALUE)
+end]]):format(
+    texts.params,
+    texts.keep,
+    #filters > 0 and 'link_1' or 'last',
+    texts.drop,
+    NIL,
+    BODY,
+    VALUE
+  )
   return compile(out, method.title, {
     names = names,
     filters = fns,
@@ -252,6 +285,8 @@ end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last', tex
     failure = failure,
     from = errors.from,
     unpack_args = unpack_args,
+    all_args = core.call_args,
+    caught = caught,
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),
@@ -280,7 +315,7 @@ function M.consumer(title, filters, dispatch)
   local out = {
     'local env = ...',
     'local names, filters, last, named = env.names, env.filters, env.dispatch, env.named',
-    'local chain_failed, xpcall = env.chain_failed, xpcall',
+    'local chain_failed, caught, xpcall = env.chain_failed, env.caught, xpcall',
   }
   filter_locals(out, filters)
   links(out, filters)
@@ -288,13 +323,14 @@ function M.consumer(title, filters, dispatch)
 return function(ctx, call)
   local ok, result, err = xpcall(%s, chain_failed, ctx, call)
   if ok then return result, err end
-  return nil, result
+  return nil, caught(result)
 end]]):format(#filters > 0 and 'link_1' or 'last')
   return compile(out, title, {
     names = names,
     filters = fns,
     dispatch = dispatch,
     named = named,
+    caught = caught,
     chain_failed = thrown(title, 'filter'),
   })
 end

@@ -127,7 +127,16 @@ local ctx_fields = {
     return side.reply
   end,
 }
-for _, name in ipairs { 'peer', 'is_local', 'session', 'session_attributes', 'native', 'oneway', 'authenticated', 'waited' } do
+for _, name in ipairs {
+  'peer',
+  'is_local',
+  'session',
+  'session_attributes',
+  'native',
+  'oneway',
+  'authenticated',
+  'waited',
+} do
   ctx_fields[name] = function(self)
     return get(self.slot, self.gen, name)
   end
@@ -148,7 +157,10 @@ local function reader(what, fields, functions)
     if fn then
       return fn
     end
-    error(("%s has no field '%s'%s"):format(what, tostring(key), errors.suggest(tostring(key), fields)), 2)
+    error(
+      ("%s has no field '%s'%s"):format(what, tostring(key), errors.suggest(tostring(key), fields)),
+      2
+    )
   end
 end
 
@@ -157,7 +169,10 @@ local function writer(what, settable)
     if not alive(self.slot, self.gen) then
       over(self, what)
     elseif not settable[key] then
-      error(("%s.%s cannot be set; put data of your own into ctx.state"):format(what, tostring(key)), 2)
+      error(
+        ('%s.%s cannot be set; put data of your own into ctx.state'):format(what, tostring(key)),
+        2
+      )
     end
     local set = settable[key]
     if set == true then
@@ -275,7 +290,13 @@ Body = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
       over(self, 'body')
     end
     return body_methods[key]
-      or error(("body has no method '%s'%s"):format(tostring(key), errors.suggest(tostring(key), body_methods)), 2)
+      or error(
+        ("body has no method '%s'%s"):format(
+          tostring(key),
+          errors.suggest(tostring(key), body_methods)
+        ),
+        2
+      )
   end,
   __newindex = function()
     error('a body cannot be changed', 2)

@@ -50,7 +50,7 @@ function M.export(spec)
   local checked = options.check('export', spec)
   for _, other in ipairs(current.exports) do
     if other.interface == checked.interface and other.alias == checked.alias then
-      error(("%s: declared already at %s"):format(checked.title, other.place), 0)
+      error(('%s: declared already at %s'):format(checked.title, other.place), 0)
     end
   end
   checked.compiled = exporter.compile(checked)
@@ -106,8 +106,13 @@ end
 
 local function script_path(path)
   local folder = path:match '^(.*)/[^/]*$' or '.'
-  local front = ('%s/?.lua;%s/?/init.lua;%s/.rocks/share/lua/5.1/?.lua;%s/.rocks/share/lua/5.1/?/init.lua;'):format(
-    folder, folder, folder, folder)
+  local rocks = folder .. '/.rocks/share/lua/5.1'
+  local front = ('%s/?.lua;%s/?/init.lua;%s/?.lua;%s/?/init.lua;'):format(
+    folder,
+    folder,
+    rocks,
+    rocks
+  )
   if package.path:sub(1, #front) ~= front then
     package.path = front .. package.path
   end
@@ -162,7 +167,11 @@ function M.digest()
   for _, spec in ipairs(current.listens) do
     lines[#lines + 1] = 'listen ' .. spec.url
   end
-  lines[#lines + 1] = ('start %d stop %d main %s'):format(#current.starts, #current.stops, tostring(current.main ~= nil))
+  lines[#lines + 1] = ('start %d stop %d main %s'):format(
+    #current.starts,
+    #current.stops,
+    tostring(current.main ~= nil)
+  )
   table.sort(lines)
   return table.concat(lines, '\n')
 end

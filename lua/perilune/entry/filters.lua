@@ -11,7 +11,13 @@ local M = {}
 -- of settings is the setting named by `setting`.
 local BUILTIN = {
   { name = 'trace', option = 'trace', provider = true, consumer = true },
-  { name = 'access_log', option = 'access_log', setting = 'level', provider = true, consumer = true },
+  {
+    name = 'access_log',
+    option = 'access_log',
+    setting = 'level',
+    provider = true,
+    consumer = true,
+  },
   { name = 'exception', option = 'exception', provider = true },
   { name = 'token', option = 'token', setting = 'token', whole = true, provider = true },
   { name = 'concurrency', option = 'concurrency', setting = 'limit', consumer = true },
@@ -19,8 +25,18 @@ local BUILTIN = {
 }
 
 local known = {
-  trace = 1, access_log = 1, exception = 1, auth = 1, token = 1, ip = 1, method_list = 1,
-  concurrency = 1, limiter = 1, timeout = 1, validation = 1, cache = 1,
+  trace = 1,
+  access_log = 1,
+  exception = 1,
+  auth = 1,
+  token = 1,
+  ip = 1,
+  method_list = 1,
+  concurrency = 1,
+  limiter = 1,
+  timeout = 1,
+  validation = 1,
+  cache = 1,
 } -- stylua: ignore
 
 local function add(list, side, ref)
@@ -30,7 +46,11 @@ local function add(list, side, ref)
   end
   local want = record.spec.side
   if want and want ~= side and not (want == 'both' and side ~= 'attempt') then
-    return ("filter '%s' is for side '%s' and cannot be used on side '%s'"):format(record.name, want, side)
+    return ("filter '%s' is for side '%s' and cannot be used on side '%s'"):format(
+      record.name,
+      want,
+      side
+    )
   end
   list[#list + 1] = { name = record.name, fn = fn, before = record.before, after = record.after }
 end

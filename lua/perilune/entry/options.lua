@@ -38,7 +38,10 @@ M.export = {
   delay = { type = 'integer', min = 0, default = 0, help = 'ms between listening and registering' },
   weight = { type = 'integer', min = 0, max = 10000, default = 100 },
   meta = { type = 'table', default = {}, help = 'fields that selectors see as node.meta' },
-  token = { type = 'any', help = 'callers must present this token, or one of a table name -> token' },
+  token = {
+    type = 'any',
+    help = 'callers must present this token, or one of a table name -> token',
+  },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
   trace = { type = 'any' },
   access_log = { type = 'any' },
@@ -73,7 +76,11 @@ M.refer = {
   auth = { type = 'table', help = "presented once with the session: { 'token', token = ... }" },
   tag = { type = 'any' },
   retry_budget = { type = 'any', help = 'false, or { ratio = 0.2, per_second = 10 }' },
-  concurrency = { type = 'integer', min = 1, help = 'most calls at once of one worker; others wait' },
+  concurrency = {
+    type = 'integer',
+    min = 1,
+    help = 'most calls at once of one worker; others wait',
+  },
   trace = { type = 'any' },
   access_log = { type = 'any' },
   slow = { type = 'any', help = 'ms; calls that take longer are logged' },
@@ -106,7 +113,11 @@ end
 ---@return table
 function M.check(kind, spec)
   local place = plugin.place()
-  local title = ("%s: %s '%s'"):format(place, kind, tostring(type(spec) == 'table' and (spec.interface or spec.url) or spec))
+  local title = ("%s: %s '%s'"):format(
+    place,
+    kind,
+    tostring(type(spec) == 'table' and (spec.interface or spec.url) or spec)
+  )
   if type(spec) ~= 'table' then
     error(('%s: %s needs a table'):format(place, kind), 0)
   end
@@ -126,7 +137,7 @@ function M.check(kind, spec)
   for name, options in pairs(result.methods or {}) do
     local checked, bad = schemas.apply(M.method, type(options) == 'table' and options or {})
     if type(name) ~= 'string' or not checked then
-      error(("%s: methods.%s: %s"):format(title, tostring(name), bad or 'name must be a string'), 0)
+      error(('%s: methods.%s: %s'):format(title, tostring(name), bad or 'name must be a string'), 0)
     end
     result.methods[name] = checked
   end

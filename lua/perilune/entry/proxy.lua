@@ -5,6 +5,7 @@ local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local fiber = require 'perilune.fiber'
 local filters = require 'perilune.entry.filters'
 local plugin = require 'perilune.plugin'
 
@@ -99,7 +100,8 @@ local function finish(ctx, call, title)
       end
     end
   end
-  ctx.call, ctx.deadline, ctx.state, ctx.trace, ctx._on_end, ctx.reply = nil, nil, nil, nil, nil, nil
+  ctx.call, ctx.deadline, ctx.state, ctx.trace, ctx._on_end, ctx.reply =
+    nil, nil, nil, nil, nil, nil
   ctx[1], ctx[2] = 'ctx', title
   setmetatable(ctx, over_meta)
   call.args, call.attachments, call.method, call.interface, call.alias, call.timeout, call.body =
@@ -151,9 +153,10 @@ local function make_method(state, name)
   local attachments = next(state.attachments) and state.attachments or nil
   local run = chain.consumer(title, refer.consumer_filters, refer.dispatch)
   local text = [[
-    local run, ended, ctx_meta, call_meta, select, setmetatable, copy = ...
+    local run, ended, ctx_meta, call_meta, select, setmetatable, copy, fiber, error = ...
     return function(interface, alias, name, title, timeout, attempt_timeout, retries, idempotent, attachments, oneway)
       return function(_, ...)
+        if fiber.forbidden then error(fiber.forbidden, 2) end
         local call = setmetatable({
           interface = interface, alias = alias, method = name, args = { n = select('#', ...), ... },
           timeout = timeout, attempt_timeout = attempt_timeout, retries = retries,
@@ -163,7 +166,17 @@ local function make_method(state, name)
         return ended(ctx, call, title, run(ctx, call))
       end
     end]]
-  local make = assert(loadstring(text, '=proxy ' .. title))(run, ended, ctx_meta, call_meta, select, setmetatable, copy)
+  local make = assert(loadstring(text, '=proxy ' .. title))(
+    run,
+    ended,
+    ctx_meta,
+    call_meta,
+    select,
+    setmetatable,
+    copy,
+    fiber,
+    error
+  )
   return make(
     refer.interface,
     refer.alias,
@@ -234,7 +247,8 @@ function M.state(proxy)
   return state
 end
 
-local WITH = { timeout = 'number', retries = 'number', attempt_timeout = 'number', attachments = 'table' }
+local WITH =
+  { timeout = 'number', retries = 'number', attempt_timeout = 'number', attachments = 'table' }
 
 -- The same service with other options for the calls made through the result.
 ---@param proxy perilune.Proxy
@@ -245,7 +259,13 @@ function M.with(proxy, options)
   local merged, attachments = copy(state.options), copy(state.attachments)
   for key, value in pairs(options) do
     if not WITH[key] then
-      error(("perilune.with: unknown option '%s'%s"):format(tostring(key), errors.suggest(tostring(key), WITH)), 2)
+      error(
+        ("perilune.with: unknown option '%s'%s"):format(
+          tostring(key),
+          errors.suggest(tostring(key), WITH)
+        ),
+        2
+      )
     elseif type(value) ~= WITH[key] then
       error(('perilune.with: %s must be a %s'):format(key, WITH[key]), 2)
     end
@@ -255,7 +275,13 @@ function M.with(proxy, options)
     attachments[key] = value
   end
   merged.attachments = nil
-  return make { refer = state.refer, options = merged, attachments = attachments, oneway = state.oneway, async = state.async }
+  return make {
+    refer = state.refer,
+    options = merged,
+    attachments = attachments,
+    oneway = state.oneway,
+    async = state.async,
+  }
 end
 
 -- Calls through the result are sent without waiting for an answer; they return true once written.
@@ -263,7 +289,12 @@ end
 ---@return perilune.Proxy
 function M.oneway(proxy)
   local state = M.state(proxy)
-  return make { refer = state.refer, options = state.options, attachments = state.attachments, oneway = true }
+  return make {
+    refer = state.refer,
+    options = state.options,
+    attachments = state.attachments,
+    oneway = true,
+  }
 end
 
 -- Calls through the result return a future at once.

@@ -118,22 +118,20 @@ static int test_limit(lua_State *L) {
   static const char *const names[] = {"queue_ms", "timeout_ms", "calls_per_conn", NULL};
   uint32_t value = (uint32_t)luaL_checknumber(L, 2);
   switch (luaL_checkoption(L, 1, NULL, names)) {
-    case 0:
-      limits->queue_ms = value;
-      break;
-    case 1:
-      limits->timeout_ms = value;
-      break;
-    default:
-      limits->calls_per_conn = value;
+  case 0: limits->queue_ms = value; break;
+  case 1: limits->timeout_ms = value; break;
+  default: limits->calls_per_conn = value;
   }
   return 0;
 }
 
 static const luaL_Reg vm_functions[] = {
-    {"test_exit", test_exit},   {"test_url", test_url},
-    {"test_advance", test_advance}, {"test_stats", test_stats},
-    {"test_drop_accepted", test_drop_accepted}, {"test_limit", test_limit},
+    {"test_exit", test_exit},
+    {"test_url", test_url},
+    {"test_advance", test_advance},
+    {"test_stats", test_stats},
+    {"test_drop_accepted", test_drop_accepted},
+    {"test_limit", test_limit},
     {NULL, NULL},
 };
 

@@ -52,7 +52,14 @@ function Direct:send(ctx, call)
     return nil, err
   end
   local done, a, b, c = core.request(
-    self.conn, self.session.id, call.method, call.args, ctx:left(), call.attachments, call.oneway and 1 or 0)
+    self.conn,
+    self.session.id,
+    call.method,
+    call.args,
+    ctx:left(),
+    call.attachments,
+    call.oneway and 1 or 0
+  )
   if done then
     ctx.reply = b
     return a

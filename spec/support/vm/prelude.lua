@@ -16,9 +16,10 @@ function core.log(level, tag, text, fields)
 end
 
 local function absent(name)
-  core[name] = core[name] or function()
-    error('core.' .. name .. ' is not there in specs of the entry layer', 2)
-  end
+  core[name] = core[name]
+    or function()
+      error('core.' .. name .. ' is not there in specs of the entry layer', 2)
+    end
 end
 for _, name in ipairs { 'shared_incr', 'shared_get', 'shared_set', 'metrics' } do
   absent(name)

@@ -16,7 +16,11 @@ local function wait_in(line, ctx)
   if woken then
     return true
   end
-  return nil, perilune.error(why, why == 'TIMEOUT' and 'no place was free within the deadline (concurrency)' or nil)
+  return nil,
+    perilune.error(
+      why,
+      why == 'TIMEOUT' and 'no place was free within the deadline (concurrency)' or nil
+    )
 end
 
 -- Hands the place to the first in line who still waits; false when nobody does.

@@ -20,7 +20,12 @@ return {
   name = 'exception',
   side = 'provider',
   schema = {
-    hide = { type = 'list', default = { 'INTERNAL' }, items = { type = 'string' }, help = 'codes whose message stays here' },
+    hide = {
+      type = 'list',
+      default = { 'INTERNAL' },
+      items = { type = 'string' },
+      help = 'codes whose message stays here',
+    },
     map = { type = 'table', default = {}, help = 'code -> code told to the caller' },
   },
   new = function(conf)
@@ -41,7 +46,11 @@ return {
       if map[err.code] then
         err = perilune.error(map[err.code], err.message, err.details)
       end
-      if hide[err.code] and err.message ~= perilune.error(err.code).message and err.message ~= 'internal error' then
+      if
+        hide[err.code]
+        and err.message ~= perilune.error(err.code).message
+        and err.message ~= 'internal error'
+      then
         err = hidden(call, err)
       end
       return nil, err

@@ -25,7 +25,11 @@ return {
         local attachments = call.attachments
         local identity = identify(attachments['.token'])
         if not identity then
-          return nil, perilune.error('UNAUTHENTICATED', 'the service wants a token: perilune.refer { token = ... }')
+          return nil,
+            perilune.error(
+              'UNAUTHENTICATED',
+              'the service wants a token: perilune.refer { token = ... }'
+            )
         end
         ctx.identity = identity
         attachments['.token'] = nil

@@ -52,7 +52,8 @@ end
 local function receive(ctx, call)
   local attachments = call.attachments
   local trace_id, span_id, flags = parse(attachments.traceparent)
-  local state = trace_id and type(attachments.tracestate) == 'string' and attachments.tracestate or nil
+  local state = trace_id and type(attachments.tracestate) == 'string' and attachments.tracestate
+    or nil
   ctx.trace = child(trace_id, span_id, flags or 1, state)
 end
 
@@ -60,7 +61,11 @@ local function send(ctx, call)
   local of = ctx.trace or {}
   local trace = child(of.trace_id, of.span_id, of.flags or 1, of.state)
   ctx.trace = trace
-  call.attachments.traceparent = ('00-%s-%s-%02x'):format(trace.trace_id, trace.span_id, trace.flags)
+  call.attachments.traceparent = ('00-%s-%s-%02x'):format(
+    trace.trace_id,
+    trace.span_id,
+    trace.flags
+  )
   call.attachments.tracestate = trace.state
 end
 
