@@ -10,6 +10,7 @@ local M = {}
 ---@class perilune.process.Registration
 ---@field registry string
 ---@field url string  of the service
+---@field delayed boolean
 ---@field listed boolean
 ---@field over boolean
 
@@ -106,13 +107,31 @@ function M.open(exports, bound)
     for _, url in ipairs(export.register and list_of(export.registry) or {}) do
       for _, address in ipairs(bound) do
         local service = M.service_url(export, address, os.getenv 'PERILUNE_HOST')
-        local registration = { registry = url, url = service, listed = false, over = false }
+        local registration = {
+          registry = url,
+          url = service,
+          delayed = export.delay > 0,
+          listed = false,
+          over = false,
+        }
         made[#made + 1] = registration
         core.spawn(keep_trying, registration, export.delay, true)
       end
     end
   end
   return made
+end
+
+-- Are those without a delay on their lists?
+---@param registrations perilune.process.Registration[]
+---@return boolean
+function M.all_listed(registrations)
+  for _, registration in ipairs(registrations) do
+    if not registration.listed and not registration.delayed then
+      return false
+    end
+  end
+  return true
 end
 
 ---@async

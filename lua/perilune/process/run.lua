@@ -19,6 +19,7 @@ local WORKER = "require('perilune.process.worker').main(...)"
 local LOAD_MS = 60000
 local COMMIT_MS = 60000
 local DEREGISTER_MS = 3000
+local REGISTER_MS = 2000
 
 ---@class perilune.process.Options
 ---@field path string
@@ -127,8 +128,13 @@ local function commit(count)
   return declare.commit(false)
 end
 
+-- READY means that consumers can find us, unless a registry is down.
 local function register(declarations, bound)
   state.registrations = registration.open(declarations.exports, bound)
+  local till = core.clock() + REGISTER_MS
+  while not registration.all_listed(state.registrations) and core.clock() < till do
+    core.sleep(5)
+  end
   return true
 end
 
