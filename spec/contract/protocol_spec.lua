@@ -13,7 +13,7 @@ local machines = {
     name = 'test',
     protocol = 'test',
     prepare = function(rig)
-      rig:emit(UP, { type = 'PING', stream = 1 })  -- a server speaks when it knows the protocol
+      rig:emit(UP, { type = 'PING', stream = 1 }) -- a server speaks when it knows the protocol
       rig:pump()
     end,
     call = function(_, fields)
@@ -67,7 +67,14 @@ local scenarios = {
     name = 'a call and its result',
     run = function(rig, call)
       local id = rig:expect(UP)
-      call(UP, { type = 'OPEN', flags = END, stream = id, method = 'hello', timeout_ms = 250, body = 'moon' })
+      call(UP, {
+        type = 'OPEN',
+        flags = END,
+        stream = id,
+        method = 'hello',
+        timeout_ms = 250,
+        body = 'moon',
+      })
       call(DOWN, { type = 'REPLY', flags = END, stream = id, body = 'hello moon' })
     end,
     up = { 'DONE %d+ OK.-body="?hello moon' },
@@ -88,7 +95,10 @@ local scenarios = {
     run = function(rig, call)
       local id = rig:expect(UP)
       call(UP, { type = 'OPEN', flags = END, stream = id, method = 'hello' })
-      call(DOWN, { type = 'REPLY', flags = END, stream = id, code = E.PERI_ENOT_FOUND, message = 'no moon' })
+      call(
+        DOWN,
+        { type = 'REPLY', flags = END, stream = id, code = E.PERI_ENOT_FOUND, message = 'no moon' }
+      )
     end,
     up = { 'DONE %d+ NOT_FOUND message=no moon' },
     down = { 'OPEN' },
@@ -115,7 +125,11 @@ local scenarios = {
       local ids = {}
       for i = 1, 3 do
         ids[i] = rig:expect(UP)
-        call(UP, { type = 'OPEN', flags = END, stream = ids[i], method = 'm' .. i, body = 'a' .. i }, true)
+        call(
+          UP,
+          { type = 'OPEN', flags = END, stream = ids[i], method = 'm' .. i, body = 'a' .. i },
+          true
+        )
       end
       rig:pump()
       for _, i in ipairs { 3, 1, 2 } do
@@ -138,7 +152,10 @@ local scenarios = {
         callback = '4711',
         body = 'news',
       })
-      call(UP, { type = 'REPLY', flags = END + CALLBACK, stream = id, callback = '4711', body = 'seen' })
+      call(
+        UP,
+        { type = 'REPLY', flags = END + CALLBACK, stream = id, callback = '4711', body = 'seen' }
+      )
     end,
     up = { 'OPEN %d+ flags=9.-method=notify.-body=.-news' },
     down = { 'DONE %d+ OK.-body="?seen' },
@@ -197,9 +214,19 @@ local scenarios = {
       call(UP, { type = 'OPEN', flags = END, stream = id, method = 'count', body = '2' })
       call(DOWN, { type = 'DATA', stream = id, body = 'one' })
       call(DOWN, { type = 'DATA', stream = id, body = 'two' })
-      call(DOWN, { type = 'TRAILERS', flags = END, stream = id, code = E.PERI_EDATA_LOSS, message = 'enough' })
+      call(DOWN, {
+        type = 'TRAILERS',
+        flags = END,
+        stream = id,
+        code = E.PERI_EDATA_LOSS,
+        message = 'enough',
+      })
     end,
-    up = { 'DATA %d+.-body=one', 'DATA %d+.-body=two', 'TRAILERS %d+ flags=1 code=%-15.-message=enough' },
+    up = {
+      'DATA %d+.-body=one',
+      'DATA %d+.-body=two',
+      'TRAILERS %d+ flags=1 code=%-15.-message=enough',
+    },
     down = { 'OPEN' },
   },
   {

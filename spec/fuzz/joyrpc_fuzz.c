@@ -79,8 +79,8 @@ static void on_opened(void *arg, peri_session *session, int code, const char *wh
   peri_check((session != NULL) == (code == 0));
 }
 
-static ssize_t on_raw_data(void *arg, peri_channel *channel, peri_block *block,
-                           const uint8_t *data, size_t len, size_t *need) {
+static ssize_t on_raw_data(void *arg, peri_channel *channel, peri_block *block, const uint8_t *data,
+                           size_t len, size_t *need) {
   (void)arg;
   (void)channel;
   (void)block;
@@ -125,8 +125,7 @@ static void ask(peri_conn *conn) {
 }
 
 static void make_native(peri_conn *conn) {
-  peri_session *session =
-      peri_conn_session_new(conn, 1, peri_bytes_of("i"), peri_bytes_of("a"));
+  peri_session *session = peri_conn_session_new(conn, 1, peri_bytes_of("i"), peri_bytes_of("a"));
   session->native = conn->native = true;
   session->timeout_ms = 90000;
   session->serializer = peri_serializer_by_id(PERI_SER_MSGPACK);

@@ -88,8 +88,15 @@ function Rig:send(side, bytes)
   return self
 end
 
-local TEXTS = { iface = true, alias = true, method = true, attachments = true, message = true,
-  callback = true, body = true }
+local TEXTS = {
+  iface = true,
+  alias = true,
+  method = true,
+  attachments = true,
+  message = true,
+  callback = true,
+  body = true,
+}
 
 -- A peri_event out of a table; keeps the texts alive as long as the rig.
 function Rig:event(fields)

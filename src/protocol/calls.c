@@ -74,20 +74,15 @@ static void answer(peri_conn *conn, const peri_event *event) {
 
 void peri_conn_event(peri_conn *conn, const peri_event *event) {
   switch (event->type) {
-    case PERI_EV_OPEN:
-      conn->settled = true;
-      break;
-    case PERI_EV_PING:
-      break;
-    case PERI_EV_GOAWAY:
-      peri_conn_peer_drains(conn, event->stream);
-      break;
-    default:
-      // The client opens streams, except callbacks, which the server opens.
-      if (conn->server == ((event->flags & PERI_EV_CALLBACK) != 0)) {
-        answer(conn, event);
-        return;
-      }
+  case PERI_EV_OPEN: conn->settled = true; break;
+  case PERI_EV_PING: break;
+  case PERI_EV_GOAWAY: peri_conn_peer_drains(conn, event->stream); break;
+  default:
+    // The client opens streams, except callbacks, which the server opens.
+    if (conn->server == ((event->flags & PERI_EV_CALLBACK) != 0)) {
+      answer(conn, event);
+      return;
+    }
   }
   conn->handler->event(conn->arg, conn, event);
 }

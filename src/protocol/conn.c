@@ -138,9 +138,10 @@ static int sniff(peri_conn *conn, const uint8_t *data, size_t len) {
   const peri_protocol *protocol = peri_adapter_match(conn->allowed, data, len, &more);
   if (protocol == NULL) {
     return more ? PERI_AGAIN
-                : peri_conn_complain(conn, PERI_EPROTOCOL, "ADAPTER-UNKNOWN",
-                                     "the first bytes (%02x %02x) belong to no protocol allowed here",
-                                     data[0], len > 1 ? data[1] : 0);
+                : peri_conn_complain(
+                      conn, PERI_EPROTOCOL, "ADAPTER-UNKNOWN",
+                      "the first bytes (%02x %02x) belong to no protocol allowed here", data[0],
+                      len > 1 ? data[1] : 0);
   }
   peri_loop_cancel(peri_channel_loop(conn->channel), &conn->timer);
   return machine_start(conn, protocol);

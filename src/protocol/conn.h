@@ -15,21 +15,21 @@ typedef struct peri_conn peri_conn;
 // while calls from the peer are open (conn->calls_open) stays in memory until there are none, so that
 // event->session of an accepted call is good until the call is answered.
 typedef struct peri_session {
-  uint32_t id;             // on the wire; 0 = the connection's nameless one
-  bool native;             // both are Perilune: clear head, private ids, CANCEL
+  uint32_t id;  // on the wire; 0 = the connection's nameless one
+  bool native;  // both are Perilune: clear head, private ids, CANCEL
   bool authenticated;
-  bool evicted;            // over; found by nobody, kept while calls from the peer are open
-  uint32_t timeout_ms;     // server: evicted when not beaten for this long
-  uint64_t last_beat_ms;   // server: last beat received; client: last beat sent
-  char *iface;             // owned text
-  char *alias;             // owned text
+  bool evicted;           // over; found by nobody, kept while calls from the peer are open
+  uint32_t timeout_ms;    // server: evicted when not beaten for this long
+  uint64_t last_beat_ms;  // server: last beat received; client: last beat sent
+  char *iface;            // owned text
+  char *alias;            // owned text
   uint32_t iface_len, alias_len;
   const peri_serializer *serializer;    // chosen
   const peri_compression *compression;  // chosen, NULL = none
   uint64_t remote_start_ms;             // peer's start, wall clock, 0 = unknown
-  char *identity;          // owned text, of who authenticated; NULL = nobody
-  peri_buf attributes;     // the peer's, a msgpack map
-  void *user;              // of the handler: the exporter or refer it belongs to
+  char *identity;                       // owned text, of who authenticated; NULL = nobody
+  peri_buf attributes;                  // the peer's, a msgpack map
+  void *user;                           // of the handler: the exporter or refer it belongs to
   uint32_t user_generation;
   peri_list link;
 } peri_session;
@@ -56,49 +56,49 @@ typedef struct peri_conn_handler {
 } peri_conn_handler;
 
 typedef struct peri_conn_limits {
-  uint32_t frame;          // bytes, default 8 MiB
-  uint32_t head;           // bytes of a clear head, default 64 KiB
-  uint32_t sessions;       // per connection, default 1 024
-  uint32_t first_byte_ms;  // accepted connections: until the protocol is known, default 10 000
-  uint32_t negotiate_ms;   // until the first session or call after that, default 10 000
-  uint32_t idle_ms;        // without any inbound byte, default 0 = never (heartbeats tell)
-  uint32_t beat_ms;        // heartbeat interval of a client, default 10 000
-  uint32_t beat_misses;    // close after this many unanswered, default 3
-  peri_value_limits value; // of decoded heads and attachments
+  uint32_t frame;           // bytes, default 8 MiB
+  uint32_t head;            // bytes of a clear head, default 64 KiB
+  uint32_t sessions;        // per connection, default 1 024
+  uint32_t first_byte_ms;   // accepted connections: until the protocol is known, default 10 000
+  uint32_t negotiate_ms;    // until the first session or call after that, default 10 000
+  uint32_t idle_ms;         // without any inbound byte, default 0 = never (heartbeats tell)
+  uint32_t beat_ms;         // heartbeat interval of a client, default 10 000
+  uint32_t beat_misses;     // close after this many unanswered, default 3
+  peri_value_limits value;  // of decoded heads and attachments
   peri_channel_limits channel;
 } peri_conn_limits;
 
 extern const peri_conn_limits peri_conn_limits_default;
 
 struct peri_conn {
-  peri_channel *channel;            // borrowed; NULL once closed
-  const peri_protocol *protocol;    // NULL while the adapter still sniffs
-  const peri_conn_handler *handler; // kept
-  void *arg;                        // of handler
-  const peri_conn_limits *limits;   // kept
+  peri_channel *channel;             // borrowed; NULL once closed
+  const peri_protocol *protocol;     // NULL while the adapter still sniffs
+  const peri_conn_handler *handler;  // kept
+  void *arg;                         // of handler
+  const peri_conn_limits *limits;    // kept
   union {
-    void *state;                    // protocol->state_size bytes, owned
-    const char *const *allowed;     // while the adapter sniffs: names of the protocols, kept
+    void *state;                 // protocol->state_size bytes, owned
+    const char *const *allowed;  // while the adapter sniffs: names of the protocols, kept
   };
   bool server;
-  bool native;                      // the peer said perilune=1
-  bool draining;                    // we said goodbye; new OPENs are refused by the owner
-  bool drained;                     // the peer said goodbye
-  bool closing;                     // peri_conn_close was called or feed failed
-  bool settled;                     // a session or a call has been seen
+  bool native;    // the peer said perilune=1
+  bool draining;  // we said goodbye; new OPENs are refused by the owner
+  bool drained;   // the peer said goodbye
+  bool closing;   // peri_conn_close was called or feed failed
+  bool settled;   // a session or a call has been seen
   uint8_t beats_missed;
-  uint32_t next_session;            // client: last session id given
-  uint32_t next_stream;             // last stream id given, 1..INT32_MAX
+  uint32_t next_session;  // client: last session id given
+  uint32_t next_stream;   // last stream id given, 1..INT32_MAX
   uint32_t session_count;
-  uint64_t served_up_to;            // GOAWAY: streams above it were not run; UINT64_MAX = no GOAWAY
-  uint64_t settle_by_ms;            // accepted connections: close when not settled by then
-  peri_list sessions;               // last used first
-  peri_list calls;                  // the owner's open calls from the peer
-  uint32_t calls_open;              // their number, kept by the owner
-  struct peri_pending *pending;     // stream -> future of calls to the peer, NULL while none
-  peri_timer timer;                 // ticks, sniffing and negotiation time-outs
+  uint64_t served_up_to;         // GOAWAY: streams above it were not run; UINT64_MAX = no GOAWAY
+  uint64_t settle_by_ms;         // accepted connections: close when not settled by then
+  peri_list sessions;            // last used first
+  peri_list calls;               // the owner's open calls from the peer
+  uint32_t calls_open;           // their number, kept by the owner
+  struct peri_pending *pending;  // stream -> future of calls to the peer, NULL while none
+  peri_timer timer;              // ticks, sniffing and negotiation time-outs
   uint64_t frames_in, frames_out;
-  void *user;                       // of the owner
+  void *user;  // of the owner
 };
 
 // Server side: takes a fresh channel, sniffs its protocol among the registered ones allowed by

@@ -32,7 +32,7 @@ typedef enum peri_protocol_counter {
 #define X(name, text) PERI_COUNT_##name,
   PERI_PROTOCOL_COUNTERS(X)
 #undef X
-  PERI_COUNT_LAST
+      PERI_COUNT_LAST
 } peri_protocol_counter;
 
 void peri_protocol_count(peri_protocol_counter counter);

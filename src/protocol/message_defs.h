@@ -24,11 +24,11 @@ typedef enum peri_event_type {
   PERI_EV_GOAWAY,
 } peri_event_type;
 
-enum {                       // peri_event.flags
-  PERI_EV_END = 1,           // the sender says no more on this stream
-  PERI_EV_ONEWAY = 2,        // no answer is expected
-  PERI_EV_NOT_RUN = 4,       // REPLY: the server did not run the call; it may be tried elsewhere
-  PERI_EV_CALLBACK = 8,      // OPEN from the server to the client (JoyRPC callback)
+enum {                   // peri_event.flags
+  PERI_EV_END = 1,       // the sender says no more on this stream
+  PERI_EV_ONEWAY = 2,    // no answer is expected
+  PERI_EV_NOT_RUN = 4,   // REPLY: the server did not run the call; it may be tried elsewhere
+  PERI_EV_CALLBACK = 8,  // OPEN from the server to the client (JoyRPC callback)
 };
 
 struct peri_session;
@@ -36,21 +36,21 @@ struct peri_session;
 // One event. All bytes are borrowed; `block` (may be NULL) keeps them alive for who takes a
 // reference. Interface and alias are filled in from the session when the wire left them out.
 typedef struct peri_event {
-  uint8_t type;              // peri_event_type
-  uint8_t flags;             // PERI_EV_*
-  uint8_t serializer;        // id of the body's serialization
-  uint8_t compression;       // id of the body's compression, 0 = plain
-  int code;                  // REPLY, TRAILERS, CANCEL: 0 or PERI_E*
-  uint32_t timeout_ms;       // OPEN: what is left of the deadline, 0 = unknown
-  uint32_t credit;           // WINDOW: bytes; GOAWAY: unused
-  uint64_t stream;           // id on the connection; GOAWAY: last id that will be served
+  uint8_t type;                  // peri_event_type
+  uint8_t flags;                 // PERI_EV_*
+  uint8_t serializer;            // id of the body's serialization
+  uint8_t compression;           // id of the body's compression, 0 = plain
+  int code;                      // REPLY, TRAILERS, CANCEL: 0 or PERI_E*
+  uint32_t timeout_ms;           // OPEN: what is left of the deadline, 0 = unknown
+  uint32_t credit;               // WINDOW: bytes; GOAWAY: unused
+  uint64_t stream;               // id on the connection; GOAWAY: last id that will be served
   struct peri_session *session;  // NULL when the call has none
-  uint32_t session_id;       // as on the wire; an answer without `session` repeats it
+  uint32_t session_id;           // as on the wire; an answer without `session` repeats it
   peri_bytes iface, alias, method;
-  peri_bytes attachments;    // encoded map, in `attachments_ser`; empty = none
-  peri_bytes message;        // REPLY, TRAILERS: text of the error
-  peri_bytes callback;       // JoyRPC callback id, empty = none
-  uint8_t attachments_ser;   // PERI_SER_*
-  peri_bytes body;           // arguments, result or DATA as they came (perhaps compressed)
+  peri_bytes attachments;   // encoded map, in `attachments_ser`; empty = none
+  peri_bytes message;       // REPLY, TRAILERS: text of the error
+  peri_bytes callback;      // JoyRPC callback id, empty = none
+  uint8_t attachments_ser;  // PERI_SER_*
+  peri_bytes body;          // arguments, result or DATA as they came (perhaps compressed)
   peri_block *block;
 } peri_event;

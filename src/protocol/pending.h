@@ -9,7 +9,7 @@
 typedef struct peri_pending_slot {
   uint32_t stream;  // 0 = free
   uint32_t pad;
-  peri_id future;   // 0 = a stream whose events go to the handler
+  peri_id future;  // 0 = a stream whose events go to the handler
 } peri_pending_slot;
 
 typedef struct peri_pending {

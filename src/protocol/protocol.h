@@ -14,13 +14,13 @@ struct peri_session;
 
 typedef enum peri_match { PERI_MATCH_NO, PERI_MATCH_YES, PERI_MATCH_NEED } peri_match;
 
-enum {                              // peri_protocol.abilities
+enum {  // peri_protocol.abilities
   PERI_CAN_ONEWAY = 1,
   PERI_CAN_STREAM = 2,
   PERI_CAN_CANCEL = 4,
-  PERI_CAN_CALLBACK = 8,            // calls from the server
+  PERI_CAN_CALLBACK = 8,  // calls from the server
   PERI_CAN_GOAWAY = 16,
-  PERI_REPLIES_IN_ORDER = 32,       // answers must leave in the order of the requests
+  PERI_REPLIES_IN_ORDER = 32,  // answers must leave in the order of the requests
 };
 
 // Where a message begun with `begin` lies in the connection's output buffer.
@@ -33,13 +33,13 @@ typedef struct peri_mark {
 typedef struct peri_session_params {
   const char *iface;
   const char *alias;
-  const char *serializer;    // preferred; NULL = the best both know
-  const char *compression;   // preferred; NULL = none
-  uint32_t timeout_ms;       // of the negotiation, default 3 000
+  const char *serializer;       // preferred; NULL = the best both know
+  const char *compression;      // preferred; NULL = none
+  uint32_t timeout_ms;          // of the negotiation, default 3 000
   uint32_t session_timeout_ms;  // how long the server keeps it without a beat, default 90 000
   // Attributes sent along (app name, token for authentication ...): pairs, NULL-terminated.
   const char *const *attributes;
-  const char *auth_type;     // e.g. "token"; NULL = no authentication step
+  const char *auth_type;               // e.g. "token"; NULL = no authentication step
   const char *const *auth_attributes;  // pairs, NULL-terminated; secret, never logged
 } peri_session_params;
 
@@ -49,8 +49,8 @@ typedef void (*peri_session_fn)(void *arg, struct peri_session *session, int cod
 typedef struct peri_protocol {
   const char *name;
   uint32_t abilities;
-  uint32_t state_size;   // bytes of zeroed memory at conn->state
-  uint32_t match_max;    // most bytes `match` ever needs; 0 = cannot be detected (client only)
+  uint32_t state_size;  // bytes of zeroed memory at conn->state
+  uint32_t match_max;   // most bytes `match` ever needs; 0 = cannot be detected (client only)
 
   // Pure and bounded. Called with the first `len` bytes of a connection, again with more after NEED.
   peri_match (*match)(const uint8_t *data, size_t len);
@@ -79,8 +79,8 @@ typedef struct peri_protocol {
 
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller
   // then names interface and alias in each OPEN.
-  int (*open_session)(struct peri_conn *conn, const peri_session_params *params, peri_session_fn done,
-                      void *arg);
+  int (*open_session)(struct peri_conn *conn, const peri_session_params *params,
+                      peri_session_fn done, void *arg);
   // Server: the answer to handler->authenticate. NULL where there is no such step.
   void (*authenticated)(struct peri_conn *conn, uint32_t session, uint32_t request, bool passed,
                         const char *why);

@@ -19,8 +19,12 @@ static int emit(peri_conn *conn, const peri_event *event);
 static void report(peri_conn *conn, const uint8_t *at, peri_bytes name, peri_bytes body,
                    peri_block *block) {
   uint32_t number = peri_get_u32(at + 8);
-  peri_event event = {.type = at[2], .flags = at[3], .stream = peri_get_u32(at + 4),
-                      .body = body, .block = block, .serializer = PERI_SER_RAW};
+  peri_event event = {.type = at[2],
+                      .flags = at[3],
+                      .stream = peri_get_u32(at + 4),
+                      .body = body,
+                      .block = block,
+                      .serializer = PERI_SER_RAW};
   if (event.type == PERI_EV_OPEN) {
     event.method = name;
     event.timeout_ms = number;
@@ -76,8 +80,9 @@ static ssize_t feed(peri_conn *conn, peri_block *block, const uint8_t *data, siz
 static int begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
   bool open = event->type == PERI_EV_OPEN;
   peri_bytes name = open ? event->method : event->message;
-  uint32_t number = open ? event->timeout_ms
-                         : event->type == PERI_EV_WINDOW ? event->credit : (uint32_t)-event->code;
+  uint32_t number = open                            ? event->timeout_ms
+                    : event->type == PERI_EV_WINDOW ? event->credit
+                                                    : (uint32_t)-event->code;
   if (name.len > UINT8_MAX) {
     return PERI_EBAD_REQUEST;
   }
@@ -131,8 +136,8 @@ static void drain(peri_conn *conn) {
 
 const peri_protocol peri_test_protocol = {
     .name = "test",
-    .abilities = PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK |
-                 PERI_CAN_GOAWAY,
+    .abilities =
+        PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK | PERI_CAN_GOAWAY,
     .match_max = 2,
     .match = match,
     .feed = feed,

@@ -48,8 +48,8 @@ void peri_test_clock_restore(void) {
 
 // ---- what is heard ------------------------------------------------------------------------------
 
-static const char *const event_names[] = {"?",      "OPEN",  "DATA", "HALF_CLOSE", "TRAILERS",
-                                          "CANCEL", "WINDOW", "REPLY", "PING",     "GOAWAY"};
+static const char *const event_names[] = {"?",      "OPEN",   "DATA",  "HALF_CLOSE", "TRAILERS",
+                                          "CANCEL", "WINDOW", "REPLY", "PING",       "GOAWAY"};
 
 static void hear(peri_test_side *side, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -162,8 +162,8 @@ static void on_done(peri_future *future) {
 
 // ---- the relay ----------------------------------------------------------------------------------
 
-static ssize_t on_raw_data(void *arg, peri_channel *channel, peri_block *block,
-                           const uint8_t *data, size_t len, size_t *need) {
+static ssize_t on_raw_data(void *arg, peri_channel *channel, peri_block *block, const uint8_t *data,
+                           size_t len, size_t *need) {
   peri_test_side *side = (peri_test_side *)arg;
   (void)channel;
   (void)block;
@@ -203,7 +203,8 @@ static bool relay(peri_test_rig *rig, int n) {
     peri_channel_touch(to->raw);
     from->relayed += len;
   }
-  bool over = from->opened && from->raw == NULL && rig->side[n].conn == NULL && from->relayed == from->wire.len;
+  bool over = from->opened && from->raw == NULL && rig->side[n].conn == NULL &&
+              from->relayed == from->wire.len;
   if ((from->drop != 0 && from->relayed >= from->drop) || (over && len == 0)) {
     if (len == 0) {
       peri_channel_finish(to->raw);
@@ -277,9 +278,9 @@ peri_test_rig *peri_test_rig_new(const peri_protocol *protocol, const peri_conn_
       peri_conn_accept(side_open(rig, PERI_TEST_DOWN), NULL, &server_handler,
                        &rig->side[PERI_TEST_DOWN], &rig->limits);
   if (protocol != NULL) {
-    rig->side[PERI_TEST_UP].conn = peri_conn_start(side_open(rig, PERI_TEST_UP), protocol,
-                                                   &client_handler, &rig->side[PERI_TEST_UP],
-                                                   &rig->limits);
+    rig->side[PERI_TEST_UP].conn =
+        peri_conn_start(side_open(rig, PERI_TEST_UP), protocol, &client_handler,
+                        &rig->side[PERI_TEST_UP], &rig->limits);
   }
   return rig;
 }

@@ -11,14 +11,14 @@ extern const peri_protocol peri_test_protocol;
 enum { PERI_TEST_UP, PERI_TEST_DOWN };  // client to server, server to client
 
 typedef struct peri_test_side {
-  peri_conn *conn;        // NULL once closed
-  peri_channel *raw;      // the relay's end, NULL once closed
-  peri_buf heard;         // lines
-  peri_buf wire;          // every byte that this side sent
-  size_t relayed;         // of wire
-  size_t cut;             // relay stops here for one pump, 0 = nowhere
-  size_t drop;            // bytes from here on are never relayed and the connection ends; 0 = never
-  bool opened;            // false: the spec is this side
+  peri_conn *conn;    // NULL once closed
+  peri_channel *raw;  // the relay's end, NULL once closed
+  peri_buf heard;     // lines
+  peri_buf wire;      // every byte that this side sent
+  size_t relayed;     // of wire
+  size_t cut;         // relay stops here for one pump, 0 = nowhere
+  size_t drop;        // bytes from here on are never relayed and the connection ends; 0 = never
+  bool opened;        // false: the spec is this side
   struct peri_test_rig *rig;
 } peri_test_side;
 
@@ -29,11 +29,11 @@ typedef struct peri_test_rig {
   size_t chunk;            // most bytes relayed at once, 0 = all
   int authenticate;        // what the server's handler returns
   uint32_t auth_request;
-  peri_session *session;   // last opened by the client, NULL
+  peri_session *session;  // last opened by the client, NULL
   int session_code;
   uint32_t session_calls;
   char session_why[256];
-  uint32_t pending;        // futures not done
+  uint32_t pending;  // futures not done
   peri_conn_limits limits;
 } peri_test_rig;
 

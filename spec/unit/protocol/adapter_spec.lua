@@ -41,7 +41,10 @@ describe('protocol/adapter', function()
   end)
 
   it('keeps one protocol per name', function()
-    assert.equal(lib.PERI_EALREADY_EXISTS, lib.peri_protocol_add(lib.peri_protocol_by_name('joyrpc')))
+    assert.equal(
+      lib.PERI_EALREADY_EXISTS,
+      lib.peri_protocol_add(lib.peri_protocol_by_name('joyrpc'))
+    )
     assert.is_true(lib.peri_protocol_by_name('none') == nil)
     assert.is_true(lib.peri_protocol_at(1000) == nil)
   end)

@@ -17,16 +17,14 @@ static uint64_t sooner(uint64_t a, uint64_t b) {
 }
 
 static peri_session *first_session(peri_conn *conn) {
-  return peri_list_empty(&conn->sessions)
-             ? NULL
-             : peri_container(conn->sessions.next, peri_session, link);
+  return peri_list_empty(&conn->sessions) ? NULL
+                                          : peri_container(conn->sessions.next, peri_session, link);
 }
 
 static void beat(peri_conn *conn) {
   const peri_session *session = first_session(conn);
-  joy_frame frame = {.type = JOY_BEAT,
-                     .id = (uint32_t)peri_conn_next_stream(conn),
-                     .timeout_ms = JOY_TIMEOUT};
+  joy_frame frame = {
+      .type = JOY_BEAT, .id = (uint32_t)peri_conn_next_stream(conn), .timeout_ms = JOY_TIMEOUT};
   if (session != NULL) {
     frame.session = session->id;
     frame.serializer = session->serializer->id;
@@ -46,9 +44,9 @@ static uint64_t heartbeat(peri_conn *conn, uint64_t now_ms) {
   bool heard = peri_channel_last_in_ms(conn->channel) >= state->beat_at_ms;
   conn->beats_missed = heard ? 0 : (uint8_t)(conn->beats_missed + 1);
   if (conn->beats_missed >= conn->limits->beat_misses) {
-    peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "JOYRPC-BEAT",
-                                             "%u heartbeats without any answer",
-                                             conn->beats_missed));
+    peri_conn_close(conn,
+                    peri_conn_complain(conn, PERI_ETIMEOUT, "JOYRPC-BEAT",
+                                       "%u heartbeats without any answer", conn->beats_missed));
     return 0;
   }
   state->beat_at_ms = now_ms;

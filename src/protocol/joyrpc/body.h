@@ -7,13 +7,13 @@
 enum { JOY_CHOICES = 16, JOY_TEXT = 1024 };
 
 typedef struct joy_body {
-  bool perilune;  // attribute perilune = 1
-  bool wants_compression;                       // named one, known or not
-  const peri_serializer *serializer;            // the named one, NULL = none or unknown
+  bool perilune;                      // attribute perilune = 1
+  bool wants_compression;             // named one, known or not
+  const peri_serializer *serializer;  // the named one, NULL = none or unknown
   const peri_compression *compression;
-  const peri_serializer *our_serializer;        // named in our attributes, before the other
+  const peri_serializer *our_serializer;  // named in our attributes, before the other
   const peri_compression *our_compression;
-  const peri_serializer *serializers[JOY_CHOICES];    // of the lists, those known here
+  const peri_serializer *serializers[JOY_CHOICES];  // of the lists, those known here
   const peri_compression *compressions[JOY_CHOICES];
   uint8_t serializer_count, compression_count;
   int status;

@@ -27,10 +27,14 @@ typedef struct named {
 } named;
 
 static const named members[] = {
-    {"serialization", FIELD_SERIALIZER},   {"serializations", FIELD_SERIALIZERS},
-    {"compression", FIELD_COMPRESSION},    {"compressions", FIELD_COMPRESSIONS},
-    {"attributes", FIELD_ATTRIBUTES},      {"status", FIELD_STATUS},
-    {"message", FIELD_MESSAGE},            {"type", FIELD_TYPE},
+    {"serialization", FIELD_SERIALIZER},
+    {"serializations", FIELD_SERIALIZERS},
+    {"compression", FIELD_COMPRESSION},
+    {"compressions", FIELD_COMPRESSIONS},
+    {"attributes", FIELD_ATTRIBUTES},
+    {"status", FIELD_STATUS},
+    {"message", FIELD_MESSAGE},
+    {"type", FIELD_TYPE},
     {NULL, FIELD_NONE},
 };
 
@@ -160,33 +164,24 @@ static int take_number(joy_body *body, field which, uint64_t value) {
 
 static int take_text(joy_body *body, field which, const char *text, size_t len) {
   switch (which) {
-    case FIELD_SERIALIZER:
-    case FIELD_COMPRESSION:
-    case FIELD_OUR_SERIALIZER:
-    case FIELD_OUR_COMPRESSION:
-      return take_choice(body, which, text, len);
-    case FIELD_SERIALIZERS:
-      add_names(body, text, len, add_serializer);
-      return 0;
-    case FIELD_COMPRESSIONS:
-      add_names(body, text, len, add_compression);
-      return 0;
-    case FIELD_MESSAGE:
-      return keep(&body->message, text, len < JOY_TEXT ? len : JOY_TEXT);
-    case FIELD_TYPE:
-      return keep(&body->type, text, len);
-    case FIELD_IFACE:
-      return keep(&body->iface, text, len);
-    case FIELD_ALIAS:
-      return keep(&body->alias, text, len);
-    default:
-      return take_number(body, which, decimal(text, len));
+  case FIELD_SERIALIZER:
+  case FIELD_COMPRESSION:
+  case FIELD_OUR_SERIALIZER:
+  case FIELD_OUR_COMPRESSION: return take_choice(body, which, text, len);
+  case FIELD_SERIALIZERS: add_names(body, text, len, add_serializer); return 0;
+  case FIELD_COMPRESSIONS: add_names(body, text, len, add_compression); return 0;
+  case FIELD_MESSAGE: return keep(&body->message, text, len < JOY_TEXT ? len : JOY_TEXT);
+  case FIELD_TYPE: return keep(&body->type, text, len);
+  case FIELD_IFACE: return keep(&body->iface, text, len);
+  case FIELD_ALIAS: return keep(&body->alias, text, len);
+  default: return take_number(body, which, decimal(text, len));
   }
 }
 
 // ---- the sink ---------------------------------------------------------------------------------
 
-#define COPY(r, call, ...) (in_attributes(r) ? (r)->copy.ops->call((r)->copy.self, ##__VA_ARGS__) : 0)
+#define COPY(r, call, ...)                                                                         \
+  (in_attributes(r) ? (r)->copy.ops->call((r)->copy.self, ##__VA_ARGS__) : 0)
 
 static int on_null(void *self) {
   reader *r = (reader *)self;

@@ -135,20 +135,13 @@ static int wrong_type(peri_conn *conn, const joy_frame *frame) {
 
 static int on_private(peri_conn *conn, const joy_frame *frame) {
   switch (frame->type) {
-    case JOY_DATA:
-      return on_data(conn, frame);
-    case JOY_HALF_CLOSE:
-      return on_control(conn, frame, PERI_EV_HALF_CLOSE);
-    case JOY_CANCEL:
-      return on_control(conn, frame, PERI_EV_CANCEL);
-    case JOY_WINDOW:
-      return on_control(conn, frame, PERI_EV_WINDOW);
-    case JOY_GOAWAY:
-      return on_control(conn, frame, PERI_EV_GOAWAY);
-    case JOY_TRAILERS:
-      return on_reply(conn, frame, PERI_EV_TRAILERS, 0);
-    default:
-      return wrong_type(conn, frame);
+  case JOY_DATA: return on_data(conn, frame);
+  case JOY_HALF_CLOSE: return on_control(conn, frame, PERI_EV_HALF_CLOSE);
+  case JOY_CANCEL: return on_control(conn, frame, PERI_EV_CANCEL);
+  case JOY_WINDOW: return on_control(conn, frame, PERI_EV_WINDOW);
+  case JOY_GOAWAY: return on_control(conn, frame, PERI_EV_GOAWAY);
+  case JOY_TRAILERS: return on_reply(conn, frame, PERI_EV_TRAILERS, 0);
+  default: return wrong_type(conn, frame);
   }
 }
 

@@ -7,9 +7,9 @@
 
 // What reading a body needed beside the bytes it came in.
 typedef struct reading {
-  peri_bytes body;     // plain
-  peri_block *block;   // that keeps `body`; owned reference or NULL
-  peri_buf scratch;    // text that had to be unescaped
+  peri_bytes body;    // plain
+  peri_block *block;  // that keeps `body`; owned reference or NULL
+  peri_buf scratch;   // text that had to be unescaped
 } reading;
 
 static void reading_fini(reading *r) {
@@ -178,7 +178,9 @@ int joy_envelope_reply(peri_conn *conn, const joy_frame *frame, peri_event *even
 // JoyRPC leaves the class out on a session for self-typed serializations, and the alias when it is
 // the session's; JSON keeps both.
 static peri_envelope request_envelope(const peri_event *event, const peri_serializer *serializer) {
-  peri_envelope envelope = {.iface = event->iface, .alias = event->alias, .method = event->method,
+  peri_envelope envelope = {.iface = event->iface,
+                            .alias = event->alias,
+                            .method = event->method,
                             .attachments = event->attachments};
   const peri_session *session = event->session;
   if (session == NULL) {

@@ -37,8 +37,8 @@ static bool attributes_read(const uint8_t *at, const uint8_t *end, unsigned coun
 // The prefix: length and magic. Checked as soon as it is there, so that garbage is not waited for.
 static ssize_t prefix_check(peri_conn *conn, const uint8_t *data, size_t len, size_t *need) {
   if (memcmp(data, magic, len < 2 ? len : 2) != 0) {
-    return peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-FRAME", "no frame begins with %02x %02x",
-                              data[0], len > 1 ? data[1] : 0);
+    return peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-FRAME",
+                              "no frame begins with %02x %02x", data[0], len > 1 ? data[1] : 0);
   }
   if (len < 6) {
     *need = 0;

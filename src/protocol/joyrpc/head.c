@@ -16,7 +16,8 @@ enum { MESSAGE_MAX = 8192, STATUS_MAX = 0 PERI_CODES(X) };
 #undef X
 
 // Text with a length field of `width` bytes; NULL when it does not fit before `end`.
-static const uint8_t *text_read(const uint8_t *at, const uint8_t *end, int width, peri_bytes *text) {
+static const uint8_t *text_read(const uint8_t *at, const uint8_t *end, int width,
+                                peri_bytes *text) {
   if (end - at < width) {
     return NULL;
   }

@@ -50,39 +50,26 @@ static int answer_bare(peri_conn *conn, const joy_frame *frame, joy_type type) {
 // What a server hears beside calls.
 static int on_server(peri_conn *conn, const joy_frame *frame) {
   switch (frame->type) {
-    case JOY_SHAKE:
-      return answer_bare(conn, frame, JOY_SHAKE_REPLY);
-    case JOY_NEGOTIATE:
-      return joy_on_negotiate(conn, frame);
-    case JOY_BEAT:
-      return answer_bare(conn, frame, JOY_BEAT_REPLY);
-    case JOY_SESSION_BEAT:
-      return on_session_beat(conn, frame);
-    case JOY_AUTHENTICATE:
-      return joy_on_authenticate(conn, frame);
-    case JOY_SESSION:
-    case JOY_OFFLINE_REPLY:
-      return 0;
-    default:
-      return wrong_type(conn, frame);
+  case JOY_SHAKE: return answer_bare(conn, frame, JOY_SHAKE_REPLY);
+  case JOY_NEGOTIATE: return joy_on_negotiate(conn, frame);
+  case JOY_BEAT: return answer_bare(conn, frame, JOY_BEAT_REPLY);
+  case JOY_SESSION_BEAT: return on_session_beat(conn, frame);
+  case JOY_AUTHENTICATE: return joy_on_authenticate(conn, frame);
+  case JOY_SESSION:
+  case JOY_OFFLINE_REPLY: return 0;
+  default: return wrong_type(conn, frame);
   }
 }
 
 static int on_client(peri_conn *conn, const joy_frame *frame) {
   switch (frame->type) {
-    case JOY_NEGOTIATE_REPLY:
-      return joy_on_negotiate_reply(conn, frame);
-    case JOY_AUTHENTICATE_REPLY:
-      return joy_on_authenticate_reply(conn, frame);
-    case JOY_OFFLINE:
-      peri_conn_peer_drains(conn, UINT64_MAX);
-      return 0;
-    case JOY_SHAKE_REPLY:
-    case JOY_BEAT_REPLY:  // its bytes were the answer
-    case JOY_SESSION_REPLY:
-      return 0;
-    default:
-      return wrong_type(conn, frame);
+  case JOY_NEGOTIATE_REPLY: return joy_on_negotiate_reply(conn, frame);
+  case JOY_AUTHENTICATE_REPLY: return joy_on_authenticate_reply(conn, frame);
+  case JOY_OFFLINE: peri_conn_peer_drains(conn, UINT64_MAX); return 0;
+  case JOY_SHAKE_REPLY:
+  case JOY_BEAT_REPLY:  // its bytes were the answer
+  case JOY_SESSION_REPLY: return 0;
+  default: return wrong_type(conn, frame);
   }
 }
 
@@ -126,8 +113,8 @@ static void drain(peri_conn *conn) {
 
 const peri_protocol peri_joyrpc = {
     .name = "joyrpc",
-    .abilities = PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK |
-                 PERI_CAN_GOAWAY,
+    .abilities =
+        PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK | PERI_CAN_GOAWAY,
     .state_size = sizeof(joy_state),
     .match_max = 2,
     .match = match,

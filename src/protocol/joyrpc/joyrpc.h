@@ -22,12 +22,12 @@
 #include "protocol/conn.h"
 
 enum {
-  JOY_PREFIX = 8,         // magic, length, headerLength
-  JOY_HEADER = 24,        // without attributes
-  JOY_LENGTH_MIN = 22,    // smallest value of the length field
-  JOY_HEADER_LENGTH = 18, // headerLength without attributes
-  JOY_TIMEOUT = 5000,     // what every answer carries
-  JOY_VERSION = 2400,     // buildVersion that we report
+  JOY_PREFIX = 8,          // magic, length, headerLength
+  JOY_HEADER = 24,         // without attributes
+  JOY_LENGTH_MIN = 22,     // smallest value of the length field
+  JOY_HEADER_LENGTH = 18,  // headerLength without attributes
+  JOY_TIMEOUT = 5000,      // what every answer carries
+  JOY_VERSION = 2400,      // buildVersion that we report
 };
 
 typedef enum joy_type {
@@ -72,8 +72,8 @@ typedef struct joy_frame {
 } joy_frame;
 
 typedef struct joy_state {
-  uint32_t last_in;     // server: msgId of the last request
-  bool said_goaway;     // requests above last_in are refused here
+  uint32_t last_in;  // server: msgId of the last request
+  bool said_goaway;  // requests above last_in are refused here
   uint32_t goaway_at;
   uint64_t beat_at_ms;  // client: last heartbeat sent
   peri_list openings;   // client: joy_opening

@@ -28,8 +28,8 @@ uint64_t joy_started_ms(void) {
 }
 
 bool joy_can_serialize(const peri_serializer *serializer, bool native) {
-  return serializer != NULL && (native || (serializer->id < JOY_PRIVATE_ID &&
-                                           serializer->read_request != NULL));
+  return serializer != NULL &&
+         (native || (serializer->id < JOY_PRIVATE_ID && serializer->read_request != NULL));
 }
 
 static bool can_compress(const peri_compression *compression, bool native) {
@@ -80,8 +80,8 @@ static peri_bytes text_of(const peri_buf *buf) {
 
 static peri_session *open_session(peri_conn *conn, const joy_frame *frame, joy_body *body,
                                   choice *c) {
-  peri_session *session = peri_conn_session_new(conn, frame->session, text_of(&body->iface),
-                                                text_of(&body->alias));
+  peri_session *session =
+      peri_conn_session_new(conn, frame->session, text_of(&body->iface), text_of(&body->alias));
   if (session == NULL) {
     c->refused = "too many sessions on this connection; use one per interface and alias";
     return NULL;

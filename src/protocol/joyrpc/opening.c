@@ -97,9 +97,9 @@ static void write_attributes(joy_writer *w, const peri_session_params *params, c
   joy_writer_map(w, "attributes");
   joy_writer_text(w, "interface", params->iface);
   joy_writer_text(w, "alias", params->alias != NULL ? params->alias : "");
-  joy_writer_decimal(w, "sessionTimeout", params->session_timeout_ms != 0
-                                              ? params->session_timeout_ms
-                                              : SESSION_TIMEOUT);
+  joy_writer_decimal(w, "sessionTimeout",
+                     params->session_timeout_ms != 0 ? params->session_timeout_ms
+                                                     : SESSION_TIMEOUT);
   joy_writer_decimal(w, "buildVersion", JOY_VERSION);
   joy_writer_decimal(w, "remoteStartTime", joy_started_ms());
   write_private(w, wanted);
@@ -221,8 +221,8 @@ static const char *refusal(joy_body *body) {
   return (const char *)body->message.data;
 }
 
-static peri_session *session_of(peri_conn *conn, joy_opening *opening, joy_body *body,
-                                int *code, const char **why) {
+static peri_session *session_of(peri_conn *conn, joy_opening *opening, joy_body *body, int *code,
+                                const char **why) {
   const peri_serializer *serializer =
       joy_can_serialize(body->serializer, body->perilune) ? body->serializer : NULL;
   *code = PERI_EPRECONDITION;
@@ -235,9 +235,8 @@ static peri_session *session_of(peri_conn *conn, joy_opening *opening, joy_body 
     *why = "the server chose a serialization that is not known here";
     return NULL;
   }
-  peri_session *session =
-      peri_conn_session_new(conn, opening->session, peri_bytes_of(opening->iface),
-                            peri_bytes_of(opening->alias));
+  peri_session *session = peri_conn_session_new(
+      conn, opening->session, peri_bytes_of(opening->iface), peri_bytes_of(opening->alias));
   if (session == NULL) {
     *code = PERI_ELIMITED;
     *why = "too many sessions on this connection";
@@ -294,8 +293,8 @@ uint64_t joy_openings_tick(peri_conn *conn, uint64_t now_ms) {
     after = node->next;
     joy_opening *opening = peri_container(node, joy_opening, link);
     if (now_ms >= opening->deadline_ms) {
-      peri_session *session = opening->authenticating ? peri_conn_session(conn, opening->session)
-                                                      : NULL;
+      peri_session *session =
+          opening->authenticating ? peri_conn_session(conn, opening->session) : NULL;
       joy_opening_end(conn, opening, session, PERI_ETIMEOUT,
                       "the server did not answer the negotiation in time");
       return 1;  // `done` may have changed the list: look again

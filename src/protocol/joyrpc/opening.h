@@ -9,17 +9,17 @@ enum { JOY_PRIVATE_ID = 110 };  // serializations and compressions from here on 
 // A session that a client is opening. Lives from open_session until `done` was called.
 typedef struct joy_opening {
   peri_list link;
-  uint32_t request;       // msgId waited for
+  uint32_t request;  // msgId waited for
   uint32_t session;
   uint32_t session_timeout_ms;
-  bool authenticating;    // the second step
+  bool authenticating;  // the second step
   uint64_t deadline_ms;
   peri_session_fn done;
   void *arg;
-  char *iface, *alias;    // owned
-  char *auth_type;        // owned; NULL = no authentication
-  peri_buf auth;          // attributes of authentication: key, value, key ... each zero-terminated;
-                          // wiped before it is freed
+  char *iface, *alias;  // owned
+  char *auth_type;      // owned; NULL = no authentication
+  peri_buf auth;        // attributes of authentication: key, value, key ... each zero-terminated;
+                        // wiped before it is freed
 } joy_opening;
 
 uint64_t joy_started_ms(void);

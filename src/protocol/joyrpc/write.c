@@ -8,16 +8,11 @@ enum { BY_REFERENCE = 8192, CALLBACK_MAX = 1024 };
 static uint8_t type_of(const peri_event *event) {
   bool callback = (event->flags & PERI_EV_CALLBACK) != 0;
   switch (event->type) {
-    case PERI_EV_OPEN:
-      return callback ? JOY_CALLBACK : JOY_REQUEST;
-    case PERI_EV_REPLY:
-      return callback ? JOY_CALLBACK_REPLY : JOY_REPLY;
-    case PERI_EV_DATA:
-      return JOY_DATA;
-    case PERI_EV_TRAILERS:
-      return JOY_TRAILERS;
-    default:
-      return 0;
+  case PERI_EV_OPEN: return callback ? JOY_CALLBACK : JOY_REQUEST;
+  case PERI_EV_REPLY: return callback ? JOY_CALLBACK_REPLY : JOY_REPLY;
+  case PERI_EV_DATA: return JOY_DATA;
+  case PERI_EV_TRAILERS: return JOY_TRAILERS;
+  default: return 0;
   }
 }
 
@@ -106,8 +101,8 @@ int joy_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
   if (conn->closing) {
     return PERI_ECLOSED;
   }
-  if (__builtin_expect(
-          event->attachments.len == 0 || event->attachments_ser == PERI_SER_MSGPACK, 1)) {
+  if (__builtin_expect(event->attachments.len == 0 || event->attachments_ser == PERI_SER_MSGPACK,
+                       1)) {
     return begin_plain(conn, event, mark);
   }
   peri_event copy = *event;
@@ -133,8 +128,7 @@ static void compress(peri_buf *out, size_t start, size_t from, uint8_t id) {
   const peri_compression *compression = peri_compression_by_id(id);
   peri_bytes plain = {out->data + from, out->len - from};
   peri_buf packed = {0};
-  if (compression != NULL && compression->compress(plain, &packed) == 0 &&
-      packed.len < plain.len) {
+  if (compression != NULL && compression->compress(plain, &packed) == 0 && packed.len < plain.len) {
     memcpy(out->data + from, packed.data, packed.len);
     out->len = from + packed.len;
     out->data[start + 18] = id;
@@ -244,8 +238,8 @@ static int emit_goaway(peri_conn *conn, const peri_event *event) {
 }
 
 static int emit_cancel(peri_conn *conn, const peri_event *event) {
-  uint8_t status = event->code < 0 && event->code > -256 ? (uint8_t)-event->code
-                                                         : (uint8_t)-PERI_ECANCELLED;
+  uint8_t status =
+      event->code < 0 && event->code > -256 ? (uint8_t)-event->code : (uint8_t)-PERI_ECANCELLED;
   // JoyRPC has no way to tell; the answer will come and be dropped.
   return conn->native ? emit_control(conn, event, JOY_CANCEL, (peri_bytes){&status, 1}) : 0;
 }
@@ -255,18 +249,12 @@ int joy_emit(peri_conn *conn, const peri_event *event) {
     return PERI_ECLOSED;
   }
   switch (event->type) {
-    case PERI_EV_HALF_CLOSE:
-      return emit_control(conn, event, JOY_HALF_CLOSE, (peri_bytes){NULL, 0});
-    case PERI_EV_CANCEL:
-      return emit_cancel(conn, event);
-    case PERI_EV_WINDOW:
-      return emit_number(conn, event, JOY_WINDOW, event->credit);
-    case PERI_EV_GOAWAY:
-      return emit_goaway(conn, event);
-    case PERI_EV_PING:
-      return emit_control(conn, event, JOY_BEAT, (peri_bytes){NULL, 0});
-    default:
-      break;
+  case PERI_EV_HALF_CLOSE: return emit_control(conn, event, JOY_HALF_CLOSE, (peri_bytes){NULL, 0});
+  case PERI_EV_CANCEL: return emit_cancel(conn, event);
+  case PERI_EV_WINDOW: return emit_number(conn, event, JOY_WINDOW, event->credit);
+  case PERI_EV_GOAWAY: return emit_goaway(conn, event);
+  case PERI_EV_PING: return emit_control(conn, event, JOY_BEAT, (peri_bytes){NULL, 0});
+  default: break;
   }
   peri_mark mark;
   int code = joy_begin(conn, event, &mark);

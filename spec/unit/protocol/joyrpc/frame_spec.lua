@@ -15,14 +15,26 @@ local function bytes(name)
 end
 
 local function u32(n)
-  return string.char(bit.band(bit.rshift(n, 24), 255), bit.band(bit.rshift(n, 16), 255),
-    bit.band(bit.rshift(n, 8), 255), bit.band(n, 255))
+  return string.char(
+    bit.band(bit.rshift(n, 24), 255),
+    bit.band(bit.rshift(n, 16), 255),
+    bit.band(bit.rshift(n, 8), 255),
+    bit.band(n, 255)
+  )
 end
 
 local function frame(body, type, attributes, count)
   attributes = attributes or ''
-  return '\xad\xd0' .. u32(22 + #attributes + #body) .. string.char(0, 18 + #attributes, type or 1)
-    .. u32(1) .. u32(0) .. '\x0d\0' .. u32(0) .. string.char(count or 0) .. attributes .. body
+  return '\xad\xd0'
+    .. u32(22 + #attributes + #body)
+    .. string.char(0, 18 + #attributes, type or 1)
+    .. u32(1)
+    .. u32(0)
+    .. '\x0d\0'
+    .. u32(0)
+    .. string.char(count or 0)
+    .. attributes
+    .. body
 end
 
 describe('protocol/joyrpc frames', function()
@@ -44,7 +56,8 @@ describe('protocol/joyrpc frames', function()
   local function decode(data)
     server():send(UP, bytes 'shake'):pump()
     local out, need = ffi.new('joy_frame'), ffi.new('size_t[1]')
-    local size = lib.joy_frame_decode(rig:conn(DOWN), ffi.cast('const uint8_t *', data), #data, need, out)
+    local size =
+      lib.joy_frame_decode(rig:conn(DOWN), ffi.cast('const uint8_t *', data), #data, need, out)
     return tonumber(size), out, tonumber(need[0])
   end
 
@@ -65,7 +78,12 @@ describe('protocol/joyrpc frames', function()
   it('reads the header of a captured request', function()
     local _, out = decode(bytes 'say_hello')
     assert.same({ 1, 2, 1, 2, 0, 5000, 149 }, {
-      out.type, out.id, out.session, out.serializer, out.compression, out.timeout_ms,
+      out.type,
+      out.id,
+      out.session,
+      out.serializer,
+      out.compression,
+      out.timeout_ms,
       tonumber(out.body.len),
     })
   end)
@@ -94,7 +112,10 @@ describe('protocol/joyrpc frames', function()
     ['a frame over the limit'] = { '\xad\xd0' .. u32(65537), 'JOYRPC-TOO-BIG', 'TOO_BIG' },
     ['a length beyond 2^31'] = { '\xad\xd0\xff\xff\xff\xff', 'JOYRPC-TOO-BIG', 'TOO_BIG' },
     ['a headerLength below 18'] = { (frame('x'):gsub('^(......)..', '%1\0\17')), 'JOYRPC-FRAME' },
-    ['a headerLength beyond the frame'] = { (frame('x'):gsub('^(......)..', '%1\0\99')), 'JOYRPC-FRAME' },
+    ['a headerLength beyond the frame'] = {
+      (frame('x'):gsub('^(......)..', '%1\0\99')),
+      'JOYRPC-FRAME',
+    },
     ['attributes that run over'] = { frame('', 1, '\5\2\0\9hi', 1), 'JOYRPC-ATTRIBUTE' },
     ['fewer attributes than counted'] = { frame('', 1, '\8\3\9', 2), 'JOYRPC-ATTRIBUTE' },
     ['more attributes than counted'] = { frame('', 1, '\8\3\9\8\3\9', 1), 'JOYRPC-ATTRIBUTE' },
@@ -102,8 +123,14 @@ describe('protocol/joyrpc frames', function()
     ['an unknown message type'] = { frame('', 55), 'JOYRPC-TYPE' },
     ['a reply to a server'] = { frame('', 2), 'JOYRPC-TYPE' },
     ['a private type from a stranger'] = { frame('', 100), 'JOYRPC-TYPE' },
-    ['a request in a serialization nobody has'] = { bytes 'shake' .. frame('x', 1):gsub('\x0d', '\x63'), 'JOYRPC-SERIALIZATION' },
-    ['a negotiation in Java serialization'] = { frame('\xac\xed', 8):gsub('\x0d', '\3'), 'JOYRPC-NEGOTIATION' },
+    ['a request in a serialization nobody has'] = {
+      bytes 'shake' .. frame('x', 1):gsub('\x0d', '\x63'),
+      'JOYRPC-SERIALIZATION',
+    },
+    ['a negotiation in Java serialization'] = {
+      frame('\xac\xed', 8):gsub('\x0d', '\3'),
+      'JOYRPC-NEGOTIATION',
+    },
     ['a negotiation that is no JSON'] = { frame('{', 8), 'JOYRPC-NEGOTIATION' },
     ['a protocol nobody speaks'] = { '\xda\xbb', 'ADAPTER-UNKNOWN' },
   }
@@ -141,7 +168,8 @@ describe('protocol/joyrpc frames', function()
   it('serves a request without negotiation', function()
     server():send(UP, bytes 'json_request'):pump()
     assert.equal(
-      'OPEN 1 flags=1 timeout=250 iface=demo.Greeter alias=prod method=hello ser=13 body=["moon"]\n',
+      'OPEN 1 flags=1 timeout=250 iface=demo.Greeter alias=prod method=hello ser=13 '
+        .. 'body=["moon"]\n',
       rig:heard(DOWN)
     )
     assert.equal(0, rig:emit(DOWN, { type = 'REPLY', stream = 1, serializer = 13 }))

@@ -7,13 +7,25 @@ local lib = c.cdef('protocol/joyrpc/joyrpc.h')
 local UP, DOWN = p.UP, p.DOWN
 
 local function u32(n)
-  return string.char(bit.band(bit.rshift(n, 24), 255), bit.band(bit.rshift(n, 16), 255),
-    bit.band(bit.rshift(n, 8), 255), bit.band(n, 255))
+  return string.char(
+    bit.band(bit.rshift(n, 24), 255),
+    bit.band(bit.rshift(n, 16), 255),
+    bit.band(bit.rshift(n, 8), 255),
+    bit.band(n, 255)
+  )
 end
 
 local function frame(type, session, body)
-  return '\xad\xd0' .. u32(22 + #body) .. '\0\18' .. string.char(type) .. u32(1) .. u32(session)
-    .. '\x0d\0' .. u32(5000) .. '\0' .. body
+  return '\xad\xd0'
+    .. u32(22 + #body)
+    .. '\0\18'
+    .. string.char(type)
+    .. u32(1)
+    .. u32(session)
+    .. '\x0d\0'
+    .. u32(5000)
+    .. '\0'
+    .. body
 end
 
 local function count(text, what)
@@ -106,9 +118,18 @@ describe('protocol/joyrpc sessions', function()
 
   it('with a stock consumer choose what both know, in its order, and nothing of ours', function()
     start { protocol = false }
-    rig:send(UP, frame(8, 7, '{"serialization":"hessian","compression":null,"checksum":null,'
-      .. '"serializations":["protostuff","json","msgpack"],"compressions":["lz4"],"checksums":[],'
-      .. '"attributes":{"interface":"demo.S","alias":"x","sessionTimeout":"60000"}}')):pump()
+    rig
+      :send(
+        UP,
+        frame(
+          8,
+          7,
+          '{"serialization":"hessian","compression":null,"checksum":null,'
+            .. '"serializations":["protostuff","json","msgpack"],"compressions":["lz4"],'
+            .. '"attributes":{"interface":"demo.S","alias":"x","sessionTimeout":"60000"}}'
+        )
+      )
+      :pump()
     assert.equal('SESSION 7 iface=demo.S alias=x ser=json native=0\n', rig:heard(DOWN))
     local answer = rig:wire(DOWN)
     assert.equal(9, answer:byte(9))
@@ -120,12 +141,32 @@ describe('protocol/joyrpc sessions', function()
   end)
 
   local refused = {
-    ['no common serialization'] = { 7, '"serializations":["kryo"],"attributes":{"interface":"i"}', 'serialization' },
-    ['a private serialization without perilune=1'] = { 7, '"serialization":"raw","serializations":["raw"],"attributes":{"interface":"i"}', 'serialization' },
-    ['private names of a peer that is not ours'] = { 7, '"serializations":[],"attributes":{"interface":"i","perilune.serialization":"raw"}', 'serialization' },
-    ['an unknown compression'] = { 7, '"compression":"lzo","serializations":["json"],"attributes":{"interface":"i"}', 'compression' },
+    ['no common serialization'] = {
+      7,
+      '"serializations":["kryo"],"attributes":{"interface":"i"}',
+      'serialization',
+    },
+    ['a private serialization without perilune=1'] = {
+      7,
+      '"serialization":"raw","serializations":["raw"],"attributes":{"interface":"i"}',
+      'serialization',
+    },
+    ['private names of a peer that is not ours'] = {
+      7,
+      '"serializations":[],"attributes":{"interface":"i","perilune.serialization":"raw"}',
+      'serialization',
+    },
+    ['an unknown compression'] = {
+      7,
+      '"compression":"lzo","serializations":["json"],"attributes":{"interface":"i"}',
+      'compression',
+    },
     ['no interface'] = { 7, '"serializations":["json"],"attributes":{}', 'interface' },
-    ['session id 0'] = { 0, '"serializations":["json"],"attributes":{"interface":"i"}', 'session id' },
+    ['session id 0'] = {
+      0,
+      '"serializations":["json"],"attributes":{"interface":"i"}',
+      'session id',
+    },
   }
   for why, case in pairs(refused) do
     it('are refused for ' .. why, function()
@@ -206,7 +247,7 @@ describe('protocol/joyrpc sessions', function()
       assert.truthy(rig:wire(UP):find('".token":"secret"', 1, true))
     end)
 
-    it('fails with the server\'s reason', function()
+    it("fails with the server's reason", function()
       start()
       rig.raw.authenticate = lib.PERI_EUNAUTHENTICATED
       local session, code, why = rig:open(params)
@@ -251,7 +292,14 @@ describe('protocol/joyrpc sessions', function()
 
     it('are evicted when it does not', function()
       start { protocol = false }
-      rig:send(UP, frame(8, 7, '{"serializations":["json"],"attributes":{"interface":"i","sessionTimeout":20000}}'))
+      rig:send(
+        UP,
+        frame(
+          8,
+          7,
+          '{"serializations":["json"],"attributes":{"interface":"i","sessionTimeout":20000}}'
+        )
+      )
       rig:advance(15000)
       rig:send(UP, frame(14, 7, '{}')):advance(15000)
       assert.falsy(rig:server_session(7) == nil)
@@ -262,7 +310,14 @@ describe('protocol/joyrpc sessions', function()
 
     it('stay in memory while a call is open', function()
       start { protocol = false }
-      rig:send(UP, frame(8, 7, '{"serializations":["json"],"attributes":{"interface":"i","sessionTimeout":20000}}'))
+      rig:send(
+        UP,
+        frame(
+          8,
+          7,
+          '{"serializations":["json"],"attributes":{"interface":"i","sessionTimeout":20000}}'
+        )
+      )
       rig:pump()
       local session = rig:server_session(7)
       rig:conn(DOWN).calls_open = 1
@@ -294,10 +349,14 @@ describe('protocol/joyrpc sessions', function()
       lib.peri_conn_drain(rig:conn(DOWN))
       lib.peri_conn_drain(rig:conn(DOWN))
       rig:pump()
-      assert.equal(require('spec.support.golden.joyrpc').offline:gsub(' ', ''),
-        (rig:wire(DOWN):sub(before + 1):gsub('.', function(char)
-          return ('%02x'):format(char:byte())
-        end)))
+      assert.equal(
+        require('spec.support.golden.joyrpc').offline:gsub(' ', ''),
+        (
+          rig:wire(DOWN):sub(before + 1):gsub('.', function(char)
+            return ('%02x'):format(char:byte())
+          end)
+        )
+      )
       rig:send(UP, frame(1, 7, '{"methodName":"m","args":[]}')):pump()
       assert.truthy(rig:heard(DOWN):find 'OPEN 1')
     end)
@@ -306,7 +365,14 @@ describe('protocol/joyrpc sessions', function()
       local session = start():open { iface = 'i', alias = 'a' }
       local function call()
         local id = rig:expect(UP)
-        rig:emit(UP, { type = 'OPEN', flags = 1, stream = id, session = session, method = 'm', serializer = 111 })
+        rig:emit(UP, {
+          type = 'OPEN',
+          flags = 1,
+          stream = id,
+          session = session,
+          method = 'm',
+          serializer = 111,
+        })
         return id
       end
       local first = call()
@@ -317,7 +383,10 @@ describe('protocol/joyrpc sessions', function()
       assert.equal(1, count(rig:heard(DOWN), 'OPEN'))
       assert.truthy(rig:heard(UP):find(('DONE %d SHUTDOWN flags=1'):format(second), 1, true))
       assert.truthy(rig:heard(UP):find('DRAINED\nGOAWAY ' .. first, 1, true))
-      rig:emit(DOWN, { type = 'REPLY', stream = first, session = rig:server_session(1), serializer = 111 })
+      rig:emit(
+        DOWN,
+        { type = 'REPLY', stream = first, session = rig:server_session(1), serializer = 111 }
+      )
       rig:pump()
       assert.truthy(rig:heard(UP):find(('DONE %d OK'):format(first), 1, true))
     end)
@@ -352,15 +421,37 @@ describe('protocol/joyrpc sessions', function()
         seed = (seed * 1103515245 + 12345) % 2147483648
         noise[i] = string.char(math.floor(seed / 65536) % 256)
       end
-      for _, case in ipairs { { ('x'):rep(2047), 0 }, { ('x'):rep(2048), 3 }, { table.concat(noise), 0 } } do
+      for _, case in ipairs {
+        { ('x'):rep(2047), 0 },
+        { ('x'):rep(2048), 3 },
+        { table.concat(noise), 0 },
+      } do
         local id = rig:expect(UP)
-        local code = rig:write(UP, { type = 'OPEN', flags = 1, stream = id, session = session, method = 'm',
-          serializer = 110, compression = 3, body = case[1] })
+        local code = rig:write(UP, {
+          type = 'OPEN',
+          flags = 1,
+          stream = id,
+          session = session,
+          method = 'm',
+          serializer = 110,
+          compression = 3,
+          body = case[1],
+        })
         assert.equal(0, code)
         rig:pump()
         assert.equal(case[2], tonumber(rig:news(DOWN):match ' comp=(%d)' or 0))
-        assert.equal(0, rig:write(DOWN, { type = 'REPLY', flags = 1, stream = id, session = there,
-          serializer = 110, compression = 3, body = case[1] }))
+        assert.equal(
+          0,
+          rig:write(DOWN, {
+            type = 'REPLY',
+            flags = 1,
+            stream = id,
+            session = there,
+            serializer = 110,
+            compression = 3,
+            body = case[1],
+          })
+        )
         rig:pump()
         assert.equal(case[2], tonumber(rig:news(UP):match ' comp=(%d)' or 0))
       end
@@ -371,13 +462,34 @@ describe('protocol/joyrpc sessions', function()
       session.native, there.native = false, false
       local id = rig:expect(UP)
       local body = '["' .. ('moon'):rep(1000) .. '"]'
-      assert.equal(0, rig:write(UP, { type = 'OPEN', flags = 1, stream = id, session = session, method = 'm',
-        serializer = 13, compression = 4, body = body }))
+      assert.equal(
+        0,
+        rig:write(UP, {
+          type = 'OPEN',
+          flags = 1,
+          stream = id,
+          session = session,
+          method = 'm',
+          serializer = 13,
+          compression = 4,
+          body = body,
+        })
+      )
       rig:pump()
       assert.truthy(rig:news(DOWN):find('method=m ser=13 body=(4004 bytes)', 1, true))
       assert.is_true(#rig:wire(UP) < 2000)
-      assert.equal(0, rig:write(DOWN, { type = 'REPLY', flags = 1, stream = id, session = there,
-        serializer = 13, compression = 4, body = body }))
+      assert.equal(
+        0,
+        rig:write(DOWN, {
+          type = 'REPLY',
+          flags = 1,
+          stream = id,
+          session = there,
+          serializer = 13,
+          compression = 4,
+          body = body,
+        })
+      )
       rig:pump()
       assert.truthy(rig:news(UP):find('OK ser=13 body=(4004 bytes)', 1, true))
       assert.is_true(#rig:wire(DOWN) < 2000)
@@ -402,7 +514,14 @@ describe('protocol/joyrpc sessions', function()
       block.used = 300000
       ffi.fill(block.data, 300000, 0x41)
       local id = rig:expect(UP)
-      local event = rig:event { type = 'OPEN', flags = 1, stream = id, session = session, method = 'm', serializer = 110 }
+      local event = rig:event {
+        type = 'OPEN',
+        flags = 1,
+        stream = id,
+        session = session,
+        method = 'm',
+        serializer = 110,
+      }
       event.block = block
       event.body.ptr, event.body.len = block.data, 300000
       assert.equal(0, rig:conn(UP).protocol.emit(rig:conn(UP), event))
@@ -417,7 +536,8 @@ describe('protocol/joyrpc sessions', function()
       open()
       rig.raw.limits.frame = 4096
       local before = tonumber(lib.peri_conn_out(rig:conn(UP)).len)
-      local fields = { type = 'OPEN', flags = 1, stream = 50, session = session, method = 'm', serializer = 110 }
+      local fields =
+        { type = 'OPEN', flags = 1, stream = 50, session = session, method = 'm', serializer = 110 }
       fields.body = ('x'):rep(5000)
       assert.equal(lib.PERI_ETOO_BIG, rig:write(UP, fields))
       fields.body = ('x'):rep(5000)
@@ -436,8 +556,16 @@ describe('protocol/joyrpc sessions', function()
 
     it('attachments come across, from JSON too', function()
       open()
-      local fields = { type = 'OPEN', flags = 1, stream = 50, session = session, method = 'm', serializer = 110,
-        attachments = '{"color":"blue"}', attachments_ser = 13 }
+      local fields = {
+        type = 'OPEN',
+        flags = 1,
+        stream = 50,
+        session = session,
+        method = 'm',
+        serializer = 110,
+        attachments = '{"color":"blue"}',
+        attachments_ser = 13,
+      }
       assert.equal(0, rig:emit(UP, fields))
       rig:pump()
       assert.truthy(rig:news(DOWN):find('attachments=12 ser=110', 1, true))
@@ -446,8 +574,15 @@ describe('protocol/joyrpc sessions', function()
     it('a long error text is cut at a character', function()
       open()
       local id = rig:expect(UP)
-      rig:emit(DOWN, { type = 'REPLY', flags = 1, stream = id, session = there, code = -2,
-        serializer = 110, message = 'x' .. ('\xc3\xa4'):rep(6000) })
+      rig:emit(DOWN, {
+        type = 'REPLY',
+        flags = 1,
+        stream = id,
+        session = there,
+        code = -2,
+        serializer = 110,
+        message = 'x' .. ('\xc3\xa4'):rep(6000),
+      })
       rig:pump()
       assert.truthy(rig:news(UP):find('UNKNOWN message=(8191 bytes)', 1, true))
     end)
