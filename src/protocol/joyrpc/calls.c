@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Frames that belong to calls: they become events.
+#include <string.h>
+
 #include "protocol/joyrpc/joyrpc.h"
 
 static int head_spoilt(peri_conn *conn, const joy_frame *frame) {
@@ -120,7 +122,9 @@ static int on_control(peri_conn *conn, const joy_frame *frame, peri_event_type t
   } else if (type == PERI_EV_GOAWAY) {
     event.stream = peri_get_u32(frame->body.ptr);
   } else if (type == PERI_EV_CANCEL) {
-    event.code = frame->body.len != 0 ? -(int)frame->body.ptr[0] : PERI_ECANCELLED;
+    // A cancelled call never looks like a success, whatever the peer writes.
+    int code = frame->body.len != 0 ? -(int)frame->body.ptr[0] : 0;
+    event.code = strcmp(peri_code_name(code), "UNKNOWN") == 0 || code == 0 ? PERI_ECANCELLED : code;
   } else {
     event.flags = PERI_EV_END;
   }

@@ -588,6 +588,16 @@ describe('protocol/joyrpc sessions', function()
     end)
   end)
 
+  it('a cancelled call never looks like a success', function()
+    start():open { iface = 'i', alias = 'a' }
+    for _, status in ipairs { '\0', '', '\200' } do
+      local id = rig:expect(UP)
+      local cancel = frame(102, 1, status):gsub('^(.........)....', '%1' .. u32(id))
+      rig:send(DOWN, cancel):pump()
+      assert.equal(('DONE %d CANCELLED ser=13\n'):format(id), rig:news(UP))
+    end
+  end)
+
   it('cost little: a connection with its machine stays below 400 bytes', function()
     start()
     assert.is_true(ffi.sizeof 'peri_conn' + ffi.sizeof 'joy_state' < 400)
