@@ -42,7 +42,8 @@ describe('systemd', function()
     local path = app.script('', 'none') .. '.socket'
     fd = listen(path)
     local server = app.serve(
-      "perilune.export { interface = 'a.B', service = { c = function() end } } perilune.listen 'tcp://127.0.0.1:0'",
+      "perilune.export { interface = 'a.B', service = { c = function() end } }"
+        .. "perilune.listen 'tcp://127.0.0.1:0'",
       { env = { NOTIFY_SOCKET = path, WATCHDOG_USEC = '400000', WATCHDOG_PID = false } }
     )
     hears 'READY=1'
