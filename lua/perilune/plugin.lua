@@ -372,7 +372,8 @@ function M.instantiate(plugin, conf, given)
   end
   local instance, message = spec.new(settings)
   if instance == nil then
-    return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, tostring(message or 'made nothing'))
+    message = tostring(message or 'made nothing')
+    return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, message)
   end
   wrong = breach(points[plugin.point], instance)
   if wrong then

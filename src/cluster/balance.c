@@ -68,16 +68,11 @@ uint32_t peri_balance_weighted(peri_balance *balance, peri_counters **list, uint
 
 static double value_of(const peri_counters *counters, int32_t field, double now) {
   switch (field) {
-    case 0:
-      return counters->active;
-    case 1:
-      return counters->latency;
-    case 2:
-      return (double)counters->errors;
-    case 3:
-      return (double)counters->calls;
-    default:
-      return peri_counters_load(counters, now);
+  case 0: return counters->active;
+  case 1: return counters->latency;
+  case 2: return (double)counters->errors;
+  case 3: return (double)counters->calls;
+  default: return peri_counters_load(counters, now);
   }
 }
 

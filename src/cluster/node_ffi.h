@@ -16,13 +16,13 @@ typedef struct peri_budget peri_budget;
 typedef struct peri_balance peri_balance;
 
 typedef struct peri_counters {
-  double latency;    // peak EWMA in ms, 0 = no sample yet
-  double stamp;      // when latency was last touched
-  uint64_t calls;    // attempts begun
-  uint64_t errors;   // attempts that failed for a reason of the node, not of the call
-  uint32_t active;   // attempts in flight
-  uint32_t weight;   // share of traffic it should get, 0 = none while others have some
-  peri_node *node;   // kept
+  double latency;              // peak EWMA in ms, 0 = no sample yet
+  double stamp;                // when latency was last touched
+  uint64_t calls;              // attempts begun
+  uint64_t errors;             // attempts that failed for a reason of the node, not of the call
+  uint32_t active;             // attempts in flight
+  uint32_t weight;             // share of traffic it should get, 0 = none while others have some
+  peri_node *node;             // kept
   struct peri_counters *next;  // private to node.c
 } peri_counters;
 
@@ -42,16 +42,16 @@ double peri_counters_now(void);
 double peri_counters_load(const peri_counters *counters, double now);
 
 // Process-wide state of the address. Any thread.
-uint32_t peri_node_total(peri_node *node);                // attempts in flight in all VMs
-void peri_node_connect(peri_node *node, int32_t by);      // +1 / -1 connections of a VM
+uint32_t peri_node_total(peri_node *node);            // attempts in flight in all VMs
+void peri_node_connect(peri_node *node, int32_t by);  // +1 / -1 connections of a VM
 uint32_t peri_node_connected(const peri_node *node);
 void peri_node_set_offline(peri_node *node, bool offline);
 bool peri_node_offline(const peri_node *node);
-void peri_node_eject(peri_node *node, double until);      // 0 = take back
+void peri_node_eject(peri_node *node, double until);  // 0 = take back
 bool peri_node_ejected(const peri_node *node, double now);
 // Rank of an address for a chooser (rendezvous hashing): the same pair gives the same number.
 uint32_t peri_node_rank(const char *address, double chooser);
-uint32_t peri_node_count(void);                           // addresses interned, for leak checks
+uint32_t peri_node_count(void);  // addresses interned, for leak checks
 
 // Chooses among `n` counters (n > 0) and returns an index from 0 on.
 peri_balance *peri_balance_new(double seed);

@@ -17,7 +17,8 @@ local dispatches = require 'perilune.cluster.dispatch'
 
 ---@class perilune.cluster.Cluster
 ---@field ready_nodes perilune.cluster.Nodes
----@field attempt fun(ctx: any, call: any, node: perilune.cluster.Node): any, perilune.Error?  one try; the entry layer puts per-attempt filters around it
+---@field attempt fun(ctx: any, call: any, node: perilune.cluster.Node): any, perilune.Error?
+---  one try; the entry layer puts per-attempt filters around it
 ---@field name string        'demo.Greeter (prod)'
 ---@field calls integer      begun since the retry budget was last asked
 local Cluster = {}
@@ -34,6 +35,11 @@ M.SUSPECT_AFTER, M.SUSPECT_FOR = 3, 60000
 
 local chooser = core.random()
 
+-- Several registries may be asked; who is listed by more than one is one node.
+local function registries_of(refer)
+  return type(refer.registry) == 'table' and refer.registry or { refer.registry }
+end
+
 -- What is wrong with the cluster half of a declaration, or nil. Loads the plugins it names.
 ---@param refer table
 ---@return string?
@@ -45,7 +51,9 @@ function M.check(refer)
   if refer.url then
     _, message = urls.entries(refer.url)
   elseif refer.registry then
-    message = registry.check(refer.registry)
+    for _, url in ipairs(registries_of(refer)) do
+      message = message or registry.check(url)
+    end
   else
     message = 'needs url or registry'
   end
@@ -94,6 +102,8 @@ function M.open(refer)
     connections = refer.connections or M.CONNECTIONS,
     attempt = dispatches.attempt,
     entries = {},
+    subscriptions = {},
+    listed = {}, -- entries by number of the registry
     suspects = {},
     links = {},
     order = {},
@@ -111,16 +121,35 @@ function M.open(refer)
     end
     self:update(entries)
   else
-    local service = { interface = refer.interface, alias = refer.alias }
-    self.subscription, message = registry.subscribe(refer.registry, service, function(snapshot)
-      self.listed = true
-      self:update(snapshot.entries)
-    end)
-    if not self.subscription then
+    message = self:subscribe()
+    if message then
+      self:close()
       return nil, message
     end
   end
   return self
+end
+
+-- Follows the service in its registries; returns what is wrong with them, if anything.
+---@return string?
+function Cluster:subscribe()
+  local service = { interface = self.refer.interface, alias = self.refer.alias }
+  for i, url in ipairs(registries_of(self.refer)) do
+    local subscription, message = registry.subscribe(url, service, function(snapshot)
+      self.listed[i] = snapshot.entries
+      local all = {}
+      for n = 1, table.maxn(self.listed) do
+        for _, entry in ipairs(self.listed[n] or {}) do
+          all[#all + 1] = entry
+        end
+      end
+      self:update(all)
+    end)
+    if not subscription then
+      return message
+    end
+    self.subscriptions[#self.subscriptions + 1] = subscription
+  end
 end
 
 local function groups_of(self, entry)
@@ -262,8 +291,8 @@ function Cluster:no_node()
   local text, cause
   local known = #self.entries
   if known == 0 then
-    local where = self.refer.registry
-    text = self.listed and ('nobody provides %s in %s'):format(self.name, where)
+    local where = table.concat(registries_of(self.refer), ', ')
+    text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
       or ('%s has not answered about %s yet'):format(where, self.name)
   else
     text = ('none of the %d nodes of %s is ready'):format(known, self.name)
@@ -361,8 +390,8 @@ function Cluster:close()
     return
   end
   self.closed = true
-  if self.subscription then
-    registry.unsubscribe(self.subscription)
+  for _, subscription in ipairs(self.subscriptions) do
+    registry.unsubscribe(subscription)
   end
   for _, link in pairs(self.links) do
     link:close()

@@ -69,7 +69,8 @@ end
 ---@async
 local function negotiate(self, conn)
   while self.state ~= 'closed' and self.connection and self.connection.conn == conn do
-    local session, err = self.connection:session(self.cluster.session_key, self.cluster.session_params)
+    local cluster = self.cluster
+    local session, err = self.connection:session(cluster.session_key, cluster.session_params)
     if self.state == 'closed' or self.connection.conn ~= conn or self.state == 'offline' then
       return
     end

@@ -56,7 +56,8 @@ function Node.__index(node, key)
     return nil
   end
   local names = 'id, address, meta, active, total, latency, errors, calls, weight, state'
-  error(("a node has no '%s'; it has %s; what it registered is in meta"):format(tostring(key), names), 2)
+  local text = "a node has no '%s'; it has %s; what it registered is in meta"
+  error(text:format(tostring(key), names), 2)
 end
 
 function Node.__newindex(_, key)

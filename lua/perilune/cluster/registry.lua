@@ -19,9 +19,13 @@ local urls = require 'perilune.cluster.url'
 ---@class perilune.cluster.Registry
 ---@field register fun(self, service_url: string): boolean?, string?  ---@async
 ---@field deregister fun(self, service_url: string): boolean?, string?  ---@async
----@field subscribe fun(self, service: {interface: string, alias?: string}, on_change: fun(snapshot: perilune.cluster.Snapshot)): any, string?
+---@field subscribe fun(self, service: perilune.cluster.Service, on_change: function): any, string?
 ---@field unsubscribe fun(self, handle: any)
 ---@field close fun(self)
+
+---@class perilune.cluster.Service
+---@field interface string
+---@field alias? string
 
 ---@class perilune.cluster.Snapshot
 ---@field version integer
@@ -160,7 +164,7 @@ local function accept(watch, snapshot)
     return
   end
   if last and #last.entries > 0 and #snapshot.entries == 0 and not snapshot.explicit then
-    core.log('warn', 'registry', 'an empty list was ignored', { service = watch.service.interface })
+    core.log('warn', 'REGISTRY', 'an empty list was ignored', { service = watch.service.interface })
     last.version = snapshot.version
     return
   end
@@ -191,7 +195,7 @@ local function establish(watch)
       watch.instance, watch.handle = instance, handle
       return
     end
-    core.log('warn', 'registry', tostring(message), { registry = watch.registry })
+    core.log('warn', 'REGISTRY', tostring(message), { registry = watch.registry })
     core.sleep(M.RETRY)
   end
 end
@@ -294,7 +298,7 @@ local function forward(worker, message)
     })
   end)
   if not subscription then
-    core.log('error', 'registry', tostring(wrong), { registry = message.registry })
+    core.log('error', 'REGISTRY', tostring(wrong), { registry = message.registry })
   end
   forwarded[id] = subscription
 end
@@ -308,7 +312,7 @@ function M.serve()
     else
       local ok, wrong = act(message.op, message.registry, message.url)
       if not ok then
-        core.log('error', 'registry', tostring(wrong), { registry = message.registry })
+        core.log('error', 'REGISTRY', tostring(wrong), { registry = message.registry })
       end
     end
   end)

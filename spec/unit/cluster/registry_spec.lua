@@ -450,6 +450,31 @@ describe('cluster/registry', function()
     assert.is_nil(control.on_change)
   end)
 
+  it('lists from two registries are one', function()
+    local clusters = require 'perilune.cluster.cluster'
+    for _, port in ipairs { 1, 2 } do
+      core.servers['127.0.0.1:' .. port] = {
+        handler = function()
+          return true, port
+        end,
+      }
+    end
+    core.run(registry.register, 'memory://one', url(1))
+    core.run(registry.register, 'memory://two', url(1))
+    core.run(registry.register, 'memory://two', url(2))
+    local cluster = assert(clusters.open {
+      interface = PROD.interface,
+      alias = PROD.alias,
+      registry = { 'memory://one', 'memory://two', 'fixed://?urls=joyrpc://127.0.0.1:2' },
+    })
+    core.pass(20)
+    assert.equal(2, #cluster.ready_nodes)
+    core.run(registry.deregister, 'memory://two', url(2))
+    core.pass(20)
+    assert.equal(2, #cluster.ready_nodes)
+    cluster:close()
+  end)
+
   it('feeds a cluster', function()
     local clusters = require 'perilune.cluster.cluster'
     core.servers['127.0.0.1:1'] = {

@@ -64,7 +64,8 @@ local function keep_alive(self)
       if not lfs.touch(self.path .. '/' .. name) then
         local ok, message = write(self, name, service_url)
         if not ok then
-          core.log('warn', 'registry', 'cannot write: ' .. tostring(message), { folder = self.path })
+          local text = ('cannot write in %s: %s'):format(self.path, tostring(message))
+          core.log('warn', 'REGISTRY-FILE', text)
         end
       end
     end
