@@ -88,14 +88,15 @@ end
 -- the code; `fields` may say otherwise.
 ---@param code string
 ---@param message? string
----@param fields? {cause?: any, details?: any, attempts?: perilune.Attempt[], outcome?: perilune.Outcome, retryable?: boolean}
+---@param fields? table  cause, details, attempts, outcome, retryable
 ---@return perilune.Error
 function M.new(code, message, fields)
   local known = codes[code]
   if not known then
     error(("no error code '%s'; see perilune.error codes"):format(tostring(code)), 2)
   end
-  local err = { code = code, message = message or code:lower():gsub('_', ' '), retryable = known[2] }
+  local err =
+    { code = code, message = message or code:lower():gsub('_', ' '), retryable = known[2] }
   if fields then
     for key, value in pairs(fields) do
       err[key] = value

@@ -338,7 +338,8 @@ function M.use(point_name, ref)
     if wrong then
       return nil, ('%s given in place: %s'):format(point.name, wrong)
     end
-    return ref, { point = point.name, name = 'inline', place = M.place(), library = false, spec = {} }
+    return ref,
+      { point = point.name, name = 'inline', place = M.place(), library = false, spec = {} }
   elseif type(ref) ~= 'string' then
     return nil, ('%s must be a name, got a %s'):format(point.name, type(ref))
   end

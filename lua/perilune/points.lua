@@ -21,7 +21,8 @@ return {
     fields = { side = 'string', default = 'boolean', methods = 'table' },
     builtin = { 'access_log', 'token', 'concurrency', 'timeout', 'exception', 'trace' },
     check = function(instance)
-      return type(instance) == 'table' and 'is a table; a filter is function(ctx, call, next)' or nil
+      return type(instance) == 'table' and 'is a table; a filter is function(ctx, call, next)'
+        or nil
     end,
   },
   {
@@ -33,7 +34,8 @@ return {
     members = {},
     builtin = { 'token' },
     check = function(instance)
-      return type(instance) == 'table' and 'is a table; an authenticator is function(request)' or nil
+      return type(instance) == 'table' and 'is a table; an authenticator is function(request)'
+        or nil
     end,
   },
   {
@@ -41,7 +43,11 @@ return {
     name = 'selector',
     layer = 'cluster',
     fn = true,
-    members = { by = { type = 'any', required = true }, want = need 'function', otherwise = may 'string' },
+    members = {
+      by = { type = 'any', required = true },
+      want = need 'function',
+      otherwise = may 'string',
+    },
     builtin = { 'tag' },
     check = function(rule)
       if type(rule) == 'function' then

@@ -20,12 +20,27 @@ local M = {}
 ---@field fields? table<string, perilune.schema.Rule>
 
 local TYPES = {
-  string = 1, integer = 1, number = 1, boolean = 1, table = 1, ['function'] = 1, list = 1, any = 1,
+  string = 1,
+  integer = 1,
+  number = 1,
+  boolean = 1,
+  table = 1,
+  ['function'] = 1,
+  list = 1,
+  any = 1,
 } -- stylua: ignore
 
 local RULES = {
-  type = 1, required = 1, default = 1, min = 1, max = 1, enum = 1, pattern = 1, items = 1,
-  fields = 1, help = 1,
+  type = 1,
+  required = 1,
+  default = 1,
+  min = 1,
+  max = 1,
+  enum = 1,
+  pattern = 1,
+  items = 1,
+  fields = 1,
+  help = 1,
 } -- stylua: ignore
 
 local function show(value)
@@ -154,7 +169,11 @@ function M.check_schema(schema)
     end
     for name in pairs(rule) do
       if not RULES[name] then
-        return ("'%s': no rule '%s'%s"):format(key, tostring(name), errors.suggest(tostring(name), RULES))
+        return ("'%s': no rule '%s'%s"):format(
+          key,
+          tostring(name),
+          errors.suggest(tostring(name), RULES)
+        )
       end
     end
     if rule.type and not TYPES[rule.type] then

@@ -49,13 +49,16 @@ describe('plugin', function()
       "member 'pick' must be a function, got a number"
     )
     contains(
-      message_of(plugin.register, 'selector', 'mine', { by = 'x', want = print, otherwise = 'nil' }),
+      message_of(plugin.register, 'selector', 'm', { by = 'x', want = print, otherwise = 'nil' }),
       "otherwise must be 'none', 'all' or 'error'"
     )
   end)
 
   it('refuses bad names and names that are taken', function()
-    contains(message_of(plugin.register, 'router', 'Bad-Name', print), "router 'Bad-Name': a name is")
+    contains(
+      message_of(plugin.register, 'router', 'Bad-Name', print),
+      "'Bad-Name': a name is"
+    )
     plugin.register('router', 'once', print)
     contains(message_of(plugin.register, 'router', 'once', print), 'is registered already at')
     plugin.generation = plugin.generation + 1
@@ -171,8 +174,16 @@ describe('schema', function()
       { { a = { type = 'integer' } }, { a = 1.5 }, 'a must be integer, got 1.5' },
       { { a = { enum = { 'x', 'y' } } }, { a = 'z' }, "a must be one of 'x', 'y', got 'z'" },
       { { a = { type = 'number', min = 1, max = 2 } }, { a = 3 }, 'number from 1 to 2, got 3' },
-      { { a = { type = 'list', items = { type = 'string' } } }, { a = { 1 } }, 'a[1] must be string' },
-      { { a = { fields = { b = { type = 'number' } } } }, { a = { b = 'x' } }, 'a.b must be number' },
+      {
+        { a = { type = 'list', items = { type = 'string' } } },
+        { a = { 1 } },
+        'a[1] must be string',
+      },
+      {
+        { a = { fields = { b = { type = 'number' } } } },
+        { a = { b = 'x' } },
+        'a.b must be number',
+      },
       { { a = { pattern = '^%d+$' } }, { a = 'x' }, "must match '^%d+$'" },
     }
     for _, case in ipairs(cases) do
@@ -218,7 +229,10 @@ describe('order', function()
   end)
 
   it('warns about names that are not there', function()
-    local sorted, warnings = order.sort({ { name = 'a', after = { 'ghost', 'auth' } } }, { auth = true })
+    local sorted, warnings = order.sort(
+      { { name = 'a', after = { 'ghost', 'auth' } } },
+      { auth = true }
+    )
     assert.equal(1, #sorted)
     assert.same({ "'a' wants to stand after 'ghost', which is not there" }, warnings)
   end)

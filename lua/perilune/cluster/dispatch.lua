@@ -41,10 +41,13 @@ end
 
 local function check_node(cluster, node)
   if not node_of.is(node) then
-    error(("the balancer or router of %s gave a %s; it must give one of the nodes"):format(
-      cluster.name,
-      type(node)
-    ), 0)
+    error(
+      ('the balancer or router of %s gave a %s; it must give one of the nodes'):format(
+        cluster.name,
+        type(node)
+      ),
+      0
+    )
   end
   local link = rawget(node, '_link')
   if not link or link.cluster ~= cluster then

@@ -27,10 +27,13 @@ local function checked(fn, name)
   return function(ctx, call, nodes)
     local found, message = fn(ctx, call, nodes)
     if not nodes_of.is(found) and message == nil then
-      error(("selector '%s' must return nodes, got a %s; use nodes:filter or nodes:where"):format(
-        name,
-        type(found)
-      ), 0)
+      error(
+        ("selector '%s' must return nodes, got a %s; use nodes:filter or nodes:where"):format(
+          name,
+          type(found)
+        ),
+        0
+      )
     end
     return found, message
   end

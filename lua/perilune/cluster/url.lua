@@ -18,9 +18,11 @@ local function decode(text)
 end
 
 local function encode(text)
-  return (tostring(text):gsub('[^%w%._~:/@,%*%-]', function(char)
-    return ('%%%02X'):format(char:byte())
-  end))
+  return (
+    tostring(text):gsub('[^%w%._~:/@,%*%-]', function(char)
+      return ('%%%02X'):format(char:byte())
+    end)
+  )
 end
 
 local function parse_params(query)

@@ -455,11 +455,26 @@ describe('cluster/cluster', function()
       return clusters.check(refer)
     end
     assert.is_nil(wrong { url = 'joyrpc://a:1' })
-    assert.equal("loadbalance 'p2x' unknown; did you mean 'p2c'?", wrong { url = 'x://a:1', loadbalance = 'p2x' })
-    assert.equal("router 'failoverr' unknown; did you mean 'failover'?", wrong { url = 'x://a:1', router = 'failoverr' })
+    assert.equal(
+      "loadbalance 'p2x' unknown; did you mean 'p2c'?",
+      wrong { url = 'x://a:1', loadbalance = 'p2x' }
+    )
+    assert.equal(
+      "router 'failoverr' unknown; did you mean 'failover'?",
+      wrong { url = 'x://a:1', router = 'failoverr' }
+    )
     assert.truthy(wrong({ url = 'a:1' }):find('is no URL', 1, true))
-    assert.equal("registry 'memry' unknown; did you mean 'memory'?", wrong { registry = 'memry://x' })
-    assert.truthy(wrong({ url = 'x://a:1', methods = { m = { loadbalance = 'nope' } } }):find("method 'm'", 1, true))
+    assert.equal(
+      "registry 'memry' unknown; did you mean 'memory'?",
+      wrong { registry = 'memry://x' }
+    )
+    assert.truthy(
+      wrong({ url = 'x://a:1', methods = { m = { loadbalance = 'nope' } } }):find(
+        "method 'm'",
+        1,
+        true
+      )
+    )
     assert.equal('needs url or registry', wrong {})
   end)
 end)

@@ -223,7 +223,10 @@ describe('cluster/nodes', function()
 
     it('knows none, all and error', function()
       local call, nodes = { attachments = { tag = 'red' } }, zoned()
-      assert.equal(4, #assert(selectors.compile { { 'tag', otherwise = 'all' } })[1].select(nil, call, nodes))
+      assert.equal(
+        4,
+        #assert(selectors.compile { { 'tag', otherwise = 'all' } })[1].select(nil, call, nodes)
+      )
       local found, message =
         assert(selectors.compile { { 'tag', otherwise = 'error' } })[1].select(nil, call, nodes)
       assert.is_nil(found)
@@ -313,5 +316,4 @@ describe('cluster/nodes', function()
       assert.is_true(kept >= 18)
     end)
   end)
-
 end)

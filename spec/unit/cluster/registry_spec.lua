@@ -188,7 +188,11 @@ describe('cluster/registry file', function()
   local function open(folder)
     local record = assert(plugin.find('registry', 'file'))
     local urls = require 'perilune.cluster.url'
-    return plugin.instantiate(record, {}, { url = assert(urls.parse('file://' .. (folder or path))) })
+    return plugin.instantiate(
+      record,
+      {},
+      { url = assert(urls.parse('file://' .. (folder or path))) }
+    )
   end
 
   local function files()
@@ -497,7 +501,9 @@ describe('cluster/registry', function()
     assert.equal('one', greet()[1])
     core.run(registry.deregister, 'memory://feed', url(1))
     core.pass(1500)
-    assert.truthy(greet()[2].message:find('nobody provides demo.Greeter (prod) in memory://feed', 1, true))
+    assert.truthy(
+      greet()[2].message:find('nobody provides demo.Greeter (prod) in memory://feed', 1, true)
+    )
     cluster:close()
   end)
 end)
