@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The Lua half of fibers: what a pooled coroutine runs, how a wait is yielded, and coroutines of
--- users that pass our waits outward. A wait is a yield whose first value is core.WAIT; C parks the
+-- The Lua half of fibers: how a wait is yielded, and coroutines of users that pass our waits outward. A wait is a yield whose first value is core.WAIT; C parks the
 -- fiber and what ends the wait becomes the results of the yield.
 local core = require 'perilune.core'
 
@@ -39,15 +38,6 @@ function M.without_waiting(reason, fn, ...)
   end
   return leave(xpcall(fn, debug.traceback, ...))
 end
-
--- What every coroutine runs: one task after the other, each a function and its arguments. A tail
--- call, so that a parked coroutine carries no more stack than its task has arguments. Never compiled:
--- each pass leaves compiled code at the yield anyway, and a trace that began here would end there.
-local function body(fn, ...)
-  return body(yield(fn(...)))
-end
-M.body = body
-jit.off(M.body)
 
 function core.sleep(ms)
   check()

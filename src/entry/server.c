@@ -124,7 +124,6 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->arrived_ns = server->loop->now_ns;
   call->deadline_ns = deadline_of(server, method, event);
   call->state = PERI_CALL_QUEUED;
-  peri_list_init(&call->fibers);
   peri_list_push(&conn->calls, &call->link);
   conn->calls_open++;
   peri_list_push(&server->queue, &call->queue);
@@ -195,6 +194,7 @@ peri_call *peri_server_next(peri_server *server) {
     }
     if (worth_running(server, call)) {
       call->state = PERI_CALL_RUNNING;
+      peri_list_init(&call->fibers);
       call->method->calls++;
       return call;
     }
@@ -202,30 +202,34 @@ peri_call *peri_server_next(peri_server *server) {
   return NULL;
 }
 
+static void move_bytes(peri_call *call, uint8_t *to, peri_block *block) {
+  if (call->body.len != 0) {
+    memcpy(to, call->body.ptr, call->body.len);
+  }
+  if (call->attachments.len != 0) {
+    memcpy(to + call->body.len, call->attachments.ptr, call->attachments.len);
+  }
+  call->body.ptr = to;
+  call->attachments.ptr = to + call->body.len;
+  peri_block_unref(call->block);
+  call->block = block;
+}
+
 void peri_call_park(peri_call *call) {
-  enum { SMALL = 16 * 1024 };
+  enum { COPY_MAX = 16 * 1024 };
+  size_t len = call->body.len + call->attachments.len;
   if (call->parked) {
     return;
   }
   call->parked = true;
-  size_t len = call->body.len + call->attachments.len;
-  if (call->block == NULL || len > SMALL) {
-    return;
+  if (len <= sizeof call->small) {
+    move_bytes(call, call->small, NULL);
+  } else if (call->block != NULL && len <= COPY_MAX) {
+    peri_block *own = peri_block_new((uint32_t)len);
+    if (own != NULL) {
+      move_bytes(call, own->data, own);
+    }
   }
-  peri_block *own = peri_block_new((uint32_t)len);
-  if (own == NULL) {
-    return;
-  }
-  if (call->body.len != 0) {
-    memcpy(own->data, call->body.ptr, call->body.len);
-  }
-  if (call->attachments.len != 0) {
-    memcpy(own->data + call->body.len, call->attachments.ptr, call->attachments.len);
-  }
-  call->body.ptr = own->data;
-  call->attachments.ptr = own->data + call->body.len;
-  peri_block_unref(call->block);
-  call->block = own;
 }
 
 static peri_event reply_event(const peri_call *call) {

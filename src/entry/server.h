@@ -10,15 +10,20 @@
 #include "entry/exporter.h"
 #include "protocol/conn.h"
 
+#define PERI_CALL_SMALL 36
+
 typedef struct peri_call {
   peri_id id;
-  peri_list link;    // in conn->calls while the peer is there
-  peri_list queue;   // in server->queue while QUEUED
-  peri_list fibers;  // of the Lua adapter: fibers that work for this call
-  peri_conn *conn;   // NULL once the peer is gone
+  peri_list link;  // in conn->calls while the peer is there
+  union {
+    peri_list queue;   // in server->queue while QUEUED
+    peri_list fibers;  // of the Lua adapter while RUNNING: fibers that work for this call
+  };
+  peri_conn *conn;        // NULL once the peer is gone
   peri_session *session;  // NULL without
   peri_method *method;
-  peri_block *block; // keeps body and attachments; a copy of its own once `parked`
+  peri_block
+      *block;  // keeps body and attachments; its own once `parked`, NULL when they are in small
   peri_bytes body;
   peri_bytes attachments;
   peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
@@ -29,28 +34,29 @@ typedef struct peri_call {
   uint8_t state;
   bool oneway;
   bool parked;
+  uint8_t small[PERI_CALL_SMALL];  // body and attachments of a parked call when they fit
 } peri_call;
 
 enum { PERI_CALL_QUEUED = 1, PERI_CALL_RUNNING };
 
 typedef struct peri_server_limits {
-  uint32_t calls;          // in flight in this worker, default 1 000 000
-  uint32_t calls_per_conn; // default 65 536
+  uint32_t calls;           // in flight in this worker, default 1 000 000
+  uint32_t calls_per_conn;  // default 65 536
   // A call that waited longer is refused; default 20, 0 = never. While the queue was empty within
   // the last `burst_ms` (default 100) it may wait that long: a pause of the machine is no overload.
   uint32_t queue_ms;
   uint32_t burst_ms;
-  uint32_t timeout_ms;     // of a call that brings none, default 5 000
+  uint32_t timeout_ms;  // of a call that brings none, default 5 000
 } peri_server_limits;
 
 typedef struct peri_server {
   peri_slots calls;
   peri_list queue;
   peri_exporters exporters;
-  peri_loop *loop;       // borrowed
+  peri_loop *loop;  // borrowed
   peri_server_limits limits;
-  uint64_t empty_ns;     // when the queue was last seen empty
-  bool draining;         // new calls are refused, those here finish
+  uint64_t empty_ns;                   // when the queue was last seen empty
+  bool draining;                       // new calls are refused, those here finish
   uint64_t arrived, answered, failed;  // counters of this worker
   uint64_t refused_age, refused_limit, refused_draining, expired, dropped;
 } peri_server;
@@ -69,7 +75,7 @@ static inline bool peri_server_waiting(const peri_server *server) {
 static inline peri_call *peri_server_call(const peri_server *server, peri_id id) {
   return (peri_call *)peri_slots_get(&server->calls, id);
 }
-// Copies a small body out of the read buffer when the handler first waits, so that a waiting call
+// Moves a small body out of the read buffer when the handler first waits, so that a waiting call
 // does not pin it. Idempotent.
 void peri_call_park(peri_call *call);
 
@@ -82,7 +88,8 @@ void peri_call_reply_null(peri_server *server, peri_call *call);
 void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from);
 // In two steps around an encoder: begin gives the buffer to append to (NULL: nobody wants the
 // answer; call `end` all the same), end sends, undo takes it back so that peri_call_fail can follow.
-peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer, peri_mark *mark);
+peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer,
+                                peri_mark *mark);
 void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark);
 void peri_call_reply_undo(peri_call *call, const peri_mark *mark);
 

@@ -55,7 +55,6 @@ static peri_fiber *fiber_new(peri_vm *vm) {
   peri_list_init(&fiber->queue);
   peri_list_init(&fiber->of_call);
   peri_timer_init(&fiber->timer, timer_fired);
-  peri_ref_push(fiber->co, vm->fibers.body);
   return fiber;
 }
 
@@ -105,8 +104,7 @@ static void fiber_put(peri_vm *vm, peri_fiber *fiber) {
 }
 
 void peri_fiber_discard(peri_vm *vm, peri_fiber *fiber) {
-  // A fresh coroutine keeps its body at the bottom of the stack.
-  lua_settop(fiber->co, lua_status(fiber->co) == LUA_YIELD ? 0 : 1);
+  lua_settop(fiber->co, 0);
   fiber_put(vm, fiber);
 }
 
@@ -163,8 +161,8 @@ void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
   if (fiber->state != PERI_FIBER_PARKED) {
     return;
   }
-  if (fiber->cancel_op != NULL) {
-    fiber->cancel_op(vm, fiber, code);
+  if (fiber->begun) {
+    peri_request_cancel(vm, fiber, code);
   } else {
     peri_fiber_wake(vm, fiber, code);
   }
@@ -198,8 +196,7 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   fiber->state = PERI_FIBER_PARKED;
   fiber->since_ns = vm->loop->now_ns;
   fiber->code = 0;
-  fiber->cancel_op = NULL;
-  fiber->push_op = NULL;
+  fiber->begun = false;
   if (fiber->call != 0) {
     peri_call *call = peri_server_call(&vm->server, fiber->call);
     if (call != NULL) {
@@ -239,12 +236,16 @@ void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
   vm->fibers.running = fiber;
   int status = lua_resume(co, nargs);
   vm->fibers.running = before;
-  if (status != LUA_YIELD) {
-    failed(vm, fiber);
+  if (status == LUA_YIELD && lua_touserdata(co, 1) == vm) {
+    park(vm, fiber);
     return;
   }
-  if (lua_touserdata(co, 1) == vm) {
-    park(vm, fiber);
+  if (status != 0) {
+    if (status == LUA_YIELD) {
+      // coroutine.yield refuses to run in the fiber itself: this was a C module.
+      lua_pushliteral(co, "a C function yielded in a fiber; only perilune's waits may");
+    }
+    failed(vm, fiber);
     return;
   }
   if (fiber->serves) {
@@ -258,22 +259,17 @@ void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
 static int push_results(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   switch (fiber->wait) {
-    case PERI_WAIT_START:
-      return lua_gettop(co) - (lua_status(co) == LUA_YIELD ? 0 : 1);
-    case PERI_WAIT_SLEEP:
-      lua_pushboolean(co, fiber->code == 0);
-      return 1;
-    case PERI_WAIT_PARK:
-      if (fiber->code == 0) {
-        return lua_gettop(co);
-      }
-      lua_settop(co, 0);
-      lua_pushboolean(co, 0);
-      lua_pushstring(co, peri_code_name(fiber->code));
-      return 2;
-    default:
-      return fiber->push_op != NULL ? fiber->push_op(vm, fiber, co)
-                                    : peri_request_push_failure(fiber, co);
+  case PERI_WAIT_START: return lua_gettop(co) - 1;
+  case PERI_WAIT_SLEEP: lua_pushboolean(co, fiber->code == 0); return 1;
+  case PERI_WAIT_PARK:
+    if (fiber->code == 0) {
+      return lua_gettop(co);
+    }
+    lua_settop(co, 0);
+    lua_pushboolean(co, 0);
+    lua_pushstring(co, peri_code_name(fiber->code));
+    return 2;
+  default: return peri_request_push(vm, fiber, co);
   }
 }
 

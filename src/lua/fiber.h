@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Fibers: pooled coroutines that run one task after the other. A task is one function call: the
-// chain of a request, a spawned function, a callback. A fiber that waits is parked on exactly one
-// thing; what ends the wait only queues it, and the drain resumes it.
+// chain of a request, a spawned function, a callback. The function is the coroutine's own: LuaJIT
+// resumes a coroutine that returned with a new function as if it were fresh, which saves the frame
+// of a loop around it, and with it a doubling of the stack of each waiting call.
+// A fiber that waits is parked on exactly one thing; what ends the wait only queues it, and the
+// drain resumes it.
 //
-//   FREE -> (task) RUNNING -> DONE -> FREE
+//   FREE -> (task) RUNNING -> FREE
 //                    |  ^
 //              yield v  | resume, from the drain
 //                  PARKED -> READY
@@ -39,22 +42,23 @@ typedef enum peri_wait {
 
 typedef struct peri_fiber {
   peri_id id;
-  lua_State *co;      // anchored by `ref`
+  lua_State *co;  // anchored by `ref`
   int ref;
-  uint8_t state;      // peri_fiber_state
-  uint8_t wait;       // peri_wait
-  bool pooled;        // in fibers->free
-  int code;           // how the wait ended, 0 or PERI_E*
-  int cancelled;      // 0 or the code that every further wait ends with
-  peri_id call;       // request this fiber works for, 0 = none
-  bool serves;        // it is the fiber that answers `call`
+  uint8_t state;         // peri_fiber_state
+  uint8_t wait;          // peri_wait
+  bool pooled;           // in fibers->free
+  int code;              // how the wait ended, 0 or PERI_E*
+  int cancelled;         // 0 or the code that every further wait ends with
+  peri_id call;          // request this fiber works for, 0 = none
+  bool serves;           // it is the fiber that answers `call`
   uint64_t deadline_ns;  // inherited by what it starts; 0 = none
-  uint64_t since_ns;  // parked since
-  peri_timer timer;   // of SLEEP and PARK
-  peri_id future;     // of REQUEST
-  void *op;           // of CONNECT and SESSION
-  void (*cancel_op)(struct peri_vm *vm, struct peri_fiber *fiber, int code);
-  int (*push_op)(struct peri_vm *vm, struct peri_fiber *fiber, lua_State *co);
+  uint64_t since_ns;     // parked since
+  peri_timer timer;      // of SLEEP and PARK
+  bool begun;            // a network wait was accepted: its results come from `future` or `op`
+  union {
+    peri_id future;  // of REQUEST
+    void *op;        // of CONNECT and SESSION
+  };
   struct peri_vm *vm;
   peri_list queue;    // in fibers->ready
   peri_list of_call;  // in call->fibers
@@ -63,16 +67,15 @@ typedef struct peri_fiber {
 struct peri_fibers {
   peri_slots slots;
   peri_list ready;
-  peri_list later;    // ready in the next turn: fibers that gave way with a wait of 0 ms
-  peri_list free;     // through `queue`
+  peri_list later;  // ready in the next turn: fibers that gave way with a wait of 0 ms
+  peri_list free;   // through `queue`
   uint32_t pooled;
   peri_fiber *running;
-  int body;           // ref of the Lua function every coroutine runs
 };
 
 // A fiber from the pool, or a new one; NULL when the limit is reached or Lua has no memory.
 peri_fiber *peri_fiber_take(struct peri_vm *vm);
-// Starts or continues: `nargs` values are on fiber->co. Returns when it parks or is done.
+// Starts (the function lies below) or continues: `nargs` values are on fiber->co. Returns when it parks or is done.
 void peri_fiber_resume(struct peri_vm *vm, peri_fiber *fiber, int nargs);
 // Gives back a fiber whose task was never started.
 void peri_fiber_discard(struct peri_vm *vm, peri_fiber *fiber);

@@ -13,8 +13,6 @@ static void fail_now(peri_vm *vm, peri_fiber *fiber, int code, const char *messa
                      const char *outcome) {
   lua_State *co = fiber->co;
   lua_settop(co, 0);
-  fiber->push_op = NULL;
-  fiber->cancel_op = NULL;
   lua_pushstring(co, message != NULL ? message : peri_code_text(code));
   lua_pushstring(co, outcome);
   if (code == PERI_ETIMEOUT) {
@@ -24,7 +22,8 @@ static void fail_now(peri_vm *vm, peri_fiber *fiber, int code, const char *messa
   }
 }
 
-int peri_request_push_failure(peri_fiber *fiber, lua_State *co) {
+// A wait that failed before it began.
+static int push_failure(const peri_fiber *fiber, lua_State *co) {
   // Either fail_now left (message, outcome), or the fiber was cancelled before it began.
   if (lua_gettop(co) != 2) {
     lua_settop(co, 0);
@@ -60,16 +59,16 @@ static int push_body(peri_vm *vm, const peri_future *future, lua_State *co, peri
   }
   if (future->compression != PERI_COMP_NONE) {
     const peri_compression *compression = peri_compression_by_id(future->compression);
-    int code = compression == NULL
-                   ? PERI_EPROTOCOL
-                   : compression->decompress(body, vm->conn_limits.frame, &plain);
+    int code = compression == NULL ? PERI_EPROTOCOL
+                                   : compression->decompress(body, vm->conn_limits.frame, &plain);
     if (code != 0) {
       peri_buf_fini(&plain);
       return peri_fail(err, code, "the reply could not be decompressed");
     }
     body = (peri_bytes){plain.data, plain.len};
   }
-  int code = peri_value_decode(co, serializer, body, &vm->conn_limits.value, PERI_INT64_NUMBER, err);
+  int code =
+      peri_value_decode(co, serializer, body, &vm->conn_limits.value, PERI_INT64_NUMBER, err);
   peri_buf_fini(&plain);
   return code;
 }
@@ -122,11 +121,6 @@ static void request_done(peri_future *future) {
     }
   }
   peri_fiber_wake(fiber->vm, fiber, future->code);
-}
-
-static void request_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
-  (void)code;
-  peri_future_cancel(&vm->futures, fiber->future);
 }
 
 typedef struct request {
@@ -250,8 +244,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   }
   lua_settop(co, 0);
   fiber->future = future->id;
-  fiber->cancel_op = request_cancel;
-  fiber->push_op = push_reply;
+  fiber->begun = true;
   peri_future_arm(&vm->futures, future, (uint64_t)left);
 }
 
@@ -339,7 +332,7 @@ static const peri_conn_handler client_handler = {
 
 static void opening_end(opening *o) {
   peri_fiber *fiber = peri_slots_get(&o->vm->fibers.slots, o->fiber);
-  if (fiber != NULL && fiber->op == o) {
+  if (fiber != NULL && fiber->begun && fiber->op == o) {
     peri_fiber_wake(o->vm, fiber, o->code);
     return;
   }
@@ -400,13 +393,6 @@ static int push_connected(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
   return count;
 }
 
-// The attempt itself cannot be taken back; its result goes nowhere (see opening_end).
-static void connect_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
-  fiber->op = NULL;
-  fiber->push_op = NULL;
-  peri_fiber_wake(vm, fiber, code);
-}
-
 static int function_field(lua_State *co, int index, const char *name) {
   if (!lua_istable(co, index)) {
     return LUA_NOREF;
@@ -459,8 +445,7 @@ static void begin_connect(peri_vm *vm, peri_fiber *fiber) {
   o->on_close = function_field(co, 4, "on_close");
   o->on_drain = function_field(co, 4, "on_drain");
   fiber->op = o;
-  fiber->cancel_op = connect_cancel;
-  fiber->push_op = push_connected;
+  fiber->begun = true;
   int code = peri_connect(vm->loop, url, (uint32_t)(left < 1 ? 1 : left), on_connected, o, &err);
   lua_settop(co, 0);
   if (code != 0) {
@@ -487,7 +472,7 @@ static void on_session(void *arg, peri_session *session, int code, const char *w
   n->session = session != NULL ? session->id : 0;
   snprintf(n->why, sizeof n->why, "%s", why != NULL ? why : peri_code_text(code));
   peri_fiber *fiber = peri_slots_get(&n->vm->fibers.slots, n->fiber);
-  if (fiber != NULL && fiber->op == n) {
+  if (fiber != NULL && fiber->begun && fiber->op == n) {
     peri_fiber_wake(n->vm, fiber, code);
   } else {
     free(n);
@@ -566,8 +551,7 @@ static void begin_session(peri_vm *vm, peri_fiber *fiber) {
   const char *auth[2 * MAX_PAIRS + 1];
   lua_settop(co, 4);
   peri_link *link = peri_slots_by_number(&vm->links, lua_tonumber(co, 3));
-  if (link == NULL || link->conn == NULL || link->conn->channel == NULL ||
-      !lua_istable(co, 4)) {
+  if (link == NULL || link->conn == NULL || link->conn->channel == NULL || !lua_istable(co, 4)) {
     fail_now(vm, fiber, PERI_ECLOSED, "the connection is closed", "NOT_SENT");
     return;
   }
@@ -591,8 +575,7 @@ static void begin_session(peri_vm *vm, peri_fiber *fiber) {
   negotiating *n = peri_calloc(1, sizeof *n);
   *n = (negotiating){.vm = vm, .fiber = fiber->id, .link = link->id};
   fiber->op = n;
-  fiber->cancel_op = connect_cancel;
-  fiber->push_op = push_negotiated;
+  fiber->begun = true;
   int code = link->conn->protocol->open_session(link->conn, &params, on_session, n);
   lua_settop(co, 0);
   if (code != 0) {
@@ -604,17 +587,32 @@ static void begin_session(peri_vm *vm, peri_fiber *fiber) {
 
 void peri_request_begin(peri_vm *vm, peri_fiber *fiber) {
   switch (fiber->wait) {
-    case PERI_WAIT_REQUEST:
-      begin_request(vm, fiber);
-      break;
-    case PERI_WAIT_CONNECT:
-      begin_connect(vm, fiber);
-      break;
-    case PERI_WAIT_SESSION:
-      begin_session(vm, fiber);
-      break;
-    default:
-      fail_now(vm, fiber, PERI_EINTERNAL, "unknown wait", "NOT_SENT");
+  case PERI_WAIT_REQUEST: begin_request(vm, fiber); break;
+  case PERI_WAIT_CONNECT: begin_connect(vm, fiber); break;
+  case PERI_WAIT_SESSION: begin_session(vm, fiber); break;
+  default: fail_now(vm, fiber, PERI_EINTERNAL, "unknown wait", "NOT_SENT");
+  }
+}
+
+void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
+  if (fiber->wait == PERI_WAIT_REQUEST) {
+    peri_future_cancel(&vm->futures, fiber->future);
+    return;
+  }
+  // The attempt itself cannot be taken back; its result goes nowhere (see opening_end, on_session).
+  fiber->begun = false;
+  fiber->op = NULL;
+  peri_fiber_wake(vm, fiber, code);
+}
+
+int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
+  if (!fiber->begun) {
+    return push_failure(fiber, co);
+  }
+  switch (fiber->wait) {
+  case PERI_WAIT_REQUEST: return push_reply(vm, fiber, co);
+  case PERI_WAIT_CONNECT: return push_connected(vm, fiber, co);
+  default: return push_negotiated(vm, fiber, co);
   }
 }
 

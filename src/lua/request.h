@@ -15,8 +15,10 @@ typedef struct peri_link {
 
 // fiber->wait and the stack say what; parks or wakes the fiber.
 void peri_request_begin(peri_vm *vm, peri_fiber *fiber);
-// The results of a network wait that failed before it began: false or nil, code, message, outcome.
-int peri_request_push_failure(peri_fiber *fiber, lua_State *co);
+// Ends the wait of a fiber whose network wait has begun; what it waited for is let go.
+void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code);
+// Pushes the results of the wait; false, code, message, outcome when it failed.
+int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
 // core.disconnect and friends.
 extern const luaL_Reg peri_request_functions[];
 // Closes every client connection.

@@ -85,14 +85,14 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   lua_pushnumber(co, (double)(uint32_t)call->id);
   lua_pushnumber(co, (double)(uint32_t)(call->id >> 32));
   if (call->method->body || call->serializer == PERI_SER_RAW) {
-    return 3;
+    return 2;
   }
   int pushed = push_args(vm, call, co, err);
   if (pushed < 0) {
     lua_settop(co, base);
     return pushed;
   }
-  return 3 + pushed;
+  return 2 + pushed;
 }
 
 bool peri_serve_next(peri_vm *vm) {
@@ -212,7 +212,11 @@ static void on_event(void *arg, peri_conn *conn, const peri_event *event) {
     peri_call *call = peri_server_find(conn, event->stream);
     if (call != NULL) {
       call->oneway = true;  // nobody waits for the answer any more
-      cancel_call(vm, call);
+      if (call->state == PERI_CALL_RUNNING) {
+        cancel_call(vm, call);
+      } else {
+        call->deadline_ns = vm->loop->now_ns;  // dropped when its turn comes
+      }
     }
   }
 }

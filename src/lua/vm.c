@@ -113,7 +113,7 @@ static bool start_task(peri_vm *vm) {
     peri_ref_push(fiber->co, task->fn);
     int count = task->push(task, fiber->co);
     task->free(task);
-    peri_fiber_resume(vm, fiber, 1 + count);
+    peri_fiber_resume(vm, fiber, count);
     return true;
   }
   if (task->push != NULL) {
@@ -192,10 +192,7 @@ static int boot(lua_State *L) {
   make_core(vm);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "perilune.fiber");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "body");
-  luaL_checktype(L, -1, LUA_TFUNCTION);
-  vm->fibers.body = peri_ref(L);
+  lua_call(L, 1, 0);
   return 0;
 }
 
@@ -211,7 +208,6 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->loop = loop;
   vm->conn_limits = peri_conn_limits_default;
   vm->on_authenticate = LUA_NOREF;
-  vm->fibers.body = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);
   vm->futures.arm = timers_arm;
@@ -295,10 +291,9 @@ void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols) {
     return;
   }
   peri_accepted *accepted = peri_slots_take(&vm->accepted_slots, &id);
-  peri_conn *conn = accepted != NULL
-                        ? peri_conn_accept(channel, protocols, &peri_serve_handler, vm,
-                                           &vm->conn_limits)
-                        : NULL;
+  peri_conn *conn = accepted != NULL ? peri_conn_accept(channel, protocols, &peri_serve_handler, vm,
+                                                        &vm->conn_limits)
+                                     : NULL;
   if (conn == NULL) {
     if (accepted != NULL) {
       peri_slots_release(&vm->accepted_slots, id);
