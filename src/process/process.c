@@ -264,6 +264,7 @@ int peri_process_run(int argc, char **argv, const char *library, const char *gen
   handled_set(&set);
   pthread_sigmask(SIG_BLOCK, &set, NULL);  // before any thread: all inherit it
   signal(SIGPIPE, SIG_IGN);
+  setvbuf(stdout, NULL, _IOLBF, 0);  // what scripts print is seen, and not lost when we end at once
   peri_process *process = new_process(argc, argv, library, generated);
   supervisor it = {.process = process,
                    .signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),

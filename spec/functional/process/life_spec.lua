@@ -98,6 +98,16 @@ describe('a process', function()
     assert.same({ code = 0 }, call:wait())
   end)
 
+  it('gives a stuck worker no new connections', function()
+    local server = app.serve(GREETER, { args = { '--workers', '2', '--stall-timeout', '0' } })
+    app.begin_call(server, 'demo.Greeter.spin', '[600000]', '--alias', 'prod', '--timeout', '60000')
+    local stuck = server:wait_line 'WORKER%-STUCK.-worker (%d)'
+    for _ = 1, 4 do
+      local result = app.call(server, 'demo.Greeter.worker', '[]', '--alias', 'prod')
+      assert.equal(('%d\n'):format(3 - stuck), result.output)
+    end
+  end)
+
   it('ends with 1 when a worker stays stuck beyond stall_timeout', function()
     local server = app.serve(GREETER, { args = { '--workers', '1', '--stall-timeout', '1500' } })
     app.begin_call(server, 'demo.Greeter.spin', '[600000]', '--alias', 'prod', '--timeout', '60000')
