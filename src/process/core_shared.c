@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "lua/value.h"
 #include "process/core_process.h"
+#include "protocol/counters.h"
 
 static peri_shared *shared_of(lua_State *L) {
   return ((peri_worker *)peri_vm_of(L)->user)->process->shared;
@@ -130,12 +131,26 @@ static void add_metric(void *arg, const char *text, peri_metric_kind kind, int64
   lua_setfield(L, -2, text);
 }
 
+// A counter that is also the tag of a log line tells what peers did wrong.
+static void add_protocol_counters(lua_State *L) {
+  const char *name;
+  uint64_t value;
+  for (size_t n = 0; (name = peri_protocol_counter_at(n, &value)) != NULL; n++) {
+    bool tag = name[0] >= 'A' && name[0] <= 'Z';
+    lua_pushfstring(L, tag ? "perilune_peer_errors{tag=\"%s\"}" : "perilune_%s", name);
+    lua_pushnumber(L, (double)value);
+    lua_rawset(L, -3);
+  }
+}
+
 static int metrics(lua_State *L) {
   lua_newtable(L);
   peri_metrics_each(add_metric, L);
+  add_protocol_counters(L);
   add_metric(L, "perilune_shared_evicted", PERI_METRIC_COUNTER,
              (int64_t)peri_shared_evicted(shared_of(L)));
   add_metric(L, "perilune_log_dropped", PERI_METRIC_COUNTER, (int64_t)peri_log_dropped());
+  add_metric(L, "perilune_log_suppressed", PERI_METRIC_COUNTER, (int64_t)peri_log_suppressed());
   return 1;
 }
 
