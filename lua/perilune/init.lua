@@ -27,20 +27,21 @@ end
 
 -- ── calling ─────────────────────────────────────────────────────────────────────────────────────
 
-M.with, M.async, M.oneway, M.ready, M.call = proxy.with, proxy.async, proxy.oneway, proxy.ready, proxy.call
+M.with, M.async, M.oneway, M.ready, M.call =
+  proxy.with, proxy.async, proxy.oneway, proxy.ready, proxy.call
 M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
 
--- Returns its arguments when there is no error, else raises the error.
+-- The result, when there is no error; else raises the error.
 ---@generic T
 ---@param result T
 ---@param err? any
 ---@return T
-function M.check(result, err, ...)
+function M.check(result, err)
   if err ~= nil then
     error(err, 0)
   end
-  return result, err, ...
+  return result
 end
 
 M.error = errors.error

@@ -1,0 +1,40 @@
+-- SPDX-License-Identifier: MIT
+local perilune = require 'perilune'
+require 'routers'
+
+local registry = ...
+
+local function bank(router, retries)
+  return perilune.refer {
+    interface = 'demo.Bank',
+    registry = registry,
+    router = router,
+    retries = retries,
+    loadbalance = 'broken_first',
+    methods = { balance = { idempotent = true } },
+    timeout = 2000,
+  }
+end
+
+local failover, failfast, twice = bank('failover', 2), bank 'failfast', bank 'twice'
+
+local function both_there(proxy)
+  -- Asks until one answer shows that the sound one is connected, too.
+  while not proxy:balance 'test' do
+    perilune.sleep(5)
+  end
+end
+
+perilune.main(function()
+  both_there(failover)
+  -- Refused by the first, answered by the second.
+  print('failover:', perilune.check(failover:balance 'ann'))
+  local _, err = failfast:balance 'ann'
+  print('failfast:', err)
+  _, err = twice:balance 'ann'
+  print('twice:', err or 'answered')
+  -- Sent and not answered: may have happened, so it is not sent again.
+  _, err = perilune.with(failover, { timeout = 300 }):pay 'ann'
+  print('pay:', err.code, err.outcome, 'retryable: ' .. tostring(err.retryable))
+  return 0
+end)

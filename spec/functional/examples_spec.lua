@@ -1,0 +1,98 @@
+-- SPDX-License-Identifier: MIT
+-- Every example runs to its end, through the binary, and says what its files promise.
+local child = require 'spec.support.child'
+local c = require 'spec.support.c'
+
+local function run(example)
+  local binary = child.binary()
+  if binary:sub(1, 1) ~= '/' then
+    binary = require('lfs').currentdir() .. '/' .. binary
+  end
+  local exit = child.run(
+    { c.root .. '/examples/' .. example .. '/run' },
+    { env = { PERI_BIN = binary } }
+  )
+  assert.equal(0, exit.code, exit.output)
+  return exit.output
+end
+
+local function says(output, ...)
+  for _, text in ipairs { ... } do
+    assert.truthy(output:find(text, 1, true), ('no "%s" in\n%s'):format(text, output))
+  end
+end
+
+describe('example', function()
+  it('quickstart tells who answered and why', function()
+    local output = run 'quickstart'
+    says(
+      output,
+      'hello moon, says ',
+      'hello pluto, says ',
+      '[balancer: ',
+      'selector: canary calls go to v2'
+    )
+    assert.truthy(output:match 'hello canary, says south')
+    assert.truthy(output:match 'NOT_FOUND: %a+ knows no such greeting')
+    assert.equal(2, select(2, output:gsub('slept 50 ms', '')))
+  end)
+
+  it('filter', function()
+    says(
+      run 'filter',
+      'PARROT SAYS HELLO TO ANN\n',
+      'PARROT SAYS HELLO TO ANN (remembered)\n',
+      'PARROT SAYS GOOD BYE TO ANN\n',
+      'LIMITED: ann has used up 2 calls\n'
+    )
+  end)
+
+  it('selector', function()
+    local output = run 'selector'
+    says(output, 'near asia:         tokyo in asia', 'europe, not oslo:  berlin in eu', 'NO_NODE')
+    assert.truthy(output:match 'near europe: +%a+ in eu')
+  end)
+
+  it('balancer', function()
+    says(run 'balancer', 'small 20, large 20', 'small 10, large 30')
+  end)
+
+  it('failover', function()
+    local output = run 'failover'
+    says(
+      output,
+      'failover:\tann has 100 (sound)',
+      'failfast:\tUNAVAILABLE',
+      'pay:\tTIMEOUT\tUNKNOWN\tretryable: false'
+    )
+    assert.truthy(output:match 'twice:\tUNAVAILABLE.-%(tried .-, .-%)')
+  end)
+end)
+
+describe('the quickstart provider', function()
+  it('answers perilune call from another process', function()
+    local binary = child.binary()
+    local provider = child.start {
+      binary,
+      'run',
+      '--workers',
+      '1',
+      c.root .. '/examples/quickstart/provider.lua',
+      '--',
+      'north',
+      'v1',
+      'tcp://127.0.0.1:0',
+    }
+    local port = provider:wait_line 'serving demo.Greeter:prod on tcp://127.0.0.1:(%d+)'
+    local url = 'joyrpc://127.0.0.1:' .. port
+    local exit =
+      child.run { binary, 'call', url, 'demo.Greeter.hello', '["moon"]', '--alias', 'prod' }
+    assert.equal(0, exit.code, exit.output)
+    assert.truthy(exit.output:find('hello moon, says north', 1, true))
+    exit = child.run { binary, 'call', url, 'demo.Greeter.fail', '[]', '--alias', 'prod' }
+    assert.equal(1, exit.code)
+    assert.truthy(exit.output:find('NOT_FOUND', 1, true))
+    provider:kill 'TERM'
+    assert.equal(0, provider:wait().code)
+  end)
+end)
