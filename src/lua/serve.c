@@ -117,7 +117,7 @@ bool peri_serve_next(peri_vm *vm) {
     peri_fiber_discard(vm, fiber);
     return true;
   }
-  atomic_store_explicit(&vm->current, call->method, memory_order_relaxed);
+  atomic_store_explicit(&vm->current, call->method, memory_order_release);
   peri_fiber_resume(vm, fiber, nargs);
   return true;
 }
