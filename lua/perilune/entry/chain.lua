@@ -118,9 +118,9 @@ local function filter_lists(filters)
   return names, fns
 end
 
-local function compile(out, title, env)
+local function compile(out, name, env)
   local text = table.concat(out, '\n')
-  local chunk = assert(loadstring(text, '=chain ' .. title))
+  local chunk = assert(loadstring(text, '=' .. name))
   return chunk(env)
 end
 
@@ -268,7 +268,7 @@ end]]):format(
     BODY,
     VALUE
   )
-  return compile(out, method.title, {
+  return compile(out, 'chain ' .. method.title, {
     names = names,
     filters = fns,
     handler = method.handler,
@@ -325,7 +325,7 @@ return function(ctx, call)
   if ok then return result, err end
   return nil, caught(result)
 end]]):format(#filters > 0 and 'link_1' or 'last')
-  return compile(out, title, {
+  return compile(out, 'call ' .. title, {
     names = names,
     filters = fns,
     dispatch = dispatch,

@@ -16,9 +16,6 @@ function M.open(refer)
 end
 
 function Direct:connect()
-  if self.session then
-    return true
-  end
   local code, message
   self.conn, code, message = core.connect(self.refer.url, {
     on_close = function()
@@ -47,9 +44,11 @@ function Direct:connect()
 end
 
 function Direct:send(ctx, call)
-  local ok, err = self:connect()
-  if not ok then
-    return nil, err
+  if not self.session then
+    local ok, err = self:connect()
+    if not ok then
+      return nil, err
+    end
   end
   local done, a, b, c = core.request(
     self.conn,
@@ -72,6 +71,9 @@ function Direct:dispatch(ctx, call)
 end
 
 function Direct:ready()
+  if self.session then
+    return true
+  end
   return self:connect()
 end
 

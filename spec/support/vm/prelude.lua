@@ -4,7 +4,7 @@
 local root = ...
 local core = require 'perilune.core'
 
-package.path = root .. '/?.lua;' .. package.path
+package.path = root .. '/?.lua;' .. root .. '/build/dev/lua/?.lua;' .. package.path
 
 local logs = {}
 ---@diagnostic disable-next-line: duplicate-set-field

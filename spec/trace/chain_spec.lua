@@ -1,0 +1,104 @@
+-- SPDX-License-Identifier: MIT
+-- The paths of every call must be compiled whole: the interpreter is several times slower there.
+local inside = require('spec.support.vm').inside
+
+describe('the provider chain', function()
+  for _, count in ipairs { 0, 1, 5 } do
+    local text = ([[
+      local traces = require 'spec.support.traces'
+      local function pass(ctx, call, next)
+        return next(ctx, call)
+      end
+      local filters = {}
+      for i = 1, %d do
+        filters[i] = pass
+      end
+      for method, args in pairs { none = {}, one = { 1 }, two = { 1, 2 }, body = { 1 } } do
+        local service = {
+          none = function() return 1 end,
+          one = function(_, a) return a end,
+          two = function(_, a, b) return a or b end,
+          body = function(_, b) return b end,
+        }
+        local proxy, interface = serve(service, { filters = filters, methods = { body = { body = true } } })
+        perilune.ready(proxy)
+        local seen = traces.record(function()
+          local futures = {}
+          for i = 1, 32 do
+            futures[i] = perilune.async(proxy)[method](proxy, unpack(args))
+          end
+          for i = 1, 32 do
+            futures[i]:await()
+          end
+        end, 40)
+        local chain = 'chain ' .. interface .. '.' .. method
+        local whole = traces.compiled(seen, chain)
+        local bad = traces.bad(seen, chain)
+        assert(whole, method .. ': no trace of the whole chain')
+        assert.same({}, bad)
+      end
+    ]]):format(count)
+    it(('of %d filters is one trace'):format(count), inside(loadstring(text, '=chain_spec')))
+  end
+end)
+
+describe('the consumer chain', function()
+  it(
+    'around a dispatch is one trace',
+    inside(function()
+      local traces = require 'spec.support.traces'
+      local chains = require 'perilune.entry.chain'
+      local function pass(ctx, call, next)
+        return next(ctx, call)
+      end
+      for _, count in ipairs { 0, 5 } do
+        local filters = {}
+        for i = 1, count do
+          filters[i] = { name = 'pass', fn = pass }
+        end
+        local run = chains.consumer('demo.Client' .. count, filters, function(_, call)
+          return call.args
+        end)
+        local ctx, call = {}, { args = 1 }
+        local seen = traces.record(function()
+          for _ = 1, 200 do
+            run(ctx, call)
+          end
+        end, 5)
+        assert.is_true(traces.compiled(seen, 'chain_spec.lua'))
+        assert.same({}, traces.bad(seen, 'call demo.Client' .. count, 'chain_spec.lua'))
+      end
+    end)
+  )
+end)
+
+describe('choosing a node', function()
+  it(
+    'by the built-in balancers is one trace',
+    inside(function()
+      local traces = require 'spec.support.traces'
+      local node_of = require 'perilune.cluster.node'
+      local nodes_of = require 'perilune.cluster.nodes'
+      local plugin = require 'perilune.plugin'
+      for _, name in ipairs { 'p2c', 'round_robin', 'random_weight' } do
+        local instance = plugin.use('loadbalance', name)
+        local pick = type(instance) == 'function' and instance or instance.pick
+        local list = {}
+        for i = 1, 10 do
+          list[i] = node_of.new { address = '127.0.0.1:' .. i, meta = { version = 'v' .. i % 2 } }
+        end
+        local nodes = nodes_of.new(list, pick)
+        local call, n = { method = 'hello' }, 0
+        local seen = traces.record(function()
+          for _ = 1, 200 do
+            local node = nodes:where('version', 'v1'):pick({}, call)
+            n = n + (node and 1 or 0)
+          end
+        end, 5)
+        assert.equal(1000, n)
+        assert.is_true(traces.compiled(seen, 'chain_spec.lua'), name)
+        assert.same({}, traces.bad(seen, 'chain_spec.lua', 'loadbalance', 'nodes.lua'))
+      end
+    end)
+  )
+end)
