@@ -24,19 +24,20 @@ static int inflate(peri_vm *vm, peri_call *call) {
   }
   peri_buf plain = {0};
   int code = compression->decompress(call->body, vm->conn_limits.frame, &plain);
+  size_t len = plain.len;
+  // Attachments point into the old block; they move along.
+  if (code == 0 && call->attachments.len != 0) {
+    peri_buf_add(&plain, call->attachments.ptr, call->attachments.len);
+  }
   peri_block *block = code == 0 ? peri_block_copy((peri_bytes){plain.data, plain.len}) : NULL;
   peri_buf_fini(&plain);
   if (block == NULL) {
     return code != 0 ? code : PERI_ENO_MEMORY;
   }
-  // Attachments may still point into the old block; they move along.
-  if (call->attachments.len != 0) {
-    peri_block_unref(block);
-    return PERI_EBAD_REQUEST;
-  }
   peri_block_unref(call->block);
   call->block = block;
-  call->body = (peri_bytes){block->data, block->used};
+  call->body = (peri_bytes){block->data, len};
+  call->attachments.ptr = block->data + len;
   call->compression = PERI_COMP_NONE;
   return 0;
 }
@@ -95,6 +96,17 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   return 2 + pushed;
 }
 
+// The arguments cannot be handed over. What is merely wrong gets an answer; who sends a bomb gets
+// that and no further word.
+static void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
+  peri_conn *conn = call->conn;
+  fail_text(vm, call, code, why, false);
+  if (code == PERI_ETOO_BIG && conn != NULL && !conn->closing) {
+    peri_conn_complain(conn, code, "CALL-TOO-BIG", "%s", why);
+    peri_conn_finish(conn);
+  }
+}
+
 bool peri_serve_next(peri_vm *vm) {
   peri_err err;
   peri_call *call = peri_server_next(&vm->server);
@@ -112,7 +124,7 @@ bool peri_serve_next(peri_vm *vm) {
   peri_list_push(&call->fibers, &fiber->of_call);
   int nargs = prepare(vm, call, fiber->co, &err);
   if (nargs < 0) {
-    fail_text(vm, call, nargs, err.text, false);
+    refuse(vm, call, nargs, err.text);
     fiber->serves = false;
     peri_fiber_discard(vm, fiber);
     return true;

@@ -19,6 +19,7 @@ const peri_conn_limits peri_conn_limits_default = {
     .sessions = 1024,
     .first_byte_ms = 10000,
     .negotiate_ms = 10000,
+    .frame_ms = 30000,
     .idle_ms = 0,
     .beat_ms = 10000,
     .beat_misses = 3,
@@ -83,6 +84,32 @@ static uint64_t check_idle(peri_conn *conn, uint64_t now) {
   return 0;
 }
 
+// Neither silence nor one byte a second may hold what a half frame holds.
+static uint64_t check_part(peri_conn *conn, uint64_t now) {
+  if (conn->part_since_ms == 0 || conn->limits->frame_ms == 0) {
+    return 0;
+  }
+  uint64_t end = conn->part_since_ms + conn->limits->frame_ms;
+  if (now < end) {
+    return end - now;
+  }
+  peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-FRAME",
+                                           "a frame was not complete within frame_ms = %u",
+                                           conn->limits->frame_ms));
+  return 0;
+}
+
+static void note_part(peri_conn *conn, bool part, bool fresh) {
+  if (!part) {
+    conn->part_since_ms = 0;
+  } else if (fresh || conn->part_since_ms == 0) {
+    conn->part_since_ms = peri_conn_now_ms(conn);
+    if (conn->limits->frame_ms != 0) {
+      peri_conn_wake(conn, conn->limits->frame_ms);
+    }
+  }
+}
+
 static void drop_empty_pending(peri_conn *conn) {
   if (conn->pending != NULL && conn->pending->count == 0) {
     free(conn->pending);
@@ -105,6 +132,7 @@ static void on_timer(peri_timer *timer) {
   uint64_t now = peri_conn_now_ms(conn);
   uint64_t next = check_settled(conn, now);
   next = conn->closing ? 0 : sooner(next, check_idle(conn, now));
+  next = conn->closing ? 0 : sooner(next, check_part(conn, now));
   if (!conn->closing && conn->protocol->tick != NULL) {
     next = sooner(next, conn->protocol->tick(conn, now));
   }
@@ -163,6 +191,7 @@ static ssize_t on_data(void *arg, peri_channel *channel, peri_block *block, cons
   }
   ssize_t used = conn->protocol->feed(conn, block, data, len, need);
   conn->closing = conn->closing || used < 0;
+  note_part(conn, used >= 0 && (size_t)used<len, used> 0);
   return used;
 }
 

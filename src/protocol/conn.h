@@ -61,6 +61,7 @@ typedef struct peri_conn_limits {
   uint32_t sessions;        // per connection, default 1 024
   uint32_t first_byte_ms;   // accepted connections: until the protocol is known, default 10 000
   uint32_t negotiate_ms;    // until the first session or call after that, default 10 000
+  uint32_t frame_ms;        // from a frame's first byte to its last, default 30 000, 0 = no limit
   uint32_t idle_ms;         // without any inbound byte, default 0 = never (heartbeats tell)
   uint32_t beat_ms;         // heartbeat interval of a client, default 10 000
   uint32_t beat_misses;     // close after this many unanswered, default 3
@@ -91,6 +92,7 @@ struct peri_conn {
   uint32_t next_stream;   // last stream id given, 1..INT32_MAX
   uint32_t session_count;
   uint64_t served_up_to;         // GOAWAY: streams above it were not run; UINT64_MAX = no GOAWAY
+  uint64_t part_since_ms;        // since when a frame lacks its rest, 0 = none does
   uint64_t settle_by_ms;         // accepted connections: close when not settled by then
   peri_list sessions;            // last used first
   peri_list calls;               // the owner's open calls from the peer

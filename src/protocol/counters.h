@@ -16,6 +16,8 @@
   X(ADAPTER_UNKNOWN, "ADAPTER-UNKNOWN")                                                            \
   X(CONN_FIRST_BYTE, "CONN-FIRST-BYTE")                                                            \
   X(CONN_SETTLE, "CONN-SETTLE")                                                                    \
+  X(CONN_FRAME, "CONN-FRAME")                                                                      \
+  X(CALL_TOO_BIG, "CALL-TOO-BIG")                                                                  \
   X(CONN_IDLE, "CONN-IDLE")                                                                        \
   X(JOYRPC_FRAME, "JOYRPC-FRAME")                                                                  \
   X(JOYRPC_TOO_BIG, "JOYRPC-TOO-BIG")                                                              \
