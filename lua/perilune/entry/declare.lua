@@ -4,6 +4,7 @@
 -- clusters, start functions, main. The same text describes what a VM declared (`digest`), so that
 -- VMs which loaded different things are found before anything opens.
 local core = require 'perilune.core'
+local errors = require 'perilune.error'
 local exporter = require 'perilune.entry.exporter'
 local fiber = require 'perilune.fiber'
 local options = require 'perilune.entry.options'
@@ -118,6 +119,15 @@ local function script_path(path)
   end
 end
 
+-- What a script threw, in one line that names the script. The rest is in the log at level debug.
+local function thrown(path, err)
+  if type(err) ~= 'string' and not errors.is(err) then
+    return ('%s: threw a %s instead of a message'):format(path, type(err))
+  end
+  local line = tostring(err):match '^[^\n]*'
+  return line:find(path, 1, true) and line or ('%s: %s'):format(path, line)
+end
+
 -- Loads an entrypoint. Nothing opens. Returns the declarations, or nil and one line that says what
 -- is wrong (a traceback goes to the log at level debug).
 ---@param path string
@@ -141,7 +151,7 @@ function M.load(path, args)
   fiber.forbidden = before
   loading = false
   if not ok then
-    return nil, tostring(err)
+    return nil, thrown(path, err)
   end
   return current
 end
