@@ -22,7 +22,7 @@ describe('the provider chain', function()
         }
         local proxy, interface = serve(service, { filters = filters, methods = { body = { body = true } } })
         perilune.ready(proxy)
-        local seen = traces.record(function()
+        local function load()
           local futures = {}
           for i = 1, 32 do
             futures[i] = perilune.async(proxy)[method](proxy, unpack(args))
@@ -30,12 +30,15 @@ describe('the provider chain', function()
           for i = 1, 32 do
             futures[i]:await()
           end
-        end, 40)
-        local chain = 'chain ' .. interface .. '.' .. method
-        local whole = traces.compiled(seen, chain)
-        local bad = traces.bad(seen, chain)
+        end
+        -- Where traces begin is a matter of luck, what becomes of them is not.
+        local chain, whole = 'chain ' .. interface .. '.' .. method, false
+        for _ = 1, 8 do
+          local seen = traces.record(load, 40)
+          assert.same({}, traces.bad(seen, chain))
+          whole = whole or traces.compiled(seen, chain)
+        end
         assert(whole, method .. ': no trace of the whole chain')
-        assert.same({}, bad)
       end
     ]]):format(count)
     it(('of %d filters is one trace'):format(count), inside(loadstring(text, '=chain_spec')))
