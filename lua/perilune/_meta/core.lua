@@ -69,6 +69,13 @@ function core.park(ms) end
 ---@return boolean
 function core.wake(fiber, value) end
 
+--- Name of the code that ended the running fiber's task (CANCELLED, TIMEOUT ...), or nil.
+---@return string?
+function core.cancelled() end
+--- Is the running coroutine the fiber's own, and not one a script made inside it?
+---@return boolean
+function core.in_fiber() end
+
 --- Milliseconds left of the running fiber's deadline, or nil when it has none.
 ---@return number?
 function core.left() end
@@ -143,6 +150,34 @@ function core.unexport(id) end
 ---@param name string
 ---@return any
 function core.call_get(slot, gen, name) end
+--- Is this call still in progress?
+---@return boolean
+function core.call_alive(slot, gen) end
+--- Slot and generation of the call the running fiber works for; nothing when there is none.
+---@return integer? slot
+---@return integer? gen
+function core.current() end
+--- Refuses new calls and says goodbye on each accepted connection.
+function core.drain() end
+--- Calls in progress or queued, and client connections, of this VM.
+---@return integer
+function core.calls() end
+---@return integer
+function core.links() end
+--- Called in a fiber of its own for each session that wants to authenticate; answers through
+--- core.authenticated.
+---@param fn fun(request: perilune.AuthRequest)
+function core.on_authenticate(fn) end
+---@param conn integer
+---@param session integer
+---@param request integer
+---@param passed boolean
+---@param why? string
+---@param identity? string
+function core.authenticated(conn, session, request, passed, why, identity) end
+--- Wire numbers of the error codes, negative, by name.
+---@return table<string, integer>
+function core.code_numbers() end
 --- Sets the attachments that go back with the reply.
 function core.call_reply_attachments(slot, gen, map) end
 --- Undecoded body as a string (a copy), from byte i to j.

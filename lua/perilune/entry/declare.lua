@@ -47,6 +47,8 @@ end
 
 -- What a script calls while it loads must stand in one place; outside of loading exports and refers
 -- open at once (specs, the command line, start functions).
+---@param spec perilune.ExportSpec
+---@return {close: fun()}
 function M.export(spec)
   local checked = options.check('export', spec)
   for _, other in ipairs(current.exports) do
@@ -70,6 +72,8 @@ function M.export(spec)
   }
 end
 
+---@param spec perilune.ReferSpec
+---@return perilune.Proxy
 function M.refer(spec)
   local checked = options.check('refer', spec)
   local made = referer.new(checked)
@@ -77,6 +81,7 @@ function M.refer(spec)
   return made
 end
 
+---@param spec string|perilune.ListenSpec
 function M.listen(spec)
   local checked = options.check('listen', type(spec) == 'string' and { url = spec } or spec)
   if not loading then
@@ -96,6 +101,8 @@ end
 M.start = hook('starts', 'start')
 M.stop = hook('stops', 'stop')
 
+-- Declares what runs once per process when everything is open; its result is the exit code.
+---@param fn async fun(args: string[]): integer?
 function M.main(fn)
   if type(fn) ~= 'function' then
     error(plugin.place() .. ': perilune.main needs a function', 0)

@@ -1,0 +1,222 @@
+-- SPDX-License-Identifier: MIT
+-- What an editor cannot see in the sources: functions made in loops, fields of objects that C or
+-- generated code makes, and the contracts of plugins. Read by LuaCATS checkers only.
+---@meta perilune.types
+error('perilune.types only describes; require perilune')
+
+-- ── policies ──────────────────────────────────────────────────────────────────────────────────
+
+---@alias perilune.Next fun(ctx: perilune.Context, call: perilune.Call): any, perilune.Error?
+
+--- Stands around a call; may wait. Returns what `next` gave, something else, or nil and an error.
+---@alias perilune.FilterFn fun(ctx: perilune.Context, call: perilune.Call, next: perilune.Next): any, any
+
+---@class perilune.PluginSpec
+---@field name string                    lower case letters, digits and _
+---@field provider? string               tells plugins of one name apart: `json@cjson`
+---@field before? string[]|string        names of those to stand before
+---@field after? string[]|string
+---@field schema? table<string, perilune.schema.Rule>
+---@field new? fun(conf: table): any, string?   makes one instance for each use
+
+---@class perilune.FilterSpec: perilune.PluginSpec
+---@field side? 'provider'|'consumer'|'attempt'|'both'
+---@field new fun(conf: table): perilune.FilterFn?, string?
+
+--- Narrows the nodes; must not wait.
+---@alias perilune.SelectorFn fun(ctx: perilune.Context, call: perilune.Call, nodes: perilune.cluster.Nodes): perilune.cluster.Nodes
+
+--- A selector that is looked up in an index instead of walking the nodes.
+---@class perilune.SelectorRule
+---@field by string|fun(node: perilune.cluster.Node): any  a meta field, or what tells nodes apart
+---@field want fun(ctx: perilune.Context, call: perilune.Call): any  nil = every node
+---@field otherwise? 'none'|'all'|'error'  when no node has that value (default 'none')
+
+---@alias perilune.Send fun(node: perilune.cluster.Node?, timeout?: number): any, perilune.Error?
+
+--- Owns the attempts of a call; may wait.
+---@alias perilune.RouterFn fun(ctx: perilune.Context, call: perilune.Call, nodes: perilune.cluster.Nodes, send: perilune.Send): any, any
+
+--- Chooses one node; must not wait.
+---@alias perilune.PickFn fun(ctx: perilune.Context, call: perilune.Call, nodes: perilune.cluster.Nodes): perilune.cluster.Node?
+
+---@class perilune.Balancer
+---@field pick perilune.PickFn
+---@field done? fun(ctx: perilune.Context, call: perilune.Call, node: perilune.cluster.Node, err: perilune.Error?)
+
+--- Says who presents what a session brought, or nil and why not; may wait.
+---@alias perilune.AuthenticatorFn fun(request: perilune.AuthRequest): string?, string?
+
+---@class perilune.SerializerSpec: perilune.PluginSpec
+---@field id? integer                    on the wire
+---@field encode fun(value: any): string
+---@field decode fun(bytes: string): any
+
+---@class perilune
+---@field filter fun(name: string|perilune.FilterSpec, body?: perilune.FilterFn|perilune.FilterSpec)
+---@field selector fun(name: string|table, body?: perilune.SelectorFn|perilune.SelectorRule|table)
+---@field router fun(name: string|table, body?: perilune.RouterFn|table)
+---@field loadbalance fun(name: string|table, body?: perilune.PickFn|perilune.Balancer|table)
+---@field candidate fun(name: string|table, body?: function|table)
+---@field registry fun(name: string|table, body?: table)
+---@field serializer fun(name: string|perilune.SerializerSpec, body?: perilune.SerializerSpec)
+---@field authenticator fun(name: string|table, body?: perilune.AuthenticatorFn|table)
+---@field command fun(name: string|table, body?: function|table)
+---@field null any                       null in lists; in maps it is absence
+---@field array fun(list?: table): table marks a table as a list, so that an empty one stays one
+---@field bytes fun(text: string): any   binary data: strings on the wire are UTF-8
+---@field typed fun(class: string, fields: table): table  an object of a Java class
+---@field clock fun(): number            ms, the time of this turn of the loop
+---@field hrtime fun(): number           ms, exact, for measuring
+---@field walltime fun(): number         ms since 1970
+---@field random fun(n?: integer): number  in [0, 1), or an integer from 1 to n
+---@field shared perilune.Shared
+---@field log perilune.Log
+---@field policy table                   what policies need and nothing more
+
+--- One store for all workers of the process.
+---@class perilune.Shared
+---@field incr fun(name: string, by: number, limit?: number): number?  nil when it would exceed `limit`
+---@field get fun(key: string): string|number|boolean|nil
+---@field set fun(key: string, value: string|number|boolean|nil, ttl_ms?: number): boolean
+
+---@alias perilune.LogFn fun(text: string, fields?: table, tag?: string)
+
+---@class perilune.Log
+---@field debug perilune.LogFn
+---@field info perilune.LogFn
+---@field warn perilune.LogFn
+---@field error perilune.LogFn
+
+-- ── declarations ──────────────────────────────────────────────────────────────────────────────
+
+---@class perilune.MethodOptions
+---@field timeout? integer               ms
+---@field idempotent? boolean            may be sent again when its fate is unknown
+---@field concurrency? integer           most calls at once in the process
+---@field retries? integer               attempts after the first
+---@field attempt_timeout? integer       ms
+---@field body? boolean                  the handler takes the undecoded body
+---@field filters? table
+---@field router? any
+---@field loadbalance? any
+
+---@class perilune.ExportSpec: perilune.MethodOptions
+---@field interface string
+---@field alias? string
+---@field service table<string, function>
+---@field methods? table<string, perilune.MethodOptions>
+---@field include? string[]
+---@field exclude? string[]
+---@field registry? string|string[]      URL
+---@field register? boolean
+---@field delay? integer                 ms between listening and registering
+---@field weight? integer
+---@field meta? table<string, string>    what selectors see as node.meta
+---@field token? string|table            callers must present it
+---@field auth? any                      authenticator of sessions
+---@field trace? boolean
+---@field access_log? boolean|string|table
+---@field exception? boolean|table
+---@field slow? number                   ms from which calls are logged
+---@field serialization? string
+---@field int64? 'number'|'cdata'|'string'
+
+---@class perilune.ReferSpec: perilune.MethodOptions
+---@field interface string
+---@field alias? string
+---@field url? string|string[]           'joyrpc://host:port'
+---@field registry? string
+---@field selectors? table
+---@field candidate? any
+---@field connections? integer           nodes one worker connects to
+---@field methods? table<string, perilune.MethodOptions>
+---@field attempt_filters? table
+---@field serialization? string
+---@field compression? string
+---@field check? boolean
+---@field connect_timeout? integer
+---@field attachments? table             sent with each call
+---@field token? string
+---@field auth? table
+---@field tag? any
+---@field retry_budget? false|{ratio: number, per_second: number}
+---@field trace? boolean
+---@field access_log? boolean|string|table
+---@field slow? number
+---@field int64? 'number'|'cdata'|'string'
+
+---@class perilune.ListenSpec
+---@field url string                     'tcp://0.0.0.0:22000', 'unix:///run/app.sock'
+---@field protocols? string[]
+
+-- ── a call ────────────────────────────────────────────────────────────────────────────────────
+
+---@class perilune.Context
+---@field side 'provider'|'consumer'
+---@field session_attributes table       what the peer said of itself when the session began
+---@field authenticated boolean          the session was checked
+---@field native boolean                 the peer is Perilune
+---@field oneway boolean                 nobody waits for an answer
+---@field waited number                  ms in the queue
+---@field node? perilune.cluster.Node    of an attempt (consumer)
+local Context = {}
+--- The code of what ended this call (CANCELLED, TIMEOUT), or nil.
+---@return string?
+function Context:cancelled() end
+--- Milliseconds until the caller gives up.
+---@return number
+function Context:left() end
+--- Calls `fn` when this call is over, however it ends.
+---@param fn fun()
+function Context:on_end(fn) end
+
+---@class perilune.Call
+---@field timeout number
+---@field idempotent boolean
+---@field retries? integer
+---@field attempt_timeout? integer
+---@field oneway? boolean
+
+---@class perilune.Body
+local Body = {}
+--- The bytes as a string (a copy).
+---@return string
+function Body:string() end
+--- Count of bytes.
+---@return integer
+function Body:len() end
+--- A part as a string, positions as in string.sub.
+---@param i integer
+---@param j? integer
+---@return string
+function Body:slice(i, j) end
+--- A copy that outlives the call.
+---@return string
+function Body:keep() end
+
+--- Remote methods by name: `proxy:name(...)` returns the result, or nil and an error.
+---@class perilune.Proxy
+---@field [string] async fun(self: perilune.Proxy, ...: any): any, perilune.Error?
+
+---@class perilune.cluster.Nodes
+local Nodes = {}
+--- The node the configured balancer chooses, nil when there is none.
+---@param ctx perilune.Context
+---@param call perilune.Call
+---@return perilune.cluster.Node?
+function Nodes:pick(ctx, call) end
+--- The node with the smallest counter or meta number.
+---@param key string
+---@return perilune.cluster.Node?
+function Nodes:min(key) end
+--- The nodes whose meta field (or function of a node) has this value; indexed.
+---@param by string|fun(node: perilune.cluster.Node): any
+---@param value any
+---@return perilune.cluster.Nodes
+function Nodes:where(by, value) end
+--- The nodes for which `pred(node, arg)` holds; walks the list.
+---@param pred fun(node: perilune.cluster.Node, arg: any): boolean
+---@param arg? any
+---@return perilune.cluster.Nodes
+function Nodes:filter(pred, arg) end
