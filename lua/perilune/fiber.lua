@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The Lua half of fibers: how a wait is yielded, and coroutines of users that pass our waits outward. A wait is a yield whose first value is core.WAIT; C parks the
--- fiber and what ends the wait becomes the results of the yield.
+-- The Lua half of fibers: how a wait is yielded, and coroutines of users that pass our waits outward. A
+-- wait is a yield whose first value is core.WAIT; C parks the fiber and what ends the wait becomes the
+-- results of the yield.
 local core = require 'perilune.core'
 
 local WAIT = core.WAIT

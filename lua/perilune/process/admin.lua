@@ -16,19 +16,15 @@ function M.publish(name, value)
   core.shared_set(KEY .. name, value)
 end
 
-local function is_local(peer)
-  return peer == nil
-    or peer == 'unix'
-    or peer == 'inproc'
-    or peer:match '^127%.' ~= nil
-    or peer:match '^%[::1%]' ~= nil
-    or peer:match '^%[::ffff:127%.' ~= nil
-end
-
-local function status(ctx)
-  if not is_local(ctx.peer) then
+-- A filter: what a process tells of itself is for its own machine.
+local function only_local(ctx, call, next)
+  if not ctx.is_local then
     return nil, errors.new('FORBIDDEN', 'perilune.Admin answers only peers on its own machine')
   end
+  return next(ctx, call)
+end
+
+local function status()
   local function get(name)
     return core.shared_get(KEY .. name)
   end
@@ -51,8 +47,13 @@ end
 function M.open()
   declare.export {
     interface = 'perilune.Admin',
+    filters = { only_local },
     service = {
       status = status,
+      -- What waits in the worker that answers, and where.
+      fibers = function()
+        return core.array(core.fibers())
+      end,
       ping = function()
         return 'pong'
       end,
