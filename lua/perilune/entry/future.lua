@@ -81,18 +81,30 @@ function M.manual()
   end
 end
 
+local function forget(waiters, fiber)
+  for i, waiter in ipairs(waiters or {}) do
+    if waiter == fiber then
+      table.remove(waiters, i)
+      return
+    end
+  end
+end
+
 -- Waits for the result.
 ---@async
 ---@param timeout? number ms
 ---@return any result
 ---@return perilune.Error? err
 function Future:await(timeout)
-  if not self.done then
-    local waiters = self.waiters or {}
-    self.waiters = waiters
-    waiters[#waiters + 1] = core.fiber()
-    local woken, why = core.park(timeout)
+  local till = timeout and core.clock() + timeout
+  while not self.done do
+    local fiber = core.fiber()
+    self.waiters = self.waiters or {}
+    table.insert(self.waiters, fiber)
+    local woken, why = core.park(till and math.max(0, till - core.clock()))
     if not woken and not self.done then
+      -- Who stays on the list is woken later in the middle of waiting for something else.
+      forget(self.waiters, fiber)
       return nil, errors.new(why, why == 'TIMEOUT' and 'the future was not done in time' or nil)
     end
   end

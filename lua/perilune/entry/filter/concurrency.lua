@@ -7,13 +7,19 @@
 local core = require 'perilune.core'
 local perilune = require 'perilune'
 
--- Waits in line. True, or nil and why there was no place.
+-- Waits in line. True, or nil and why there was no place. Being woken is a hint: the place is given
+-- by `granted`, and who left the line may be parked for something else by now.
 ---@async
 local function wait_in(line, ctx)
+  local entry = { fiber = core.fiber(), granted = false }
   line.last = line.last + 1
-  line[line.last] = core.fiber()
-  local woken, why = core.park(ctx:left())
-  if woken then
+  line[line.last] = entry
+  local woken, why
+  repeat
+    woken, why = core.park(ctx:left())
+  until entry.granted or not woken
+  entry.fiber = nil
+  if entry.granted then
     return true
   end
   return nil,
@@ -26,10 +32,11 @@ end
 -- Hands the place to the first in line who still waits; false when nobody does.
 local function hand_over(line)
   while line.first <= line.last do
-    local fiber = line[line.first]
+    local entry = line[line.first]
     line[line.first] = nil
     line.first = line.first + 1
-    if core.wake(fiber, true) then
+    if entry.fiber and core.wake(entry.fiber, true) then
+      entry.granted = true
       return true
     end
   end
