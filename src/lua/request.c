@@ -30,7 +30,11 @@ static int push_failure(const peri_fiber *fiber, lua_State *co) {
     lua_pushstring(co, peri_code_text(fiber->code));
     lua_pushliteral(co, "NOT_SENT");
   }
-  lua_pushboolean(co, 0);
+  if (fiber->wait == PERI_WAIT_REQUEST) {
+    lua_pushboolean(co, 0);
+  } else {
+    lua_pushnil(co);
+  }
   lua_insert(co, 1);
   lua_pushstring(co, peri_code_name(fiber->code));
   lua_insert(co, 2);
