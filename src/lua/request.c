@@ -136,12 +136,24 @@ typedef struct request {
   uint32_t flags;
 } request;
 
+static bool has_attachments(lua_State *co) {
+  if (!lua_istable(co, 8)) {
+    return false;
+  }
+  lua_pushnil(co);
+  if (lua_next(co, 8) == 0) {
+    return false;
+  }
+  lua_pop(co, 2);
+  return true;
+}
+
 // Writes the message; on failure nothing of it is left in the output buffer.
 static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_event *event,
                          peri_err *err) {
   peri_mark mark;
   peri_buf attachments = {0};
-  if (!lua_isnoneornil(co, 8)) {
+  if (has_attachments(co)) {
     int code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK),
                                  &vm->conn_limits.value, &attachments, err);
     if (code != 0) {

@@ -222,7 +222,7 @@ local function request(link, ctx, call)
     call.method,
     call.args,
     timeout,
-    call.attachments,
+    rawget(call, 'attachments'), -- made when asked for: nobody did, nothing is sent
     call.oneway and 1 or nil
   )
   connection.inflight = connection.inflight - 1

@@ -56,7 +56,7 @@ function Direct:send(ctx, call)
     call.method,
     call.args,
     ctx:left(),
-    call.attachments,
+    rawget(call, 'attachments'),
     call.oneway and 1 or 0
   )
   if done then
