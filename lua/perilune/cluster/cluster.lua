@@ -95,7 +95,7 @@ function M.open(refer)
   local self = setmetatable({
     refer = refer,
     plan = plan,
-    name = refer.alias and ('%s (%s)'):format(refer.interface, refer.alias) or refer.interface,
+    name = (refer.alias or '') ~= '' and ('%s (%s)'):format(refer.interface, refer.alias) or refer.interface,
     options = { connect_timeout = refer.connect_timeout, protocol = refer.protocol },
     session_params = session_params(refer),
     session_key = session_key(refer),
