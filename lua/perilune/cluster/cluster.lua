@@ -83,6 +83,11 @@ local function session_key(refer)
   }, '\0')
 end
 
+local function name_of(refer)
+  local alias = refer.alias
+  return alias and alias ~= '' and ('%s (%s)'):format(refer.interface, alias) or refer.interface
+end
+
 -- Opens the cluster of a declaration; returns at once, connecting goes on behind.
 ---@param refer table
 ---@return perilune.cluster.Cluster?
@@ -95,7 +100,7 @@ function M.open(refer)
   local self = setmetatable({
     refer = refer,
     plan = plan,
-    name = (refer.alias or '') ~= '' and ('%s (%s)'):format(refer.interface, refer.alias) or refer.interface,
+    name = name_of(refer),
     options = { connect_timeout = refer.connect_timeout, protocol = refer.protocol },
     session_params = session_params(refer),
     session_key = session_key(refer),

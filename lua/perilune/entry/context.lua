@@ -56,6 +56,10 @@ local function side_of(self)
   local slot = self.slot
   local side = sides[slot]
   if not side or side.gen ~= self.gen then
+    -- A method taken from ctx before its call ended comes here unchecked.
+    if not alive(slot, self.gen) then
+      over(self, 'ctx')
+    end
     side = { gen = self.gen }
     sides[slot] = side
   end

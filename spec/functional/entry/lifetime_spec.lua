@@ -131,6 +131,25 @@ describe('after its call', function()
   )
 
   it(
+    'a method taken from ctx before does not touch the call that took its place',
+    inside(function()
+      local on_end, old
+      local greeter = serve {
+        keep = function(ctx)
+          on_end, old = ctx.on_end, ctx
+        end,
+        other = function(ctx)
+          ctx.state.mine = true
+          local ok = pcall(on_end, old, print)
+          return { ok = ok, mine = ctx.state.mine }
+        end,
+      }
+      greeter:keep()
+      assert.same({ ok = false, mine = true }, (greeter:other()))
+    end)
+  )
+
+  it(
     'a body handed back after its call fails the call that hands it back',
     inside(function()
       local kept
