@@ -186,6 +186,8 @@ static void settle(bench_conn *conn, const bench_reply *reply) {
     fail(tally, 1, unasked, sizeof unasked - 1);
     return;
   }
+  unsigned in_window = tally->now >= tally->begin && tally->now < tally->end;
+  tally->refused += reply->ok ? 0 : in_window;
   if (!reply->ok && reply->text) {
     fail(tally, 1, reply->text, reply->text_len);
     return;
@@ -201,7 +203,8 @@ static void settle(bench_conn *conn, const bench_reply *reply) {
     fail(tally, 1, wrong, sizeof wrong - 1);
     return;
   }
-  tally->calls += tally->now >= tally->begin && tally->now < tally->end;
+  tally->calls += in_window;
+  tally->good += tally->now < slot->due + conf->timeout_ms * 1000000ull ? in_window : 0;
   if (slot->due >= tally->begin && slot->due < tally->end) {
     bench_hist_add(&tally->latency, tally->now > slot->due ? tally->now - slot->due : 0);
   }

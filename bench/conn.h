@@ -15,6 +15,8 @@ typedef struct bench_tally {
   uint64_t now;          // ns, of this turn; the caller sets it
   uint64_t begin, end;   // the timed window, ns
   uint64_t calls;        // good replies that came within the window
+  uint64_t good;         // of these, the ones within the deadline that was sent
+  uint64_t refused;      // replies within the window that say the call failed
   uint64_t errors;       // failures, wrong echoes and lost requests, at any time
   uint64_t seed;         // of the next request
   unsigned check_every;  // compares the echoed bytes of each so-many-th reply; 1 = all

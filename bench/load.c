@@ -219,6 +219,8 @@ static void report(const run *r) {
          opt->wire->name, opt->connections, opt->depth, opt->conf.bytes, opt->rate, seconds,
          (unsigned long long)tally->calls, (unsigned long long)tally->errors, tally->first_error,
          (double)tally->calls / seconds);
+  printf("\"good\":%llu,\"refused\":%llu,\"server_cpu_s\":%.6f,", (unsigned long long)tally->good,
+         (unsigned long long)tally->refused, (double)r->server_cpu / 1e9);
   printf("\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f,"
          "\"client_cpu_us\":%.4f,\"server_cpu_us\":%.4f,\"server_util\":%.3f}\n",
          (double)bench_hist_get(&tally->latency, 0.5) / 1e3,
@@ -245,7 +247,7 @@ static int run_load(const options *opt) {
   }
   free(r.conns);
   free(r.watched);
-  return rc < 0 || r.tally.calls == 0;
+  return rc < 0 || r.tally.calls + r.tally.refused == 0;
 }
 
 // ---- the command line ---------------------------------------------------------------------------

@@ -269,5 +269,49 @@ local workers = {
   cases = { cpu('two workers, same load', 'two workers', 'one worker', 1.1, 1.05) },
 }
 
+-- Three loads one after the other; what is compared comes from the same run.
+local overload = {
+  name = 'overload',
+  subjects = {
+    {
+      name = 'overload',
+      server = 'perilune',
+      options = { script = 'overload.lua' },
+      measure = subjects.overload,
+    },
+  },
+  cases = {
+    {
+      case = 'overload goodput',
+      metric = 'calls/s possible',
+      of = { 'overload', 'capacity' },
+      against = { 'overload', 'goodput' },
+      peer = 'goodput at 3 x',
+      must = 1 / 0.8,
+      aim = 1 / 0.9,
+      pairs = true,
+    },
+    {
+      case = 'overload rejection cost',
+      metric = 'server CPU us/rejection',
+      of = { 'overload', 'refusal_us' },
+      against = { 'overload', 'handled_us' },
+      peer = 'handled call',
+      must = 1 / 40,
+      aim = 1 / 100,
+    },
+    {
+      case = 'overload recovery',
+      metric = 'p99 us a second after',
+      of = { 'overload', 'p99_after_us' },
+      against = { 'overload', 'p99_before_us' },
+      peer = 'before',
+      must = 2,
+      aim = 1.25,
+      pairs = true,
+    },
+  },
+}
+
 ---@type bench.Group[]
-return { saturated, values, open, sizes, calling, held, nodes, timers, workers }
+return { saturated, values, open, sizes, calling, held, nodes, timers, workers, overload }

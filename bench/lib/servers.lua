@@ -167,11 +167,11 @@ function starters.perilune(options)
     BENCH_LISTEN = options.listen,
     -- A moment in which somebody else has the core must not turn into refused calls; and a hundred
     -- thousand calls from one client wait longer, and are more, than is wise to allow.
-    PERILUNE_QUEUE_AGE = options.patient and 0 or 2000,
+    PERILUNE_QUEUE_AGE = options.patient and 0 or not options.script and 2000 or nil,
     PERILUNE_CALLS_PER_CONNECTION = options.patient and 1000000 or nil,
   }
-  local argv = { binary, 'run', options.here .. '/lua/server.lua', '--workers',
-    tostring(options.workers or 1) }
+  local script = options.here .. '/lua/' .. (options.script or 'server.lua')
+  local argv = { binary, 'run', script, '--workers', tostring(options.workers or 1) }
   local proc = spawn('perilune', argv, env)
   return await(proc, 'perilune', function()
     return read_ports(ports)

@@ -30,9 +30,10 @@ end
 ---Runs the load generator once.
 ---@param server bench.Server
 ---@param options any[] its further arguments
+---@param refusals? boolean  failed calls are what is measured
 ---@return table? figures nil with a reason
 ---@return string? reason
-function M.load(server, options)
+function M.load(server, options, refusals)
   local argv = load_argv(server, options)
   local limit = M.seconds + M.warm + 60
   local text, why = process.run(argv, { log = servers.log_name 'load' }, limit)
@@ -40,11 +41,59 @@ function M.load(server, options)
     return nil, ('%s under load: %s'):format(server.protocol, why)
   end
   local figures = cjson.decode(text)
-  if figures.errors > 0 then
+  if figures.errors > 0 and not refusals then
     return nil, ('%s: %d of %d calls failed: %s'):format(server.protocol, figures.errors,
       (figures.calls or figures.held or 0) + figures.errors, figures.first_error or 'see above')
   end
   return figures
+end
+
+local OVERLOAD = 3 -- times what the server can do
+local USUAL = 0.5
+local DEADLINE_MS = 100
+
+-- One load on `burn`: closed without a rate, else open, each call with the deadline.
+local function burn(server, rate, warm)
+  local words = { '--method', 'burn', '--methods', 0, '--timeout', DEADLINE_MS }
+  for _, word in ipairs(rate and { '--rate', math.floor(rate) } or { '--depth', 4 }) do
+    words[#words + 1] = word
+  end
+  if warm then
+    words[#words + 1], words[#words + 2] = '--warm', warm
+  end
+  return M.load(server, words, rate ~= nil)
+end
+
+---A server with a handler of 200 us, in turn: saturated by a closed loop (its capacity), under the
+---usual load, offered three times what it can do, and a second later under the usual load again.
+---@param server bench.Server
+---@return table? figures nil with a reason
+---@return string? reason
+function M.overload(server)
+  local full, why = burn(server)
+  if not full then
+    return nil, why
+  end
+  local words = { '--method', 'full', '--methods', 0 }
+  local runs = {
+    before = burn(server, full.rps * USUAL),
+    during = burn(server, full.rps * OVERLOAD),
+    after = burn(server, full.rps * USUAL, 1),
+    refused = M.load(server, words, true),
+  }
+  for _, name in ipairs { 'before', 'during', 'after', 'refused' } do
+    if not runs[name] then
+      return nil, 'no figures of the load ' .. name
+    end
+  end
+  return {
+    capacity = full.good / full.seconds,
+    goodput = runs.during.good / runs.during.seconds,
+    handled_us = full.server_cpu_us,
+    refusal_us = runs.refused.server_cpu_s * 1e6 / math.max(1, runs.refused.refused),
+    p99_before_us = runs.before.p99_us,
+    p99_after_us = runs.after.p99_us,
+  }
 end
 
 local function start_client(server, options)

@@ -126,6 +126,9 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->state = PERI_CALL_QUEUED;
   peri_list_push(&conn->calls, &call->link);
   conn->calls_open++;
+  if (peri_list_empty(&server->queue)) {
+    server->empty_ns = call->arrived_ns;  // it was until now, however long ago it became so
+  }
   peri_list_push(&server->queue, &call->queue);
 }
 
