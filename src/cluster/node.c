@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
 
 #define BUCKETS 1024u
@@ -103,9 +104,13 @@ void peri_counters_free(peri_counters *counters) {
   free(counters);
 }
 
-double peri_counters_begin(peri_counters *counters) {
+void peri_counters_begin_at(peri_counters *counters) {
   __atomic_store_n(&counters->active, counters->active + 1, __ATOMIC_RELAXED);
   counters->calls++;
+}
+
+double peri_counters_begin(peri_counters *counters) {
+  peri_counters_begin_at(counters);
   return clock_ms();
 }
 
@@ -127,12 +132,32 @@ void peri_counters_sample(peri_counters *counters, double now, double latency, b
   counters->stamp = now;
 }
 
-void peri_counters_done(peri_counters *counters, double began, bool failed) {
+void peri_counters_done_at(peri_counters *counters, double began, double now, bool failed) {
   if (counters->active > 0) {
     __atomic_store_n(&counters->active, counters->active - 1, __ATOMIC_RELAXED);
   }
-  double now = clock_ms();
   peri_counters_sample(counters, now, now - began, failed);
+}
+
+void peri_counters_done(peri_counters *counters, double began, bool failed) {
+  peri_counters_done_at(counters, began, clock_ms(), failed);
+}
+
+bool peri_node_fault(int code) {
+  switch (code) {
+    case PERI_ETIMEOUT:
+    case PERI_EUNAVAILABLE:
+    case PERI_EOVERLOADED:
+    case PERI_ESHUTDOWN:
+    case PERI_ENO_SERVICE:
+    case PERI_ESESSION_LOST:
+    case PERI_ECLOSED:
+    case PERI_EPROTOCOL:
+    case PERI_ESYSTEM:
+      return true;
+    default:
+      return false;
+  }
 }
 
 double peri_counters_load(const peri_counters *counters, double now) {

@@ -25,6 +25,8 @@ struct peri_future {
   peri_list link;                     // free for the owner's queues
   void *conn;              // connection that carries the call, NULL if none; for the owner
   uint64_t stream;         // on that connection
+  void *user;              // free for the owner
+  uint64_t began_ns;       // free for the owner: when it was sent
   int code;                // 0 or PERI_E*, valid when DONE
   uint8_t state;           // PERI_FUTURE_*
   uint8_t serializer;      // of `body`

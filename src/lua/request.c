@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/node.h"
 #include "lua/ref.h"
 #include "lua/value.h"
 
@@ -110,6 +111,10 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
       count = 2;
     }
   }
+  if (future->user != NULL) {
+    peri_counters_done_at(future->user, (double)future->began_ns / 1e6,
+                          (double)vm->loop->now_ns / 1e6, peri_node_fault(future->code));
+  }
   peri_future_release(&vm->futures, future);
   fiber->future = 0;
   return count;
@@ -190,7 +195,17 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
   return code;
 }
 
-// (WAIT, REQUEST, conn, session, method, args, timeout, attachments, flags)
+// The pointer inside a cdata of the perilune library, NULL for nil.
+static void *pointer_at(lua_State *co, int index) {
+  enum { CDATA = 10 };  // LuaJIT's lua_type for cdata
+  void *pointer = NULL;
+  if (lua_type(co, index) == CDATA) {
+    memcpy(&pointer, lua_topointer(co, index), sizeof pointer);
+  }
+  return pointer;
+}
+
+// (WAIT, REQUEST, conn, session, method, args, timeout, attachments, flags, counters)
 static const char *read_request(peri_vm *vm, lua_State *co, request *r) {
   peri_link *link = peri_slots_by_number(&vm->links, lua_tonumber(co, 3));
   if (link == NULL || link->conn == NULL || link->conn->channel == NULL) {
@@ -214,7 +229,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   request r = {0};
   peri_err err;
-  lua_settop(co, 9);
+  lua_settop(co, 10);
   const char *why = read_request(vm, co, &r);
   if (why != NULL) {
     fail_now(vm, fiber, PERI_ECLOSED, why, "NOT_SENT");
@@ -257,6 +272,11 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
       peri_fiber_wake(vm, fiber, 0);
     }
     return;
+  }
+  future->user = pointer_at(co, 10);
+  future->began_ns = vm->loop->now_ns;
+  if (future->user != NULL) {
+    peri_counters_begin_at(future->user);
   }
   lua_settop(co, 0);
   fiber->future = future->id;

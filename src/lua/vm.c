@@ -164,6 +164,8 @@ static void make_core(peri_vm *vm) {
   lua_newtable(L);
   lua_pushlightuserdata(L, vm);
   lua_setfield(L, -2, "WAIT");
+  lua_pushlightuserdata(L, &vm->loop->now_ns);
+  lua_setfield(L, -2, "now");
   lua_pushstring(L, vm->options.role);
   lua_setfield(L, -2, "role");
   lua_pushinteger(L, vm->options.worker);

@@ -24,6 +24,8 @@ core.library = nil
 core.argv = nil
 ---@type userdata  first value of each wait that a fiber yields; see perilune.fiber
 core.WAIT = nil
+---@type userdata  address of the turn's time in ns, a uint64_t; see perilune.fiber.clock
+core.now = nil
 
 -- ── fibers ────────────────────────────────────────────────────────────────────────────────────
 
@@ -226,8 +228,9 @@ function core.session(conn, params) end
 ---@param timeout number  ms
 ---@param attachments? table
 ---@param flags? integer  1 = one-way
+---@param counters? ffi.cdata*  peri_counters of the node, which then count this attempt
 ---@return boolean, any, any, any
-function core.request(conn, session, method, args, timeout, attachments, flags) end
+function core.request(conn, session, method, args, timeout, attachments, flags, counters) end
 
 --- Closes at once (code nil = after what is queued was written).
 ---@param conn integer

@@ -13,6 +13,7 @@ local plans = require 'perilune.cluster.plan'
 local registry = require 'perilune.cluster.registry'
 local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
+local direct = require 'perilune.cluster.direct'
 local dispatches = require 'perilune.cluster.dispatch'
 
 ---@class perilune.cluster.Cluster
@@ -375,6 +376,9 @@ function Cluster:dispatch(ctx, call)
         or ("selector '%s' left none of %d nodes"):format(selectors[i].name, #self.ready_nodes)
       return nil, errors.new('NO_NODE', message, { outcome = 'NOT_SENT', retryable = false })
     end
+  end
+  if self.plan.direct and direct.fits(self) then
+    return direct.run(self, ctx, call, nodes)
   end
   return dispatches.run(self, ctx, call, nodes)
 end

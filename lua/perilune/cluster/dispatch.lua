@@ -12,7 +12,7 @@ local C = require 'perilune.ffi'
 local M = {}
 
 -- Failures that speak against the node rather than the call.
-local NODE_FAULT = {
+M.NODE_FAULT = {
   TIMEOUT = true,
   UNAVAILABLE = true,
   OVERLOADED = true,
@@ -26,6 +26,8 @@ local NODE_FAULT = {
 
 M.BUDGET_RATIO, M.BUDGET_PER_SECOND = 0.2, 10
 M.DEFAULT_TIMEOUT = 5000
+
+local NODE_FAULT = M.NODE_FAULT
 
 ---@class perilune.cluster.Dispatch
 ---@field ctx any
@@ -194,8 +196,28 @@ function M.run(cluster, ctx, call, nodes)
   return result, err
 end
 
+-- Continues after a first attempt that was made without a dispatch (cluster/direct.lua).
+---@async
+---@param cluster perilune.cluster.Cluster
+---@param ctx any
+---@param call any
+---@param nodes perilune.cluster.Nodes
+---@param node perilune.cluster.Node  that was tried
+---@param err perilune.Error
+---@param began number
+---@return any result
+---@return perilune.Error?
+function M.resume(cluster, ctx, call, nodes, node, err, began)
+  local d = make(cluster)
+  d.ctx, d.call, d.sends = ctx, call, 1
+  note(d, node, err, began)
+  local result, last = cluster.plan.again(ctx, call, nodes, d.send, node, err)
+  finish(d, last)
+  return result, last
+end
+
 -- UNKNOWN may be repeated only where running twice does no harm.
-local function failure(call, code, message, outcome)
+function M.failure(call, code, message, outcome)
   code = errors.codes[code] and code or 'UNKNOWN'
   outcome = outcome or 'UNKNOWN'
   local retryable = outcome ~= 'UNKNOWN' or (call.idempotent and NODE_FAULT[code]) or false
@@ -253,7 +275,7 @@ function M.attempt(ctx, call, node)
     ctx.reply = b
     return a
   end
-  return nil, failure(call, a, b, c)
+  return nil, M.failure(call, a, b, c)
 end
 
 return M

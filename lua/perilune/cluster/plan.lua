@@ -15,6 +15,9 @@ local M = {}
 ---@field done? function
 ---@field choose function
 ---@field methods? table<string, perilune.cluster.MethodPlan>
+---@field direct boolean      first attempts may take the short way
+---@field first? fun(ctx: any, call: any): number?   ms of the first attempt
+---@field again? function     what follows a first attempt that failed
 
 ---@class perilune.cluster.MethodPlan
 ---@field route? function
@@ -52,6 +55,11 @@ local function add_router(plan, refer, default)
   end
   plan.route = entry_of(instance, 'route')
   plan.trusted = record.library
+  -- Our own routers say what comes before and after a first attempt, so that a call which needs no
+  -- second one takes the short way (cluster/direct.lua).
+  if record.library and type(instance) == 'table' then
+    plan.first, plan.again = instance.first, instance.again
+  end
 end
 
 local function add_balancer(plan, ref)
@@ -147,6 +155,7 @@ function M.compile(refer)
   if message then
     return nil, message
   end
+  plan.direct = plan.again ~= nil and not plan.methods and not plan.done
   return plan
 end
 

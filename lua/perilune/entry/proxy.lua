@@ -9,6 +9,9 @@ local fiber = require 'perilune.fiber'
 local filters = require 'perilune.entry.filters'
 local plugin = require 'perilune.plugin'
 
+local clear = require 'table.clear'
+local clock = fiber.clock
+
 local M = {}
 
 ---@class perilune.Proxy  remote methods by name
@@ -21,7 +24,7 @@ local state_of = setmetatable({}, { __mode = 'k' })
 local Ctx = { side = 'consumer' }
 
 function Ctx.left(self)
-  local left = self.deadline - core.clock()
+  local left = (rawget(self, 'deadline') or self.began + self.call.timeout) - clock()
   return left > 0 and left or 0
 end
 
@@ -37,7 +40,7 @@ end
 
 local lazy = {
   deadline = function(self)
-    return core.clock() + self.call.timeout
+    return self.began + self.call.timeout
   end,
   state = function()
     return {}
@@ -66,48 +69,39 @@ local ctx_meta = {
   end,
 }
 
--- Most calls send no attachments: the table is made when somebody asks for it.
-local call_meta = {
-  __index = function(self, key)
-    if key == 'attachments' then
-      local made = {}
-      rawset(self, key, made)
-      return made
-    end
-  end,
-  __tostring = function(self)
-    return ('call of %s.%s'):format(self.interface, self.method)
-  end,
-}
-
-local over_meta = {
-  __index = function(self)
-    error(('%s used after %s ended'):format(rawget(self, 1), rawget(self, 2)), 2)
-  end,
-  __newindex = function(self)
-    error(('%s used after %s ended'):format(rawget(self, 1), rawget(self, 2)), 2)
-  end,
-}
+-- What a call of one method has in common with every other lives in `proto`; most calls send no
+-- attachments, so that the table is made when somebody asks for it.
+local function call_meta_of(proto)
+  return {
+    __index = function(self, key)
+      if key == 'attachments' then
+        local made = {}
+        rawset(self, key, made)
+        return made
+      end
+      return proto[key]
+    end,
+    __tostring = function(self)
+      return ('call of %s.%s'):format(self.interface, self.method)
+    end,
+  }
+end
 
 -- A script that keeps ctx or call beyond the call gets a clear error.
-local function finish(ctx, call, title)
-  local on_end = rawget(ctx, '_on_end')
-  if on_end then
-    for _, fn in ipairs(on_end) do
-      local ok, message = xpcall(fn, debug.traceback)
-      if not ok then
-        core.log('error', 'ON-END', message)
-      end
+local function over_meta(what, title)
+  local function refuse()
+    error(('%s used after %s ended'):format(what, title), 2)
+  end
+  return { __index = refuse, __newindex = refuse }
+end
+
+local function run_on_end(list)
+  for _, fn in ipairs(list) do
+    local ok, message = xpcall(fn, debug.traceback)
+    if not ok then
+      core.log('error', 'ON-END', message)
     end
   end
-  ctx.call, ctx.deadline, ctx.state, ctx.trace, ctx._on_end, ctx.reply =
-    nil, nil, nil, nil, nil, nil
-  ctx[1], ctx[2] = 'ctx', title
-  setmetatable(ctx, over_meta)
-  call.args, call.attachments, call.method, call.interface, call.alias, call.timeout, call.body =
-    nil, nil, nil, nil, nil, nil, nil
-  call[1], call[2] = 'call', title
-  setmetatable(call, over_meta)
 end
 
 -- ── remote methods ──────────────────────────────────────────────────────────────────────────────
@@ -131,66 +125,69 @@ local function options_of(state, name)
   }
 end
 
-local function ended(ctx, call, title, result, err)
-  -- Nobody answers a one-way call: that it was written is the result.
-  if call.oneway and result == nil and err == nil then
-    result = true
+local function ended(ctx, call, over_ctx, over_call, result, err)
+  local on_end = rawget(ctx, '_on_end')
+  if on_end then
+    run_on_end(on_end)
   end
-  finish(ctx, call, title)
+  clear(ctx)
+  clear(call)
+  setmetatable(ctx, over_ctx)
+  setmetatable(call, over_call)
   if err ~= nil then
     return nil, errors.from(err)
   end
   return result
 end
 
-local call_over = {}
+-- Nobody answers a one-way call: that it was written is the result.
+local function sent(result, err)
+  if result == nil and err == nil then
+    return true
+  end
+  return result, err
+end
 
 -- Compiles the function behind `proxy:name`. One prototype per method (see entry/chain.lua).
+local METHOD = [[
+local run, ended, ctx_meta, call_meta, over_ctx, over_call, attachments, copy, fiber, clock = ...
+local select, setmetatable, error = select, setmetatable, error
+return function(_, ...)
+  if fiber.forbidden then error(fiber.forbidden, 2) end
+  local args, n = { ... }, select('#', ...)
+  if n ~= #args then args.n = n end
+  local call = setmetatable({ args = args }, call_meta)
+  if attachments then call.attachments = copy(attachments) end
+  local ctx = setmetatable({ call = call, began = clock() }, ctx_meta)
+  return ended(ctx, call, over_ctx, over_call, run(ctx, call))
+end]]
+
 local function make_method(state, name)
   local refer = state.refer
-  local options = options_of(state, name)
   local title = refer.interface .. '.' .. name
-  local attachments = next(state.attachments) and state.attachments or nil
+  local proto = options_of(state, name)
+  proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
+  proto.oneway = state.oneway
   local run = chain.consumer(title, refer.consumer_filters, refer.dispatch)
-  local text = [[
-    local run, ended, ctx_meta, call_meta, select, setmetatable, copy, fiber, error = ...
-    return function(interface, alias, name, title, timeout, attempt_timeout, retries, idempotent, attachments, oneway)
-      return function(_, ...)
-        if fiber.forbidden then error(fiber.forbidden, 2) end
-        local call = setmetatable({
-          interface = interface, alias = alias, method = name, args = { n = select('#', ...), ... },
-          timeout = timeout, attempt_timeout = attempt_timeout, retries = retries,
-          idempotent = idempotent, attachments = attachments and copy(attachments), oneway = oneway,
-        }, call_meta)
-        local ctx = setmetatable({ call = call }, ctx_meta)
-        return ended(ctx, call, title, run(ctx, call))
-      end
-    end]]
-  local make = assert(loadstring(text, '=proxy ' .. title))(
+  local method = assert(loadstring(METHOD, '=proxy ' .. title))(
     run,
     ended,
     ctx_meta,
-    call_meta,
-    select,
-    setmetatable,
+    call_meta_of(proto),
+    over_meta('ctx', title),
+    over_meta('call', title),
+    next(state.attachments) and state.attachments or nil,
     copy,
     fiber,
-    error
+    clock
   )
-  return make(
-    refer.interface,
-    refer.alias,
-    name,
-    title,
-    options.timeout,
-    options.attempt_timeout,
-    options.retries,
-    options.idempotent,
-    attachments,
-    state.oneway
-  )
+  if state.oneway then
+    return function(...)
+      return sent(method(...))
+    end
+  end
+  return method
 end
-M.call_over = call_over
 
 local proxy_meta = {
   __index = function(self, name)

@@ -5,4 +5,8 @@ return {
   route = function(ctx, call, nodes, send)
     return send(nodes:pick(ctx, call))
   end,
+  again = function(_, _, _, _, _, err)
+    return nil, err
+  end,
+  first = function() end,
 }

@@ -39,14 +39,28 @@ return {
     attempt_timeout = { type = 'number', min = 1 },
   },
   new = function(conf)
-    return function(ctx, call, nodes, send)
+    local router = {}
+    function router.route(ctx, call, nodes, send)
       local retries = call.retries or conf.retries
       local node = nodes:pick(ctx, call)
       local result, err = send(node, share(ctx, call, conf, retries + 1))
-      if not err or not err.retryable or retries == 0 then
-        return result, err
+      if not err then
+        return result
+      end
+      return router.again(ctx, call, nodes, send, node, err)
+    end
+    -- What follows a first attempt on `node` that failed with `err`.
+    function router.again(ctx, call, nodes, send, node, err)
+      local retries = call.retries or conf.retries
+      if not err.retryable or retries == 0 then
+        return nil, err
       end
       return again(ctx, call, nodes, send, conf, retries, node, err)
     end
+    -- Time for the first attempt, nil = all that is left.
+    function router.first(ctx, call)
+      return share(ctx, call, conf, (call.retries or conf.retries) + 1)
+    end
+    return router
   end,
 }

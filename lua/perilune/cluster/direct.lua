@@ -1,0 +1,67 @@
+-- SPDX-License-Identifier: MIT
+-- The short way of a call: one attempt through one of our own routers, without per-attempt filters,
+-- on a node that is ready. It is what nearly every call needs, and each frame it does not have is
+-- one the interpreter need not unwind after the wait. Whatever else happens continues in dispatch.
+local core = require 'perilune.core'
+local dispatch = require 'perilune.cluster.dispatch'
+
+local M = {}
+
+local clock = require('perilune.fiber').clock
+
+local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
+  local err = dispatch.failure(call, code, message, outcome)
+  return dispatch.resume(cluster, ctx, call, nodes, node, err, began)
+end
+
+-- May calls of this cluster take the short way?
+---@param cluster perilune.cluster.Cluster
+---@return boolean
+function M.fits(cluster)
+  return cluster.plan.direct and cluster.attempt == dispatch.attempt
+end
+
+---@async
+---@param cluster perilune.cluster.Cluster
+---@param ctx any
+---@param call any
+---@param nodes perilune.cluster.Nodes  at least one
+---@return any result
+---@return perilune.Error?
+function M.run(cluster, ctx, call, nodes)
+  local plan = cluster.plan
+  local node = plan.pick(ctx, call, nodes)
+  local link = node and rawget(node, '_link')
+  local session = link and link.session
+  local timeout = plan.first(ctx, call) or ctx:left()
+  if not session or link.cluster ~= cluster or timeout <= 0 then
+    return dispatch.run(cluster, ctx, call, nodes)
+  end
+  cluster.calls = cluster.calls + 1
+  local connection, began = link.connection, clock()
+  connection.inflight = connection.inflight + 1
+  local ok, a, b, c = core.request(
+    link.conn,
+    session,
+    call.method,
+    call.args,
+    timeout,
+    rawget(call, 'attachments'),
+    call.oneway and 1 or nil,
+    rawget(node, '_c')
+  )
+  connection.inflight = connection.inflight - 1
+  if ok then
+    if b then
+      ctx.reply = b
+    end
+    return a
+  end
+  if a == 'SESSION_LOST' then
+    link:renegotiate(session)
+    return dispatch.run(cluster, ctx, call, nodes)
+  end
+  return failed(cluster, ctx, call, nodes, node, began, a, b, c)
+end
+
+return M
