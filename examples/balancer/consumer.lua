@@ -21,26 +21,17 @@ local function count(futures)
   return ('small %d, large %d'):format(counts.small or 0, counts.large or 0)
 end
 
--- Calls until both nodes have answered.
-local function warm_up(proxy)
-  local seen = {}
-  while not (seen.small and seen.large) do
-    seen[perilune.check(proxy:work(0))] = true
-    perilune.sleep(1)
-  end
-end
-
 local fewest, fair = worker 'fewest', worker 'fair_share'
 
 perilune.main(function()
-  warm_up(fewest)
+  perilune.check(perilune.ready(fewest, 5000, 2))
   local futures = {}
   for i = 1, 40 do
     futures[i] = perilune.async(fewest):work(20)
   end
   print('fewest in flight:', count(futures))
 
-  warm_up(fair)
+  perilune.check(perilune.ready(fair, 5000, 2))
   futures = {}
   for i = 1, 40 do
     futures[i] = perilune.async(fair):work(0)

@@ -18,15 +18,10 @@ end
 
 local failover, failfast, twice = bank('failover', 2), bank 'failfast', bank 'twice'
 
-local function both_there(proxy)
-  -- Asks until one answer shows that the sound one is connected, too.
-  while not proxy:balance 'test' do
-    perilune.sleep(5)
-  end
-end
-
 perilune.main(function()
-  both_there(failover)
+  for _, proxy in ipairs { failover, failfast, twice } do
+    perilune.check(perilune.ready(proxy, 5000, 2))
+  end
   -- Refused by the first, answered by the second.
   print('failover:', perilune.check(failover:balance 'ann'))
   local _, err = failfast:balance 'ann'

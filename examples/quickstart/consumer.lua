@@ -21,7 +21,7 @@ local greeter = perilune.refer {
 local canary = perilune.with(greeter, { attachments = { canary = true } })
 
 perilune.main(function()
-  perilune.check(perilune.ready(greeter))
+  perilune.check(perilune.ready(greeter, 5000, listed and 2 or 1)) -- how many nodes are enough
 
   -- One after the other: each call parks this coroutine, nothing else stands still.
   for _, who in ipairs { 'moon', 'mars', 'venus', 'pluto' } do

@@ -18,14 +18,7 @@ local function ask(title, attachments)
 end
 
 perilune.main(function()
-  -- A list of three nodes is connected when each of them has answered once.
-  local seen, count = {}, 0
-  while count < 3 do
-    local name = perilune.check(map:where())
-    count = count + (seen[name] and 0 or 1)
-    seen[name] = true
-    perilune.sleep(1)
-  end
+  perilune.check(perilune.ready(map, 5000, 3)) -- all three are connected
   ask('near asia:', { region = 'asia' })
   ask('near europe:', { region = 'eu' })
   ask('europe, not oslo:', { region = 'eu', avoid = 'oslo' })

@@ -57,8 +57,9 @@ function M.sleep(ms)
   if type(ms) ~= 'number' or ms < 0 or ms ~= ms then
     error('perilune.sleep: milliseconds must be a number of at least 0', 2)
   end
-  if not core.sleep(ms) then
-    error(errors.new(core.cancelled() or 'CANCELLED', 'the wait was ended'), 0)
+  local slept, why = core.sleep(ms)
+  if not slept then
+    error(errors.new(why, 'the wait was ended'), 0)
   end
 end
 

@@ -175,6 +175,10 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
   double ms = lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
   double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
   lua_settop(co, 0);
+  if (peri_fiber_left(vm, fiber, 1) <= 0) {
+    peri_fiber_wake_later(vm, fiber, PERI_ETIMEOUT);
+    return;
+  }
   if (ms == 0 && fiber->wait == PERI_WAIT_SLEEP) {
     fiber->code = 0;
     fiber->state = PERI_FIBER_READY;
@@ -186,7 +190,8 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
     fiber->wait = PERI_WAIT_PARK;
   }
   if (left < 1e15) {
-    peri_loop_arm(vm->loop, &fiber->timer, (uint64_t)(left < 0 ? 0 : left));
+    // Rounded up: when it ends for the deadline, the deadline has passed.
+    peri_loop_arm(vm->loop, &fiber->timer, (uint64_t)(left < 0 ? 0 : left + 0.999999));
   }
 }
 
@@ -260,8 +265,12 @@ static int push_results(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   switch (fiber->wait) {
   case PERI_WAIT_START: return lua_gettop(co) - 1;
-  case PERI_WAIT_SLEEP: lua_pushboolean(co, fiber->code == 0); return 1;
+  case PERI_WAIT_SLEEP:
   case PERI_WAIT_PARK:
+    if (fiber->code == 0 && fiber->wait == PERI_WAIT_SLEEP) {
+      lua_pushboolean(co, 1);
+      return 1;
+    }
     if (fiber->code == 0) {
       return lua_gettop(co);
     }

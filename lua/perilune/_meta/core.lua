@@ -51,10 +51,12 @@ function core.cancel(fiber) end
 ---@return {id: integer, wait: string, since: number, traceback: string}[]
 function core.fibers() end
 
---- Parks for `ms` milliseconds (0 = until the next turn). Returns true, or false when cancelled.
+--- Parks for `ms` milliseconds (0 = until the next turn). Returns true, or false and the code that
+--- ended the wait.
 ---@async
 ---@param ms number
 ---@return boolean
+---@return string?
 function core.sleep(ms) end
 
 --- Parks until core.wake(token) or for `ms` (nil = until the deadline of the fiber). The token is

@@ -313,14 +313,16 @@ function Cluster:no_node()
   return errors.new('NO_NODE', text, { outcome = 'NOT_SENT', cause = cause })
 end
 
--- Waits until a node is ready.
+-- Waits until so many nodes are ready.
 ---@async
 ---@param timeout? number  ms; nil = until the deadline of the running fiber
+---@param count? integer  default 1
 ---@return boolean? ready
 ---@return perilune.Error?
-function Cluster:ready(timeout)
+function Cluster:ready(timeout, count)
   local until_ms = timeout and core.clock() + timeout
-  while #self.ready_nodes == 0 do
+  count = count or 1
+  while #self.ready_nodes < count do
     if self.closed then
       return nil, errors.new('CLOSED', ('the refer of %s is closed'):format(self.name))
     end
@@ -329,7 +331,7 @@ function Cluster:ready(timeout)
       return nil, self:no_node()
     end
     local woken, why = self.waiting:wait(left)
-    if not woken and #self.ready_nodes == 0 then
+    if not woken and #self.ready_nodes < count then
       if why == 'CANCELLED' then
         return nil, errors.new('CANCELLED', nil, { outcome = 'NOT_SENT' })
       end

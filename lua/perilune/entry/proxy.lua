@@ -322,15 +322,16 @@ function M.call(proxy, name, ...)
   return proxy[name](proxy, ...)
 end
 
--- Waits until enough nodes are connected. Returns true, or nil and an error.
+-- Waits until `nodes` of the nodes (default 1) are connected. Returns true, or nil and an error.
 ---@async
 ---@param proxy perilune.Proxy
 ---@param timeout? integer ms, default the refer's timeout
+---@param nodes? integer
 ---@return boolean?
 ---@return perilune.Error?
-function M.ready(proxy, timeout)
+function M.ready(proxy, timeout, nodes)
   local refer = M.state(proxy).refer
-  return refer.ready(timeout or refer.timeout)
+  return refer.ready(timeout or refer.timeout, nodes)
 end
 
 M.place = plugin.place

@@ -87,12 +87,12 @@ function M.new(refer)
     end
     return cluster:dispatch(ctx, call)
   end
-  function refer.ready(timeout)
+  function refer.ready(timeout, count)
     local cluster, message = M.open(refer)
     if not cluster then
       return nil, errors.new('CONFIG', message)
     end
-    return cluster:ready(timeout)
+    return cluster:ready(timeout, count)
   end
   return proxy.new(refer)
 end

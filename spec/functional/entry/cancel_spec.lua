@@ -111,6 +111,41 @@ describe('a deadline', function()
   )
 
   it(
+    'that ends a wait of the handler is TIMEOUT there, whoever is first',
+    inside(function()
+      local codes = {}
+      local greeter = serve({
+        slow = function(ctx, i)
+          local _, err = pcall(perilune.sleep, 60000)
+          codes[i] = { err.code, ctx:cancelled() }
+          error(err)
+        end,
+      }, { timeout = 5 }, { timeout = 60000 })
+      for i = 1, 20 do
+        local _, err = greeter:slow(i)
+        assert.equal('TIMEOUT', err.code)
+        assert.same({ 'TIMEOUT', 'TIMEOUT' }, codes[i])
+      end
+    end)
+  )
+
+  it(
+    'ends a loop that only gives turns away',
+    inside(function()
+      local greeter = serve({
+        busy = function()
+          while true do
+            core.test_advance(1)
+            perilune.sleep(0)
+          end
+        end,
+      }, { timeout = 5 }, { timeout = 60000 })
+      local _, err = greeter:busy()
+      assert.equal('TIMEOUT', err.code)
+    end)
+  )
+
+  it(
     'that passed in the queue is refused without running',
     inside(function()
       local ran = 0
