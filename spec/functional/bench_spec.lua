@@ -21,7 +21,7 @@ describe('bench/run', function()
       seen[name] = true
       count = count + 1
     end
-    assert.equal(24, count)
+    assert.equal(27, count)
   end)
 
   it('prints an object per case, with the figures or the reason', function()
