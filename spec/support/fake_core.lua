@@ -7,6 +7,14 @@
 --   core.run(function() ... end)      runs a fiber and everything it causes until it is over
 local M = {}
 
+-- As peri_node_fault has them.
+local NODE_FAULT = {}
+local FAULTS =
+  'TIMEOUT UNAVAILABLE OVERLOADED SHUTDOWN NO_SERVICE SESSION_LOST CLOSED PROTOCOL SYSTEM'
+for name in FAULTS:gmatch '%u[%u_]*' do
+  NODE_FAULT[name] = true
+end
+
 local function loop_over(core)
   local state = { now = 1000, queue = {}, timers = {}, parked = {}, next_id = 0 }
   core.state = state
@@ -147,7 +155,7 @@ local function network_over(core)
     return { id = next_session, native = true, serializer = 'msgpack', attributes = {} }
   end
 
-  function core.request(conn, session, method, args, timeout, attachments, flags)
+  local function request(conn, session, method, args, timeout, attachments, flags)
     local record = conns[conn]
     if not record then
       return false, 'CLOSED', 'connection closed', 'NOT_SENT'
@@ -162,6 +170,18 @@ local function network_over(core)
     table.insert(server.timeouts, timeout)
     core.park(server.latency or 1)
     return server.handler(method, args, attachments, flags, record)
+  end
+
+  -- Like the real one it keeps the node's counters, where it is given them.
+  function core.request(conn, session, method, args, timeout, attachments, flags, counters)
+    if not counters then
+      return request(conn, session, method, args, timeout, attachments, flags)
+    end
+    local C = require 'perilune.ffi'
+    local began = C.peri_counters_begin(counters)
+    local ok, a, b, c = request(conn, session, method, args, timeout, attachments, flags)
+    C.peri_counters_done(counters, began, not ok and NODE_FAULT[a] or false)
+    return ok, a, b, c
   end
 
   function core.disconnect(conn)
@@ -221,6 +241,13 @@ function M.install()
   end
   local core = M.new()
   package.loaded['perilune.core'] = core
+  -- The real one takes coroutines over for the whole interpreter, and reads the clock of a VM.
+  package.loaded['perilune.fiber'] = {
+    forbidden = false,
+    clock = function()
+      return core.clock()
+    end,
+  }
   return core
 end
 

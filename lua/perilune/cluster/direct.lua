@@ -31,7 +31,8 @@ end
 function M.run(cluster, ctx, call, nodes)
   local plan = cluster.plan
   local node = plan.pick(ctx, call, nodes)
-  local link = node and rawget(node, '_link')
+  -- What is no node at all is told apart, and by its name, on the long way.
+  local link = type(node) == 'table' and rawget(node, '_link')
   local session = link and link.session
   local timeout = plan.first(ctx, call) or ctx:left()
   if not session or link.cluster ~= cluster or timeout <= 0 then
