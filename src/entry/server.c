@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "entry/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limit.h"
 #include "base/mem.h"
 
 void peri_server_init(peri_server *server, peri_loop *loop) {
@@ -12,6 +14,7 @@ void peri_server_init(peri_server *server, peri_loop *loop) {
       .calls_per_conn = 65536,
       .queue_ms = 20,
       .burst_ms = 100,
+      .pinned = 256u << 20,
       .timeout_ms = 5000,
   };
   peri_slots_init(&server->calls, sizeof(peri_call), server->limits.calls);
@@ -69,18 +72,47 @@ static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_eve
   return method;
 }
 
+static bool over(peri_server *server, peri_conn *conn, const peri_event *event, peri_limit limit,
+                 const char *what, uint64_t value) {
+  char text[128];
+  server->refused_limit++;
+  peri_limit_hit(limit);
+  snprintf(text, sizeof text, "%s = %llu)", what, (unsigned long long)value);
+  refuse(conn, event, PERI_EOVERLOADED, text, true);
+  return false;
+}
+
+static bool within_limits(peri_server *server, peri_conn *conn, const peri_event *event) {
+  const peri_server_limits *limits = &server->limits;
+  if (conn->calls_open >= limits->calls_per_conn) {
+    return over(server, conn, event, PERI_LIMIT_CALLS_PER_CONNECTION,
+                "too many calls in flight on this connection (calls_per_connection",
+                limits->calls_per_conn);
+  }
+  if (server->calls.live >= server->calls.limit) {
+    return over(server, conn, event, PERI_LIMIT_CALLS,
+                "too many calls in flight in this worker (calls", server->calls.limit);
+  }
+  if (server->pinned + event->body.len + event->attachments.len > limits->pinned) {
+    return over(server, conn, event, PERI_LIMIT_PINNED_BYTES,
+                "calls in flight hold too many bytes (pinned_bytes", limits->pinned);
+  }
+  if (server->starved) {
+    server->refused_memory++;
+    peri_limit_hit(PERI_LIMIT_LUA_MEMORY);
+    refuse(conn, event, PERI_EOVERLOADED, "the memory of this worker is full (lua_memory)", true);
+    return false;
+  }
+  return true;
+}
+
 static bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
   if (server->draining) {
     server->refused_draining++;
     refuse(conn, event, PERI_ESHUTDOWN, "the server is shutting down", true);
     return false;
   }
-  if (conn->calls_open >= server->limits.calls_per_conn) {
-    server->refused_limit++;
-    refuse(conn, event, PERI_EOVERLOADED, "too many calls in flight on this connection", true);
-    return false;
-  }
-  return true;
+  return within_limits(server, conn, event);
 }
 
 static uint64_t deadline_of(const peri_server *server, const peri_method *method,
@@ -105,8 +137,7 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   }
   peri_call *call = peri_slots_take(&server->calls, &id);
   if (call == NULL) {
-    server->refused_limit++;
-    refuse(conn, event, PERI_EOVERLOADED, "too many calls in flight in this worker", true);
+    refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
     return;
   }
   call->id = id;
@@ -124,6 +155,7 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->arrived_ns = server->loop->now_ns;
   call->deadline_ns = deadline_of(server, method, event);
   call->state = PERI_CALL_QUEUED;
+  peri_call_pin(server, call);
   peri_list_push(&conn->calls, &call->link);
   conn->calls_open++;
   if (peri_list_empty(&server->queue)) {
@@ -132,7 +164,14 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   peri_list_push(&server->queue, &call->queue);
 }
 
+void peri_call_pin(peri_server *server, peri_call *call) {
+  server->pinned -= call->pinned;
+  call->pinned = (uint32_t)(call->body.len + call->attachments.len);
+  server->pinned += call->pinned;
+}
+
 static void release(peri_server *server, peri_call *call) {
+  server->pinned -= call->pinned;
   if (call->state == PERI_CALL_RUNNING) {
     peri_method_leave(call->method);
   }
@@ -158,6 +197,14 @@ static bool too_old(const peri_server *server, const peri_call *call) {
   return limits->queue_ms != 0 && now - call->arrived_ns > most;
 }
 
+static void fail_age(peri_server *server, peri_call *call) {
+  char text[96];
+  peri_limit_hit(PERI_LIMIT_QUEUE_AGE);
+  snprintf(text, sizeof text, "the call waited too long in the queue (queue_age = %u ms)",
+           server->limits.queue_ms);
+  peri_call_fail(server, call, PERI_EOVERLOADED, peri_bytes_of(text), true);
+}
+
 // True when the call may run; otherwise it has been answered and released.
 static bool worth_running(peri_server *server, peri_call *call) {
   uint64_t now = server->loop->now_ns;
@@ -174,8 +221,7 @@ static bool worth_running(peri_server *server, peri_call *call) {
   }
   if (too_old(server, call)) {
     server->refused_age++;
-    peri_call_fail(server, call, PERI_EOVERLOADED,
-                   peri_bytes_of("the call waited too long in the queue"), true);
+    fail_age(server, call);
     return false;
   }
   if (!peri_method_enter(call->method)) {

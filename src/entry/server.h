@@ -30,6 +30,7 @@ typedef struct peri_call {
   uint64_t stream;
   uint64_t arrived_ns;
   uint64_t deadline_ns;  // 0 = none
+  uint32_t pinned;  // bytes of body and attachments, counted in server->pinned
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
@@ -46,6 +47,7 @@ typedef struct peri_server_limits {
   // the last `burst_ms` (default 100) it may wait that long: a pause of the machine is no overload.
   uint32_t queue_ms;
   uint32_t burst_ms;
+  uint64_t pinned;         // bytes of arguments of calls in flight, default 256 MiB
   uint32_t timeout_ms;  // of a call that brings none, default 5 000
 } peri_server_limits;
 
@@ -56,8 +58,11 @@ typedef struct peri_server {
   peri_loop *loop;  // borrowed
   peri_server_limits limits;
   uint64_t empty_ns;                   // when the queue was last seen empty
+  uint64_t pinned;       // bytes of arguments that calls in flight hold
+  bool starved;          // set by the owner: memory is short, new calls are refused
   bool draining;                       // new calls are refused, those here finish
   uint64_t arrived, answered, failed;  // counters of this worker
+  uint64_t refused_memory;
   uint64_t refused_age, refused_limit, refused_draining, expired, dropped;
 } peri_server;
 
@@ -78,6 +83,9 @@ static inline peri_call *peri_server_call(const peri_server *server, peri_id id)
 // Moves a small body out of the read buffer when the handler first waits, so that a waiting call
 // does not pin it. Idempotent.
 void peri_call_park(peri_call *call);
+
+// The body or the attachments of a call were replaced: counts them anew.
+void peri_call_pin(peri_server *server, peri_call *call);
 
 // The ways a running call ends; each releases it, all pointers to it are over. `not_run` tells the
 // peer that it may try elsewhere.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "future/future.h"
 
+#include "base/limit.h"
 #include "base/mem.h"
 
 void peri_futures_init(peri_futures *futures, uint32_t limit) {
@@ -31,6 +32,7 @@ peri_future *peri_future_new(peri_futures *futures, void (*done)(peri_future *),
   peri_id id;
   peri_future *future = peri_slots_take(&futures->slots, &id);
   if (future == NULL) {
+    peri_limit_hit(PERI_LIMIT_FUTURES);
     return NULL;
   }
   future->id = id;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lua/fiber.h"
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "lua/ref.h"
 #include "lua/request.h"
@@ -43,6 +44,7 @@ static peri_fiber *fiber_new(peri_vm *vm) {
   peri_id id;
   peri_fiber *fiber = peri_slots_take(&vm->fibers.slots, &id);
   if (fiber == NULL) {
+    peri_limit_hit(PERI_LIMIT_COROUTINES);
     return NULL;
   }
   if (lua_cpcall(vm->L, new_coroutine, fiber) != 0) {

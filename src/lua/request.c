@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/node.h"
@@ -242,7 +243,8 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   }
   peri_future *future = peri_future_new(&vm->futures, request_done, fiber);
   if (future == NULL) {
-    fail_now(vm, fiber, PERI_EOVERLOADED, "too many calls in flight in this worker", "NOT_SENT");
+    fail_now(vm, fiber, PERI_EOVERLOADED,
+             "too many calls of this worker wait for an answer (limit futures)", "NOT_SENT");
     return;
   }
   bool oneway = (r.flags & 1) != 0;
@@ -403,7 +405,8 @@ static void on_connected(void *arg, peri_channel *channel, int code, const char 
   }
   if (channel != NULL && link == NULL) {
     o->code = PERI_EOVERLOADED;
-    why = "too many connections in this worker";
+    why = "too many connections from this worker (limit connections_out)";
+    peri_limit_hit(PERI_LIMIT_CONNECTIONS_OUT);
   }
   snprintf(o->why, sizeof o->why, "%s", why != NULL ? why : peri_code_text(o->code));
   opening_end(o);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lua/serve.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -39,6 +40,7 @@ static int inflate(peri_vm *vm, peri_call *call) {
   call->body = (peri_bytes){block->data, len};
   call->attachments.ptr = block->data + len;
   call->compression = PERI_COMP_NONE;
+  peri_call_pin(&vm->server, call);
   return 0;
 }
 
@@ -107,6 +109,13 @@ static void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
   }
 }
 
+static void refuse_fiber(peri_vm *vm, peri_call *call) {
+  char text[96];
+  snprintf(text, sizeof text, "too many coroutines in this worker (coroutines = %u)",
+           vm->fibers.slots.limit);
+  fail_text(vm, call, PERI_EOVERLOADED, text, true);
+}
+
 bool peri_serve_next(peri_vm *vm) {
   peri_err err;
   peri_call *call = peri_server_next(&vm->server);
@@ -115,7 +124,7 @@ bool peri_serve_next(peri_vm *vm) {
   }
   peri_fiber *fiber = peri_fiber_take(vm);
   if (fiber == NULL) {
-    fail_text(vm, call, PERI_EOVERLOADED, "no coroutine is free", true);
+    refuse_fiber(vm, call);
     return true;
   }
   fiber->call = call->id;
@@ -239,6 +248,9 @@ static void on_closed(void *arg, peri_conn *conn, int code) {
   peri_accepted *accepted = conn->user;
   peri_server_forget(&vm->server, conn, cancel_call, vm);
   peri_list_remove(&accepted->link);
+  if (accepted->gone != NULL) {
+    accepted->gone(accepted->gone_arg);
+  }
   peri_slots_release(&vm->accepted_slots, accepted->id);
   atomic_fetch_sub_explicit(&vm->connections, 1, memory_order_relaxed);
 }

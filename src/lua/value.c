@@ -2,6 +2,7 @@
 // Values in and out. `raw` skips the sinks: its one string is pushed and copied as it is.
 #include "lua/value.h"
 
+#include "base/limit.h"
 #include "lua/value_parts.h"
 
 static int decode_with(peri_builder *b, peri_sink *sink, const peri_serializer *serializer,
@@ -16,7 +17,8 @@ static int decode_with(peri_builder *b, peri_sink *sink, const peri_serializer *
 
 static int decode_raw(lua_State *L, peri_bytes in, const peri_value_limits *limits, peri_err *err) {
   if (in.len > limits->string) {
-    return peri_fail(err, PERI_ETOO_BIG, "raw: %zu bytes are over the limit of %u", in.len,
+    peri_limit_hit(PERI_LIMIT_VALUE_STRING);
+    return peri_fail(err, PERI_ETOO_BIG, "raw: %zu bytes are over value_string = %u", in.len,
                      limits->string);
   }
   lua_pushlstring(L, (const char *)in.ptr, in.len);

@@ -2,6 +2,7 @@
 // The walker: feeds a Lua value to a sink in one pass over each table. It allocates nothing in the
 // VM once the stack is large enough (growing it is protected), so it never raises, and a half
 // written value can always be cut off.
+#include "base/limit.h"
 #include "lua/value_parts.h"
 
 #include <math.h>
@@ -123,9 +124,14 @@ static int userdata(walker *w, int index, const place *p) {
 
 // ---- tables -------------------------------------------------------------------------------------
 
+static int over(walker *w, peri_limit limit, const place *p, const char *what) {
+  peri_limit_hit(limit);
+  return fail(w, PERI_ETOO_BIG, p, what);
+}
+
 static int count_element(walker *w, const place *p) {
   if (w->elements == 0) {
-    return fail(w, PERI_ETOO_BIG, p, "more elements than the limit");
+    return over(w, PERI_LIMIT_VALUE_ELEMENTS, p, "more elements than value_elements");
   }
   w->elements--;
   return 0;
@@ -158,7 +164,7 @@ static int items(walker *w, int index, size_t from, size_t to, bool holes, place
 static int list(walker *w, int index, size_t count, bool holes, const place *parent) {
   place p = {parent, 0, 0};
   if (count > w->elements) {
-    return fail(w, PERI_ETOO_BIG, parent, "more elements than the limit");
+    return over(w, PERI_LIMIT_VALUE_ELEMENTS, parent, "more elements than value_elements");
   }
   w->elements -= (uint32_t)count;
   int rc = w->ops->list_begin(w->sink, count);
@@ -276,7 +282,8 @@ static int grow(lua_State *L) {
 
 static int table(walker *w, int index, const place *parent) {
   if (w->depth == w->max_depth) {
-    return fail(w, PERI_ETOO_BIG, parent, "nested deeper than the limit; is there a cycle?");
+    return over(w, PERI_LIMIT_VALUE_DEPTH, parent,
+                "nested deeper than value_depth; is there a cycle?");
   }
   if (w->depth != 0 && w->depth % LEVELS_PER_GROWTH == 0 && lua_cpcall(w->L, grow, w->L) != 0) {
     lua_pop(w->L, 1);

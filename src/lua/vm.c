@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/core.h"
+#include "lua/limits.h"
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
@@ -21,6 +22,8 @@ enum {
   MAX_FUTURES = 4000000,
   MAX_CONNECTIONS = 1000000,
 };
+
+static const uint64_t MEMORY = 2048ull << 20;  // bytes of Lua per VM
 
 peri_vm *peri_vm_of(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
@@ -131,6 +134,7 @@ static bool work_left(const peri_vm *vm) {
 bool peri_vm_drain(peri_loop *loop, void *arg) {
   peri_vm *vm = arg;
   uint64_t end = loop->now_ns + SLICE_NS;
+  peri_limits_check_memory(vm);
   peri_fiber_turn(vm);
   for (int i = 0; i < SLICE; i++) {
     if (!start_task(vm) && !peri_fiber_run_ready(vm) && !peri_serve_next(vm)) {
@@ -179,6 +183,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_serve_functions);
   peri_vm_add(vm, peri_request_functions);
+  peri_vm_add(vm, peri_limits_functions);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, return_core);
@@ -209,6 +214,7 @@ static void timers_disarm(void *loop, peri_timer *timer) {
 static void init(peri_vm *vm, peri_loop *loop) {
   vm->loop = loop;
   vm->conn_limits = peri_conn_limits_default;
+  vm->memory.limit = MEMORY;
   vm->on_authenticate = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);
@@ -286,10 +292,18 @@ void peri_vm_free(peri_vm *vm) {
   free(vm);
 }
 
-void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols) {
+static void refuse_socket(void (*gone)(void *arg), void *gone_arg) {
+  if (gone != NULL) {
+    gone(gone_arg);
+  }
+}
+
+void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols, void (*gone)(void *arg),
+                    void *gone_arg) {
   peri_id id;
   peri_channel *channel = peri_channel_from_fd(vm->loop, fd);
   if (channel == NULL) {
+    refuse_socket(gone, gone_arg);
     return;
   }
   peri_accepted *accepted = peri_slots_take(&vm->accepted_slots, &id);
@@ -301,9 +315,10 @@ void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols) {
       peri_slots_release(&vm->accepted_slots, id);
     }
     peri_channel_close(channel, PERI_EOVERLOADED);
+    refuse_socket(gone, gone_arg);
     return;
   }
-  *accepted = (peri_accepted){.id = id, .conn = conn};
+  *accepted = (peri_accepted){.id = id, .conn = conn, .gone = gone, .gone_arg = gone_arg};
   peri_list_push(&vm->accepted, &accepted->link);
   conn->user = accepted;
   atomic_fetch_add_explicit(&vm->connections, 1, memory_order_relaxed);

@@ -33,6 +33,8 @@ typedef struct peri_accepted {
   peri_id id;
   peri_conn *conn;
   peri_list link;  // in vm->accepted
+  void (*gone)(void *arg);  // told once it is closed; NULL = nobody
+  void *gone_arg;
 } peri_accepted;
 
 struct peri_vm {
@@ -51,6 +53,10 @@ struct peri_vm {
   _Atomic(const peri_method *) current; // what runs now, for the supervisor; NULL = nothing
   int on_authenticate;     // refs of Lua hooks, LUA_NOREF when absent
   int call_over;           // Lua function(slot) that drops a call's side table
+  struct {
+    uint64_t limit;        // bytes of Lua memory, 0 = no limit
+    uint64_t rest_ns;      // no full collection before; see lua/limits.c
+  } memory;
   uint64_t script_errors;  // errors that no guard in Lua caught
   void *user;              // of the process layer
 };
@@ -81,8 +87,10 @@ void peri_vm_task(peri_vm *vm, peri_task *task);
 void peri_vm_run(peri_vm *vm, const char *chunk, size_t len, const char *name,
                  const char *argument);
 
-// Serves an accepted socket. Takes `fd`. `protocols` as in peri_conn_accept.
-void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols);
+// Serves an accepted socket. Takes `fd`. `protocols` as in peri_conn_accept. `gone` (may be NULL) is
+// called exactly once with `gone_arg`: when the connection is closed, or at once when there is none.
+void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols, void (*gone)(void *arg),
+                    void *gone_arg);
 static inline uint32_t peri_vm_connections(const peri_vm *vm) {
   return atomic_load_explicit(&((peri_vm *)(uintptr_t)vm)->connections, memory_order_relaxed);
 }

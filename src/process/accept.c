@@ -56,13 +56,16 @@ static void on_accepted(void *arg, peri_listener *listener, int fd) {
     close(fd);
     return;
   }
-  const char *const *protocols = NULL;
-  for (int i = 0; i < process->listening_count; i++) {
-    if (process->listening[i].listener == listener) {
-      protocols = process->listening[i].protocols;
-    }
+  int i = 0;
+  while (i < process->listening_count - 1 && process->listening[i].listener != listener) {
+    i++;
   }
-  peri_worker_hand(worker, fd, protocols);
+  peri_ticket *ticket = peri_admit(process->admission, fd, i, peri_listener_url(listener));
+  if (ticket == NULL) {
+    close(fd);
+    return;
+  }
+  peri_worker_hand(worker, fd, process->listening[i].protocols, ticket);
 }
 
 int peri_accept_start(peri_process *process, peri_err *err) {

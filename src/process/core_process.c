@@ -155,6 +155,28 @@ static int supervise(lua_State *L) {
   return 0;
 }
 
+static uint32_t limit_field(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  double value = luaL_checknumber(L, -1);
+  lua_pop(L, 1);
+  return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
+// core.limit_connections{connections=, connections_per_listener=, connections_per_peer=, letters=}
+static int limit_connections(lua_State *L) {
+  peri_process *process = process_of(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  need_control(L, "limit_connections");
+  const peri_admit_limits limits = {
+      .connections = limit_field(L, "connections"),
+      .per_listener = limit_field(L, "connections_per_listener"),
+      .per_peer = limit_field(L, "connections_per_peer"),
+  };
+  peri_admission_set(process->admission, &limits);
+  atomic_store(&process->letters_max, limit_field(L, "letters"));
+  return 0;
+}
+
 static int notify(lua_State *L) {
   peri_notify(luaL_checkstring(L, 1));
   return 0;
@@ -236,6 +258,7 @@ static const luaL_Reg functions[] = {
     {"start_workers", start_workers},
     {"exit", end_process},
     {"supervise", supervise},
+    {"limit_connections", limit_connections},
     {"notify", notify},
     {"write_ports", write_ports},
     {"watch", watch},

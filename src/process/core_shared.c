@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "lua/value.h"
@@ -143,10 +144,21 @@ static void add_protocol_counters(lua_State *L) {
   }
 }
 
+static void add_limits(lua_State *L) {
+  const char *name;
+  uint64_t hits;
+  for (size_t n = 0; (name = peri_limit_at(n, &hits)) != NULL; n++) {
+    lua_pushfstring(L, "perilune_limit_hits{limit=\"%s\"}", name);
+    lua_pushnumber(L, (double)hits);
+    lua_rawset(L, -3);
+  }
+}
+
 static int metrics(lua_State *L) {
   lua_newtable(L);
   peri_metrics_each(add_metric, L);
   add_protocol_counters(L);
+  add_limits(L);
   add_metric(L, "perilune_shared_evicted", PERI_METRIC_COUNTER,
              (int64_t)peri_shared_evicted(shared_of(L)));
   add_metric(L, "perilune_log_dropped", PERI_METRIC_COUNTER, (int64_t)peri_log_dropped());

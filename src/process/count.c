@@ -11,6 +11,8 @@
   X(AGE, "perilune_calls_refused_age", COUNTER, vm->server.refused_age)                            \
   X(LIMIT, "perilune_calls_refused_limit", COUNTER, vm->server.refused_limit)                      \
   X(DRAINING, "perilune_calls_refused_draining", COUNTER, vm->server.refused_draining)             \
+  X(MEMORY, "perilune_calls_refused_memory", COUNTER, vm->server.refused_memory)                    \
+  X(PINNED, "perilune_pinned_bytes", GAUGE, vm->server.pinned)                                     \
   X(EXPIRED, "perilune_calls_expired", COUNTER, vm->server.expired)                                \
   X(DROPPED, "perilune_calls_dropped", COUNTER, vm->server.dropped)                                \
   X(OPEN_CALLS, "perilune_calls_open", GAUGE, vm->server.calls.live)                               \
@@ -21,6 +23,7 @@
   X(TIMEOUTS, "perilune_futures_timeouts", COUNTER, vm->futures.timeouts)                          \
   X(LATE, "perilune_futures_late", COUNTER, vm->futures.late)                                      \
   X(FIBERS, "perilune_fibers", GAUGE, vm->fibers.slots.live - vm->fibers.pooled)                   \
+  X(LUA_BYTES, "perilune_lua_bytes", GAUGE, (int64_t)lua_gc(vm->L, LUA_GCCOUNT, 0) << 10)          \
   X(ERRORS, "perilune_script_errors", COUNTER, vm->script_errors)                                  \
   X(TURNS, "perilune_turns", COUNTER, vm->loop->turns)
 

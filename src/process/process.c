@@ -218,6 +218,7 @@ static void free_process(peri_process *process) {
   for (int i = 0; i <= PERI_WORKERS_MAX; i++) {
     peri_worker_fini(&process->workers[i]);
   }
+  peri_admission_free(process->admission);
   peri_shared_free(process->shared);
   close(process->wake_fd);
   free(process);
@@ -251,8 +252,10 @@ static peri_process *new_process(int argc, char **argv, const char *library,
   process->library = library;
   process->generated = generated;
   process->shared = peri_shared_new(NULL);
+  process->admission = peri_admission_new();
   process->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   atomic_init(&process->exit_code, -1);
+  atomic_init(&process->letters_max, 65536);
   atomic_init(&process->stall_ms, 30000);
   atomic_init(&process->drain_ms, 30000);
   return process;

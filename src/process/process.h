@@ -13,13 +13,14 @@
 
 #include "base/err.h"
 #include "lua/vm.h"
+#include "process/admit.h"
 #include "process/shared.h"
 #include "process/watch.h"
 #include "transport/listener.h"
 #include "transport/loop.h"
 
 #define PERI_WORKERS_MAX 256
-#define PERI_LISTENERS_MAX 64
+#define PERI_LISTENERS_MAX PERI_ADMIT_LISTENERS
 
 typedef struct peri_process peri_process;
 
@@ -78,6 +79,8 @@ struct peri_process {
   const char *generated;  // folder of what the build generated of it; need not exist
   peri_worker workers[PERI_WORKERS_MAX + 1];  // [0] = control
   _Atomic int worker_count;                   // without control; written by control
+  peri_admission *admission;
+  _Atomic uint32_t letters_max;  // waiting for one VM
   peri_shared *shared;
   peri_listening listening[PERI_LISTENERS_MAX];  // control's
   int listening_count;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -15,7 +16,6 @@
 #include "process/folder.h"
 
 enum {
-  LETTERS_MAX = 65536,  // waiting for one VM
   CLOSE_MS = 2000,      // for a VM to run its fibers to their end
   CLOSE_TURN_MS = 10,
 };
@@ -72,10 +72,12 @@ static bool post_one(peri_worker *to, int from, const char *name, const char *pa
   if (atomic_load(&to->state) != PERI_THREAD_RUNNING) {
     return false;
   }
-  if (atomic_fetch_add_explicit(&to->letters, 1, memory_order_relaxed) >= LETTERS_MAX) {
+  uint32_t most = atomic_load_explicit(&to->process->letters_max, memory_order_relaxed);
+  if (atomic_fetch_add_explicit(&to->letters, 1, memory_order_relaxed) >= most) {
     atomic_fetch_sub_explicit(&to->letters, 1, memory_order_relaxed);
-    peri_log(PERI_LOG_ERROR, "LETTER-DROPPED", "worker %d has %d letters waiting; '%s' is lost",
-             to->number, LETTERS_MAX, name);
+    peri_log(PERI_LOG_ERROR, "LETTER-DROPPED", "worker %d has letters = %u waiting; '%s' is lost",
+             to->number, most, name);
+    peri_limit_hit(PERI_LIMIT_LETTERS);
     return false;
   }
   size_t name_len = strlen(name);
@@ -122,6 +124,7 @@ typedef struct handover {
   peri_message message;
   peri_worker *to;
   const char *const *protocols;
+  peri_ticket *ticket;
   int fd;
 } handover;
 
@@ -131,18 +134,24 @@ static void receive(peri_message *message, peri_loop *loop) {
   peri_worker *worker = it->to;
   atomic_fetch_add(&worker->seq, 1);
   if (worker->vm != NULL) {
-    peri_vm_accept(worker->vm, it->fd, it->protocols);
+    peri_vm_accept(worker->vm, it->fd, it->protocols, peri_admit_end, it->ticket);
   } else {
     close(it->fd);
+    peri_admit_end(it->ticket);
   }
   atomic_fetch_add(&worker->handled, 1);
   atomic_fetch_add(&worker->seq, 1);
   free(it);
 }
 
-void peri_worker_hand(peri_worker *worker, int fd, const char *const *protocols) {
+void peri_worker_hand(peri_worker *worker, int fd, const char *const *protocols,
+                      peri_ticket *ticket) {
   handover *it = peri_malloc(sizeof *it);
-  *it = (handover){.message = {.run = receive}, .to = worker, .protocols = protocols, .fd = fd};
+  *it = (handover){.message = {.run = receive},
+                   .to = worker,
+                   .protocols = protocols,
+                   .ticket = ticket,
+                   .fd = fd};
   worker->handed++;
   peri_loop_post(&worker->loop, &it->message);
 }

@@ -18,6 +18,7 @@ void peri_worker_on_letter(peri_worker *worker, const char *name, int ref);
 // Any thread: wakes the loop, so that its turn counter shows that it lives.
 void peri_worker_ping(peri_worker *worker);
 // Control thread: hands over an accepted socket (takes `fd`).
-void peri_worker_hand(peri_worker *worker, int fd, const char *const *protocols);
+void peri_worker_hand(peri_worker *worker, int fd, const char *const *protocols,
+                      peri_ticket *ticket);
 // Control thread: connections of the worker, the ones on their way to it included; exact.
 uint32_t peri_worker_load(peri_worker *worker);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "protocol/adapter.h"
@@ -65,8 +66,9 @@ static uint64_t check_settled(peri_conn *conn, uint64_t now) {
   if (now < conn->settle_by_ms) {
     return conn->settle_by_ms - now;
   }
+  peri_limit_hit(PERI_LIMIT_NEGOTIATE_TIMEOUT);
   peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-SETTLE",
-                                           "no session and no call within negotiate_ms = %u",
+                                           "no session and no call within negotiate_timeout = %u ms",
                                            conn->limits->negotiate_ms));
   return 0;
 }
@@ -79,8 +81,9 @@ static uint64_t check_idle(peri_conn *conn, uint64_t now) {
   if (now < end) {
     return end - now;
   }
+  peri_limit_hit(PERI_LIMIT_IDLE_TIMEOUT);
   peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-IDLE",
-                                           "no byte within idle_ms = %u", conn->limits->idle_ms));
+                                           "no byte within idle_timeout = %u ms", conn->limits->idle_ms));
   return 0;
 }
 
@@ -93,8 +96,9 @@ static uint64_t check_part(peri_conn *conn, uint64_t now) {
   if (now < end) {
     return end - now;
   }
+  peri_limit_hit(PERI_LIMIT_FRAME_TIMEOUT);
   peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-FRAME",
-                                           "a frame was not complete within frame_ms = %u",
+                                           "a frame was not complete within frame_timeout = %u ms",
                                            conn->limits->frame_ms));
   return 0;
 }
@@ -123,8 +127,9 @@ static void on_timer(peri_timer *timer) {
     return;
   }
   if (conn->protocol == NULL) {
+    peri_limit_hit(PERI_LIMIT_FIRST_BYTE_TIMEOUT);
     peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-FIRST-BYTE",
-                                             "no known protocol within first_byte_ms = %u",
+                                             "no known protocol within first_byte_timeout = %u ms",
                                              conn->limits->first_byte_ms));
     return;
   }

@@ -3,6 +3,7 @@
 // the last used in front.
 #include <stdlib.h>
 
+#include "base/limit.h"
 #include "base/mem.h"
 #include "protocol/conn.h"
 #include "protocol/counters.h"
@@ -28,6 +29,7 @@ peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes ifa
     peri_conn_session_free(conn, old);
   }
   if (conn->session_count >= conn->limits->sessions) {
+    peri_limit_hit(PERI_LIMIT_SESSIONS_PER_CONNECTION);
     return NULL;
   }
   peri_session *session = (peri_session *)peri_calloc(1, sizeof *session);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/limit.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "transport/channel_priv.h"
 
@@ -151,6 +153,10 @@ void peri_channel_touch(peri_channel *channel) {
   }
   size_t pending = peri_channel_pending(channel);
   if (pending > channel->limits.hard_limit) {
+    peri_limit_hit(PERI_LIMIT_OUTPUT_LIMIT);
+    peri_log(PERI_LOG_WARN, "CHANNEL-OUTPUT",
+             "%s: %zu bytes wait for it, output_limit = %u; the connection is closed",
+             channel->peer != NULL ? channel->peer : "peer", pending, channel->limits.hard_limit);
     peri_channel_close(channel, PERI_ETOO_BIG);
     return;
   }
@@ -271,6 +277,10 @@ static void check_stall(peri_timer *timer) {
   channel->stalls = out == channel->stall_seen ? (uint8_t)(channel->stalls + 1) : 0;
   channel->stall_seen = out;
   if (channel->stalls >= 4) {
+    peri_limit_hit(PERI_LIMIT_OUTPUT_STALL);
+    peri_log(PERI_LOG_WARN, "CHANNEL-STALL",
+             "%s: took no output within output_stall = %u ms; the connection is closed",
+             channel->peer != NULL ? channel->peer : "peer", channel->limits.stall_ms);
     peri_channel_close(channel, PERI_ETIMEOUT);
   } else {
     peri_loop_arm(channel->loop, timer, channel->limits.stall_ms / 4);
@@ -291,6 +301,9 @@ static void settle_output(peri_channel *channel) {
   bool stopped = channel->full && peri_channel_held(channel) == 0;  // a handshake needs to read
   if (channel->stopped != stopped) {
     channel->stopped = stopped;
+    if (stopped) {
+      peri_limit_hit(PERI_LIMIT_OUTPUT_HIGH_WATER);
+    }
     peri_channel_update_reading(channel);
   }
   bool waits = channel->writing != NULL;

@@ -3,17 +3,24 @@
 -- default. What is wrong is said with where it was said, the value, and what is allowed.
 local core = require 'perilune.core'
 local schemas = require 'perilune.schema'
+local settings = require 'perilune.process.settings'
 
 local M = {}
 
+-- Without defaults: a default in one layer would win over what the layer below it says.
+local function without_defaults(schema)
+  local copy = {}
+  for name, rule in pairs(schema) do
+    copy[name] = {}
+    for key, value in pairs(rule) do
+      copy[name][key] = key ~= 'default' and value or nil
+    end
+  end
+  return copy
+end
+
 -- name -> what the setting takes. The environment's name is PERILUNE_ and the name in capitals.
-M.schema = {
-  workers = { type = 'integer', min = 1, max = 256 },
-  stall_timeout = { type = 'integer', min = 0, max = 86400000 },
-  drain_timeout = { type = 'integer', min = 0, max = 86400000 },
-  port_file = { type = 'string', min = 1 },
-  defaults = { type = 'table' },
-}
+M.schema = without_defaults(settings.schema)
 
 local function read(path)
   local file, message = io.open(path)
@@ -66,12 +73,23 @@ local function check(place, values)
   return result
 end
 
+-- The settings among the parsed flags.
+---@param args table  of argparse
+---@return table
+function M.flags(args)
+  local values = {}
+  for _, name in ipairs(settings.flags) do
+    values[name] = args[name]
+  end
+  return values
+end
+
 local function from_environment()
   local values = {}
   for name, rule in pairs(M.schema) do
     local text = rule.type ~= 'table' and os.getenv('PERILUNE_' .. name:upper())
     if text and text ~= '' then
-      values[name] = rule.type == 'integer' and (tonumber(text) or text) or text
+      values[name] = settings.value(name, text)
     end
   end
   return values
@@ -102,6 +120,9 @@ function M.resolve(flags, path)
     for name, value in pairs(values) do
       merged[name] = value
     end
+  end
+  for name, rule in pairs(settings.schema) do
+    merged[name] = merged[name] == nil and rule.default or merged[name]
   end
   return merged
 end

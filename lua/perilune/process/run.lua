@@ -12,6 +12,7 @@ local declare = require 'perilune.entry.declare'
 local gather = require 'perilune.process.gather'
 local options = require 'perilune.entry.options'
 local registration = require 'perilune.process.registration'
+local settings = require 'perilune.process.settings'
 
 local M = {}
 
@@ -94,6 +95,7 @@ local function start_workers(conf, count)
     path = conf.path,
     args = core.array and core.array(conf.args) or conf.args,
     defaults = conf.defaults,
+    limits = settings.limits_of(conf),
   }
   local ok, message = core.start_workers(count, WORKER, argument)
   if not ok then
@@ -257,6 +259,8 @@ end
 ---@return boolean?
 ---@return string? message
 function M.start(conf)
+  settings.apply(settings.limits_of(conf))
+  core.limit_connections(settings.limits_of(conf))
   if conf.defaults then
     options.set_defaults(conf.defaults)
   end

@@ -6,6 +6,7 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
 local options = require 'perilune.entry.options'
+local settings = require 'perilune.process.settings'
 
 local M = {}
 
@@ -74,6 +75,7 @@ end
 ---@param argument string  JSON: path, args, defaults
 function M.main(argument)
   local conf = core.decode(argument)
+  settings.apply(conf.limits or {})
   core.on_message('commit', on_commit)
   core.on_message('drain', on_drain)
   core.on_message('main', function()

@@ -140,7 +140,7 @@ static const luaL_Reg vm_functions[] = {
 static void on_accepted(void *arg, peri_listener *listener, int fd) {
   fixture *f = arg;
   (void)listener;
-  peri_vm_accept(f->vm, fd, NULL);
+  peri_vm_accept(f->vm, fd, NULL, NULL, NULL);
 }
 
 static fixture *check_fixture(lua_State *L) {

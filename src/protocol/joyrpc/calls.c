@@ -6,8 +6,9 @@
 
 static int head_spoilt(peri_conn *conn, const joy_frame *frame) {
   return peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-HEAD",
-                            "the head of message %u (type %u) does not fit its body of %zu bytes",
-                            frame->id, frame->type, frame->body.len);
+                            "the head of message %u (type %u) does not fit its body of %zu bytes, or "
+                            "head_size = %u",
+                            frame->id, frame->type, frame->body.len, conn->limits->head);
 }
 
 void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char *message) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "base/limit.h"
 #include "protocol/joyrpc/joyrpc.h"
 
 static const uint8_t magic[2] = {0xAD, 0xD0};
@@ -50,8 +51,9 @@ static ssize_t prefix_check(peri_conn *conn, const uint8_t *data, size_t len, si
                               "length %u is below the smallest frame", length);
   }
   if (length > conn->limits->frame) {
+    peri_limit_hit(PERI_LIMIT_FRAME_SIZE);
     return peri_conn_complain(conn, PERI_ETOO_BIG, "JOYRPC-TOO-BIG",
-                              "a frame of %u bytes is over the limit frame = %u", length,
+                              "a frame of %u bytes is over frame_size = %u", length,
                               conn->limits->frame);
   }
   *need = (size_t)length + 2;
@@ -127,6 +129,7 @@ int joy_frame_seal(peri_conn *conn, size_t start, size_t more) {
   peri_buf *out = peri_conn_out(conn);
   size_t length = out->len + more - start - 2;
   if (length > conn->limits->frame) {
+    peri_limit_hit(PERI_LIMIT_FRAME_SIZE);
     return PERI_ETOO_BIG;
   }
   peri_put_u32(out->data + start + 2, (uint32_t)length);

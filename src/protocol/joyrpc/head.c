@@ -8,6 +8,7 @@
 //
 // head_len counts what follows it. A longer head than we know is allowed: later versions may add
 // fields at its end.
+#include "base/limit.h"
 #include "protocol/joyrpc/joyrpc.h"
 
 enum { HAS_ATTACHMENTS = 1, ONEWAY = 2, HAS_MESSAGE = 2, HAS_IFACE = 4, NOT_RUN = 4, MORE = 8 };
@@ -33,7 +34,11 @@ static const uint8_t *text_read(const uint8_t *at, const uint8_t *end, int width
 // Splits `body` at head_len; NULL when the head does not fit or is over the limit.
 static const uint8_t *head_split(peri_bytes body, size_t limit, peri_event *event) {
   size_t len = body.len >= 4 ? peri_get_u16(body.ptr) : 0;
-  if (len < 2 || len > body.len - 2 || len > limit) {
+  if (len > limit) {
+    peri_limit_hit(PERI_LIMIT_HEAD_SIZE);
+    return NULL;
+  }
+  if (len < 2 || len > body.len - 2) {
     return NULL;
   }
   event->body = (peri_bytes){body.ptr + 2 + len, body.len - 2 - len};

@@ -83,7 +83,8 @@ static peri_session *open_session(peri_conn *conn, const joy_frame *frame, joy_b
   peri_session *session =
       peri_conn_session_new(conn, frame->session, text_of(&body->iface), text_of(&body->alias));
   if (session == NULL) {
-    c->refused = "too many sessions on this connection; use one per interface and alias";
+    c->refused = "too many sessions on this connection (sessions_per_connection); use one per interface and "
+                 "alias";
     return NULL;
   }
   joy_session_fill(session, body, c->serializer, c->compression);

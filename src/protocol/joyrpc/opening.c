@@ -239,7 +239,7 @@ static peri_session *session_of(peri_conn *conn, joy_opening *opening, joy_body 
       conn, opening->session, peri_bytes_of(opening->iface), peri_bytes_of(opening->alias));
   if (session == NULL) {
     *code = PERI_ELIMITED;
-    *why = "too many sessions on this connection";
+    *why = "too many sessions on this connection (sessions_per_connection)";
     return NULL;
   }
   *code = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reads JSON by recursive descent; the recursion is bounded by the limit on depth.
+#include "base/limit.h"
 #include "protocol/serializer/json.h"
 #include "protocol/serializer/scratch.h"
 
@@ -25,6 +26,11 @@ static int fail(decoder *d, int code, const char *what) {
 
 static int bad(decoder *d, const char *what) {
   return fail(d, PERI_EBAD_REQUEST, d->at == d->end ? "input ends inside a value" : what);
+}
+
+static int over(decoder *d, peri_limit limit, const char *what) {
+  peri_limit_hit(limit);
+  return fail(d, PERI_ETOO_BIG, what);
 }
 
 static inline void skip_space(decoder *d) {
@@ -58,7 +64,7 @@ static int text(decoder *d, peri_bytes *out) {
   }
   if (out->len > d->max_string) {
     d->at = begin;
-    return fail(d, PERI_ETOO_BIG, "string over the limit");
+    return over(d, PERI_LIMIT_VALUE_STRING, "string over value_string");
   }
   return 0;
 }
@@ -88,7 +94,7 @@ static int number(decoder *d) {
 
 static int enter(decoder *d) {
   if (d->depth == d->max_depth) {
-    return fail(d, PERI_ETOO_BIG, "nested deeper than the limit");
+    return over(d, PERI_LIMIT_VALUE_DEPTH, "nested deeper than value_depth");
   }
   d->depth++;
   d->at++;
@@ -97,7 +103,7 @@ static int enter(decoder *d) {
 
 static int count_element(decoder *d) {
   if (d->elements == 0) {
-    return fail(d, PERI_ETOO_BIG, "more elements than the limit");
+    return over(d, PERI_LIMIT_VALUE_ELEMENTS, "more elements than value_elements");
   }
   d->elements--;
   return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads MessagePack without recursion: open lists and maps are frames on a bounded stack. A count
 // is believed only as far as the remaining input and the budget of elements could carry it.
+#include "base/limit.h"
 #include "protocol/serializer/msgpack.h"
 #include "protocol/serializer/utf8.h"
 
@@ -55,8 +56,9 @@ static int read_uint(decoder *d, size_t width, uint64_t *value) {
 
 static int take(decoder *d, uint64_t len, const uint8_t **text) {
   if (len > d->max_string) {
+    peri_limit_hit(PERI_LIMIT_VALUE_STRING);
     return peri_fail(d->err, PERI_ETOO_BIG,
-                     "msgpack: string of %llu bytes at offset %zu is over the limit of %u",
+                     "msgpack: string of %llu bytes at offset %zu is over value_string = %u",
                      (unsigned long long)len, offset(d), d->max_string);
   }
   if (!has(d, (size_t)len)) {
@@ -92,12 +94,14 @@ static int open_collection(decoder *d, bool map, uint64_t count, bool key) {
     return bad(d, "a map key must be a scalar");
   }
   if (d->depth == d->max_depth) {
-    return peri_fail(d->err, PERI_ETOO_BIG, "msgpack: nested deeper than %u at offset %zu",
+    peri_limit_hit(PERI_LIMIT_VALUE_DEPTH);
+    return peri_fail(d->err, PERI_ETOO_BIG, "msgpack: deeper than value_depth = %u at offset %zu",
                      d->max_depth, offset(d));
   }
   if (count > d->elements) {
-    return peri_fail(d->err, PERI_ETOO_BIG, "msgpack: more elements than the limit at offset %zu",
-                     offset(d));
+    peri_limit_hit(PERI_LIMIT_VALUE_ELEMENTS);
+    return peri_fail(d->err, PERI_ETOO_BIG,
+                     "msgpack: more elements than value_elements at offset %zu", offset(d));
   }
   uint64_t values = map ? count * 2 : count;
   if (!has(d, (size_t)values)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Bytes as they are: the body is the value. Nothing (null) is the empty body.
+#include "base/limit.h"
 #include "protocol/serializer/builtin.h"
 
 typedef struct encoder {
@@ -98,7 +99,8 @@ static int encoder_finish(void *memory) {
 static int decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
                   peri_err *err) {
   if (in.len > limits->string) {
-    return peri_fail(err, PERI_ETOO_BIG, "raw: %zu bytes are over the limit of %u", in.len,
+    peri_limit_hit(PERI_LIMIT_VALUE_STRING);
+    return peri_fail(err, PERI_ETOO_BIG, "raw: %zu bytes are over value_string = %u", in.len,
                      limits->string);
   }
   if (used != NULL) {
