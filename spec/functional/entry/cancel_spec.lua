@@ -343,7 +343,32 @@ describe('cancelling', function()
   )
 
   it(
-    'an answer that comes too late is counted and dropped',
+    'an answer that was under way is counted and dropped',
+    inside(function()
+      local future
+      local greeter = serve {
+        hello = function()
+          -- The caller gives up in the very turn in which the answer is written.
+          future:cancel()
+          return 'late'
+        end,
+        next = function()
+          return 'in time'
+        end,
+      }
+      perilune.ready(greeter)
+      local before = stats().late
+      future = perilune.async(greeter):hello()
+      local _, err = future:await()
+      assert.equal('CANCELLED', err.code)
+      assert.equal('in time', (greeter:next()))
+      assert.equal(before + 1, stats().late)
+      assert.equal(0, stats().futures)
+    end)
+  )
+
+  it(
+    'a handler that goes on answers nobody',
     inside(function()
       local release
       local greeter = serve({

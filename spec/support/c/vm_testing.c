@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "lua/ref.h"
 #include "lua/vm.h"
+#include "protocol/counters.h"
 #include "transport/listener.h"
 
 int luaopen_peri_vm_testing(lua_State *L);
@@ -84,7 +85,7 @@ static int test_stats(lua_State *L) {
       {"accepted", vm->accepted_slots.live},
       {"script_errors", (double)vm->script_errors},
       {"completed", (double)vm->futures.completed},
-      {"late", (double)vm->futures.late},
+      {"late", (double)peri_protocol_counter_get(PERI_COUNT_LATE)},
       {"timeouts", (double)vm->futures.timeouts},
       {"cancelled", (double)vm->futures.cancelled},
       {"arrived", (double)vm->server.arrived},
