@@ -64,7 +64,8 @@ function M.sleep(ms)
 end
 
 local function thrown(message)
-  if not (errors.is(message) and message.code == 'CANCELLED') then
+  local ended = errors.is(message) and (message.code == 'CANCELLED' or message.code == 'SHUTDOWN')
+  if not ended then
     core.log('error', 'SCRIPT-ERROR', debug.traceback(tostring(message), 2))
   end
   return message

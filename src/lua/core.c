@@ -147,11 +147,6 @@ static int restore(lua_State *L) {
   return 0;
 }
 
-static int clock_ms(lua_State *L) {
-  lua_pushnumber(L, (double)peri_vm_of(L)->loop->now_ns / 1e6);
-  return 1;
-}
-
 static int walltime(lua_State *L) {
   lua_pushnumber(L, (double)peri_env->walltime());
   return 1;
@@ -226,7 +221,7 @@ static int codes(lua_State *L) {
 const luaL_Reg peri_core_functions[] = {
     {"spawn", spawn},       {"fiber", running},   {"cancel", cancel}, {"cancelled", cancelled},
     {"wake", wake},         {"in_fiber", in_fiber},        {"fibers", fibers},   {"left", left},     {"limit", limit},
-    {"restore", restore},   {"clock", clock_ms},  {"walltime", walltime},
+    {"restore", restore},  {"walltime", walltime},
     {"hrtime", hrtime},     {"random", random_number},
     {"encode", encode},     {"decode", decode},   {"code_numbers", codes},
     {NULL, NULL},

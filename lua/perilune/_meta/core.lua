@@ -24,7 +24,7 @@ core.library = nil
 core.argv = nil
 ---@type userdata  first value of each wait that a fiber yields; see perilune.fiber
 core.WAIT = nil
----@type userdata  address of the turn's time in ns, a uint64_t; see perilune.fiber.clock
+---@type userdata  address of the turn's time in ns, a uint64_t; see perilune.fiber
 core.now = nil
 
 -- ── fibers ────────────────────────────────────────────────────────────────────────────────────

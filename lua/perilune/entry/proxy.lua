@@ -10,7 +10,7 @@ local filters = require 'perilune.entry.filters'
 local plugin = require 'perilune.plugin'
 
 local clear = require 'table.clear'
-local clock = fiber.clock
+local clock = core.clock
 
 local M = {}
 
