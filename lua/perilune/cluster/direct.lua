@@ -7,7 +7,7 @@ local dispatch = require 'perilune.cluster.dispatch'
 
 local M = {}
 
-local clock = require('perilune.fiber').clock
+local clock = core.clock
 
 local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
   local err = dispatch.failure(call, code, message, outcome)
