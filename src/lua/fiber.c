@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lua/fiber.h"
 
+#include <math.h>
+
 #include "base/limit.h"
 #include "base/log.h"
 #include "lua/ref.h"
