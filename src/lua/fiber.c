@@ -194,8 +194,9 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
     fiber->wait = PERI_WAIT_PARK;
   }
   if (left < 1e15) {
-    // Rounded up: when it ends for the deadline, the deadline has passed.
-    peri_loop_arm(vm->loop, &fiber->timer, (uint64_t)(left < 0 ? 0 : left + 0.999999));
+    // The wheel counts whole milliseconds from its last tick: never wake before the time is over.
+    double part = (double)(vm->loop->now_ns % 1000000u) / 1e6;
+    peri_loop_arm(vm->loop, &fiber->timer, (uint64_t)ceil(left + part));
   }
 }
 
