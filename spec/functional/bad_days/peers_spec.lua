@@ -76,10 +76,9 @@ local function settled()
   end, { what = 'all other connections gone' })
 end
 
+-- `limits`: settings by their names in the environment.
 local function begin(limits)
-  local conf = limits and app.script('return { limits = { ' .. limits .. ' } }', 'conf.lua')
-  local args = { '--workers', '2', conf and '--config', conf }
-  server = app.serve(PROVIDER, { args = args })
+  server = app.serve(PROVIDER, { args = { '--workers', '2' }, env = limits })
   port = tonumber(server.url:match ':(%d+)$')
   run = app.script('', 'run')
   client = app.start(CLIENT:format(server.url, run))
@@ -105,16 +104,17 @@ local function line_of(tag)
   return '"tag":"' .. tag:gsub('%-', '%%-') .. '"'
 end
 
--- Runs `once` TIMES times; each must count under `tag`.
-local function repeated(tag, once)
+-- Runs `once` until it was done TIMES times, `batch` (1) of them with each; each must count under `tag`.
+local function repeated(tag, once, batch)
+  batch = batch or 1
   local counted = peer_errors(tag)
-  for _ = 1, WARM do
-    once()
+  for _ = 1, WARM / batch do
+    once(batch)
   end
   settled()
   local kib = resident()
-  for _ = WARM + 1, TIMES do
-    once()
+  for _ = 1, (TIMES - WARM) / batch do
+    once(batch)
   end
   settled()
   local grown = resident() - kib
@@ -223,6 +223,231 @@ describe('a bad peer', function()
     local bytes = peer.request('echo', '\221\255\255\255\255' .. ('\192'):rep(1000))
     repeated('CALL-TOO-BIG', sends(bytes, 'msgpack'))
   end)
+end)
+
+-- Those that take their time do so together.
+local BATCH = 100
+local HASTY = {
+  PERILUNE_FIRST_BYTE_TIMEOUT = '100',
+  PERILUNE_NEGOTIATE_TIMEOUT = '100',
+  PERILUNE_FRAME_TIMEOUT = '100',
+}
+
+-- `begins(it)` makes a connection that then says no more, or a byte each time it is asked.
+local function lingers(connect, drip)
+  return function(count)
+    local all = {}
+    for i = 1, count do
+      all[i] = connect()
+    end
+    for _, it in ipairs(all) do
+      if drip then
+        while it:closed(5) ~= true and it:send(drip) do
+        end
+      else
+        assert.is_true(it:closed(), 'the connection stays open')
+      end
+      it:close()
+    end
+  end
+end
+
+describe('a slow peer', function()
+  after_each(app.stop_all)
+
+  it('that says nothing', function()
+    begin(HASTY)
+    repeated('CONN-FIRST-BYTE', lingers(function()
+      return peer.connect(port)
+    end), BATCH)
+  end)
+
+  it('that says one byte', function()
+    begin(HASTY)
+    repeated('CONN-FIRST-BYTE', lingers(function()
+      local it = peer.connect(port)
+      it:send '\173'
+      return it
+    end), BATCH)
+  end)
+
+  it('that only beats', function()
+    begin(HASTY)
+    repeated('CONN-SETTLE', lingers(function()
+      local it = peer.connect(port)
+      it:send(peer.frame { type = peer.BEAT })
+      return it
+    end), BATCH)
+  end)
+
+  local function half(bytes)
+    return function()
+      local it = peer.session(port, 'good.Service', 'prod')
+      it:send(bytes)
+      return it
+    end
+  end
+
+  it('that sends half a frame', function()
+    begin(HASTY)
+    repeated('CONN-FRAME', lingers(half(peer.request('echo', '\145\1'):sub(1, 30))), BATCH)
+  end)
+
+  it('that sends half a large frame', function()
+    begin(HASTY)
+    local part = peer.frame { type = peer.REQUEST, length = 2 ^ 23 } .. ('x'):rep(50000)
+    repeated('CONN-FRAME', lingers(half(part)), BATCH)
+  end)
+
+  it('that sends a byte now and then', function()
+    begin(HASTY)
+    local part = peer.frame { type = peer.REQUEST, length = 2 ^ 23 }
+    repeated('CONN-FRAME', lingers(half(part), 'x'), BATCH)
+  end)
+end)
+
+describe('a greedy peer', function()
+  after_each(app.stop_all)
+
+  local function hits(limit)
+    return metrics()[('perilune_limit_hits{limit="%s"}'):format(limit)] or 0
+  end
+
+  it('that opens more connections than it may', function()
+    begin { PERILUNE_CONNECTIONS_PER_PEER = '60', PERILUNE_FIRST_BYTE_TIMEOUT = '100' }
+    for _ = 1, 5 do
+      local all = {}
+      for i = 1, 200 do
+        all[i] = peer.connect(port)
+      end
+      for _, it in ipairs(all) do
+        assert.is_true(it:closed())
+        it:close()
+      end
+    end
+    settled()
+    assert.is_true(hits 'connections_per_peer' >= 5 * 100, hits 'connections_per_peer')
+    finish()
+  end)
+
+  it('that sends more calls at once than it may', function()
+    begin { PERILUNE_CALLS_PER_CONNECTION = '50' }
+    local it = peer.session(port, 'good.Service', 'prod')
+    local frames = {}
+    for id = 1, 1000 do
+      frames[id] = peer.request('wait', '\145\205\39\16', { id = id, timeout = 20000 })
+    end
+    it:send(table.concat(frames))
+    for _ = 1, 950 do
+      local type, _, body = it:reply()
+      assert.equal(peer.REPLY, type)
+      assert.equal(17, body:byte(4)) -- OVERLOADED
+    end
+    assert.equal(50, metrics().perilune_calls_open)
+    assert.equal(950, hits 'calls_per_connection')
+    it:close()
+    settled()
+    finish()
+  end)
+
+  it('that never reads its answers', function()
+    begin { PERILUNE_OUTPUT_STALL = '200' }
+    local large = peer.request('echo', '\145\198' .. peer.u32(2 ^ 20) .. ('x'):rep(2 ^ 20))
+    local kib
+    for round = 1, 6 do
+      local it = peer.session(port, 'good.Service', 'prod')
+      -- The server stops reading above high water, so that sending ends with the connection.
+      local sent = 0
+      while sent < 64 and it:send(large) do
+        sent = sent + 1
+      end
+      assert.is_true(sent < 64, 'the server takes it all')
+      it:close()
+      settled()
+      kib = round == 2 and resident() or kib
+    end
+    assert.is_true(SANITIZED or resident() - kib < ROOM, resident() - kib)
+    assert.equal(6, hits 'output_stall')
+    finish()
+  end)
+end)
+
+-- A generator of our own, so that a seed means the same run everywhere.
+local function generator(seed)
+  return function(n)
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    return math.floor(seed / 65536) % n + 1
+  end
+end
+
+describe('a broken peer', function()
+  after_each(app.stop_all)
+
+  local function talk()
+    local attachments = '\129\165owner\161x'
+    local body = peer.u16(2 + 4 + 2 + #attachments) .. '\1\4echo' .. peer.u16(#attachments)
+    return peer.frame { type = peer.BEAT }
+      .. peer.negotiate('good.Service', 'prod')
+      .. peer.request('echo', '\147\1\163two\129\161a\192')
+      .. peer.frame {
+        type = peer.REQUEST,
+        id = 3,
+        serialization = peer.msgpack,
+        body = body .. attachments .. '\145\1',
+      }
+      .. peer.request('wait', '\145\1', { id = 4 })
+      .. peer.frame { type = peer.CANCEL, id = 4 }
+      .. peer.request('echo', '[1,{"a":[true,null,"\\u00e9"]}]', { id = 5, serialization = peer.json })
+      .. peer.frame { type = peer.DATA, id = 6, body = 'data' }
+      .. peer.request('echo', bomb('lz4', 1000), { id = 7, compression = 3 })
+  end
+
+  -- Changes, doubles, drops or moves a few bytes.
+  local function damage(bytes, random)
+    for _ = 1, random(4) do
+      local at, kind = random(#bytes), random(4)
+      local before, after = bytes:sub(1, at - 1), bytes:sub(at + 1)
+      if kind == 1 then
+        bytes = before .. string.char(random(256) - 1) .. after
+      elseif kind == 2 then
+        bytes = before .. bytes:sub(at, at + random(40)) .. bytes:sub(at)
+      elseif kind == 3 then
+        bytes = before .. bytes:sub(at + random(20))
+      else
+        bytes = before .. ({ '\0', '\127', '\128', '\255' })[random(4)] .. after
+      end
+    end
+    return bytes
+  end
+
+  for _, seed in ipairs { 1, 42, 20260101 } do
+    it('whose bytes are damaged, seed ' .. seed, function()
+      begin(HASTY)
+      local random, whole = generator(seed), talk()
+      local all = {}
+      for i = 1, TIMES do
+        local it = peer.connect(port)
+        local bytes = damage(whole, random)
+        local cut = random(#bytes)
+        it:send(bytes:sub(1, cut))
+        it:send(bytes:sub(cut + 1))
+        all[#all + 1] = it
+        if i % BATCH == 0 then
+          -- Some said nothing wrong.
+          for _, each in ipairs(all) do
+            each:read(0)
+            each:close(random(2) == 1)
+          end
+          all = {}
+        end
+      end
+      settled()
+      local now = metrics()
+      assert.is_true(now.perilune_calls_open <= 5)
+      assert.equal(0, now.perilune_script_errors)
+      finish()
+    end)
+  end
 end)
 
 describe('a peer that goes', function()
