@@ -151,7 +151,7 @@ end
 M.u16, M.u32 = u16, u32
 
 -- Fields left out are those of a message without a body. `length` may lie.
----@param f {type: integer, id?: integer, session?: integer, serialization?: integer, compression?: integer, timeout?: integer, body?: string, length?: integer, header?: integer, attributes?: integer}
+---@param f table  type, id, session, serialization, compression, timeout, body, length ...
 ---@return string
 function M.frame(f)
   local body = f.body or ''
@@ -174,14 +174,11 @@ function M.negotiate(interface, alias, serialization)
   serialization = serialization or 'msgpack'
   return M.frame {
     type = M.NEGOTIATE,
-    body = ([[{"serialization":"json","compression":null,"checksum":null,"serializations":["json"],]]
+    body = (
+      '{"serialization":"json","compression":null,"checksum":null,"serializations":["json"],'
       .. [["compressions":[],"checksums":[],"attributes":{"interface":"%s","alias":"%s",]]
-      .. [["perilune":"1","perilune.serialization":"%s","perilune.serializations":"%s"}}]]):format(
-      interface,
-      alias,
-      serialization,
-      serialization
-    ),
+      .. [["perilune":"1","perilune.serialization":"%s","perilune.serializations":"%s"}}]]
+    ):format(interface, alias, serialization, serialization),
   }
 end
 

@@ -104,7 +104,8 @@ local function line_of(tag)
   return '"tag":"' .. tag:gsub('%-', '%%-') .. '"'
 end
 
--- Runs `once` until it was done TIMES times, `batch` (1) of them with each; each must count under `tag`.
+-- Runs `once` until it was done TIMES times, `batch` (1) of them with each call; each must count
+-- under `tag`.
 local function repeated(tag, once, batch)
   batch = batch or 1
   local counted = peer_errors(tag)
@@ -200,10 +201,7 @@ describe('a bad peer', function()
     it('with a bomb in ' .. name, function()
       begin()
       local bytes, id = bomb(name, 16 * 2 ^ 20)
-      repeated(
-        'CALL-TOO-BIG',
-        sends(peer.request('echo', bytes, { compression = id }), 'msgpack')
-      )
+      repeated('CALL-TOO-BIG', sends(peer.request('echo', bytes, { compression = id }), 'msgpack'))
     end)
   end
 
@@ -257,27 +255,39 @@ describe('a slow peer', function()
 
   it('that says nothing', function()
     begin(HASTY)
-    repeated('CONN-FIRST-BYTE', lingers(function()
-      return peer.connect(port)
-    end), BATCH)
+    repeated(
+      'CONN-FIRST-BYTE',
+      lingers(function()
+        return peer.connect(port)
+      end),
+      BATCH
+    )
   end)
 
   it('that says one byte', function()
     begin(HASTY)
-    repeated('CONN-FIRST-BYTE', lingers(function()
-      local it = peer.connect(port)
-      it:send '\173'
-      return it
-    end), BATCH)
+    repeated(
+      'CONN-FIRST-BYTE',
+      lingers(function()
+        local it = peer.connect(port)
+        it:send '\173'
+        return it
+      end),
+      BATCH
+    )
   end)
 
   it('that only beats', function()
     begin(HASTY)
-    repeated('CONN-SETTLE', lingers(function()
-      local it = peer.connect(port)
-      it:send(peer.frame { type = peer.BEAT })
-      return it
-    end), BATCH)
+    repeated(
+      'CONN-SETTLE',
+      lingers(function()
+        local it = peer.connect(port)
+        it:send(peer.frame { type = peer.BEAT })
+        return it
+      end),
+      BATCH
+    )
   end)
 
   local function half(bytes)
@@ -397,7 +407,7 @@ describe('a broken peer', function()
       }
       .. peer.request('wait', '\145\1', { id = 4 })
       .. peer.frame { type = peer.CANCEL, id = 4 }
-      .. peer.request('echo', '[1,{"a":[true,null,"\\u00e9"]}]', { id = 5, serialization = peer.json })
+      .. peer.request('echo', '[1,{"a":[true,null]}]', { id = 5, serialization = peer.json })
       .. peer.frame { type = peer.DATA, id = 6, body = 'data' }
       .. peer.request('echo', bomb('lz4', 1000), { id = 7, compression = 3 })
   end

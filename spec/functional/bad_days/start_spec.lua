@@ -33,7 +33,8 @@ end
 local function script(listen, more)
   return app.script(([[
 local perilune = require 'perilune'
-perilune.export { interface = 'start.Service', registry = 'file://%s', service = { f = function() end } }
+perilune.export {
+  interface = 'start.Service', registry = 'file://%s', service = { f = function() end } }
 perilune.listen '%s'
 %s]]):format(folder, listen or 'tcp://127.0.0.1:0', more or ''))
 end
@@ -71,7 +72,7 @@ describe('what cannot start', function()
   it('a script that is not there, is a folder, has a syntax error, or throws', function()
     refused({ 'run', '/nonexistent/app.lua' }, 1, '/nonexistent/app%.lua')
     refused({ 'run', '/tmp' }, 1, '/tmp')
-    refused({ 'run', script(nil, 'local = 1') }, 1, 'app%.lua:4: ')
+    refused({ 'run', script(nil, 'local = 1') }, 1, 'app%.lua:5: ')
     refused({ 'run', script(nil, "error 'not today'") }, 1, 'not today')
     refused({ 'run', script(nil, 'error()') }, 1, 'app%.lua')
     refused({ 'run', script(nil, "perilune.export 'x'") }, 1, 'export')
@@ -80,21 +81,13 @@ describe('what cannot start', function()
   end)
 
   it('a script with a wrong name or value, and says which', function()
-    refused(
-      { 'run', script(nil, "perilune.refer { interface = 'a.B', url = 'x:1', lodbalance = 'p2c' }") },
-      1,
-      "app%.lua:4: .-lodbalance.-loadbalance"
-    )
-    refused(
-      { 'run', script(nil, "perilune.refer { interface = 'a.B', url = 'x:1', timeout = 'soon' }") },
-      1,
-      'app%.lua:4: .-timeout'
-    )
-    refused(
-      { 'run', script(nil, "perilune.refer { interface = 'a.B', url = 'x:1', loadbalance = 'p2x' }") },
-      1,
-      'p2x'
-    )
+    local function referring(option)
+      local text = "perilune.refer { interface = 'a.B', url = 'x:1', %s }"
+      return { 'run', script(nil, text:format(option)) }
+    end
+    refused(referring "lodbalance = 'p2c'", 1, 'app%.lua:5: .-lodbalance.-loadbalance')
+    refused(referring "timeout = 'soon'", 1, 'app%.lua:5: .-timeout')
+    refused(referring "loadbalance = 'p2x'", 1, 'p2x')
   end)
 
   it('a wrong option or value on the command line', function()
