@@ -75,9 +75,10 @@ end
 
 for _, transport in ipairs(wrapped) do
   describe('channel over ' .. transport.name, function()
-    local loop, a, b
+    local loop, a, b, threshold
 
     before_each(function()
+      threshold, lib.peri_log_threshold = lib.peri_log_threshold, lib.PERI_LOG_OFF
       loop = t.loop()
     end)
 
@@ -117,6 +118,7 @@ for _, transport in ipairs(wrapped) do
     end
 
     after_each(function()
+      lib.peri_log_threshold = threshold
       for _, conn in ipairs { a, b } do
         if conn.channel ~= nil then
           lib.peri_channel_close(conn.channel, 0)
@@ -240,6 +242,7 @@ for _, transport in ipairs(wrapped) do
       send(b, '\0\2\0\0x')
       both_closed()
       assert.equal('TOO_BIG', t.code_name(a.code))
+      assert.equal(hits + 1, lib.peri_limit_hits(lib.PERI_LIMIT_OUTPUT_LIMIT))
     end)
 
     it('refuses endless bytes nobody wants', function()
@@ -421,6 +424,7 @@ for _, transport in ipairs(wrapped) do
     end)
 
     it('closes above the hard limit', function()
+      local hits = lib.peri_limit_hits(lib.PERI_LIMIT_OUTPUT_LIMIT)
       open(t.ALL, t.ALL, limits_of { high_water = 100000, hard_limit = 10000000 })
       lib.peri_channel_pause(b.channel)
       lib.peri_test_conn_fill(a, 20000000)

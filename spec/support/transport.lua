@@ -5,7 +5,7 @@ jit.off(true, true)
 local ffi = require 'ffi'
 local c = require 'spec.support.c'
 
-local lib = c.cdef('transport/inproc.h', 'transport/listener.h', 'base/log.h')
+local lib = c.cdef('transport/inproc.h', 'transport/listener.h', 'base/log.h', 'base/limit.h')
 
 local M = { lib = lib }
 
@@ -101,9 +101,10 @@ end
 -- An err and its code name and text.
 function M.err()
   local err = ffi.new('peri_err')
-  return err, function()
-    return ffi.string(lib.peri_code_name(err.code)), ffi.string(err.text)
-  end
+  return err,
+    function()
+      return ffi.string(lib.peri_code_name(err.code)), ffi.string(err.text)
+    end
 end
 
 function M.code_name(code)

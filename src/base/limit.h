@@ -25,6 +25,7 @@
   X(OUTPUT_HIGH_WATER, "output_high_water")                                                        \
   X(OUTPUT_LIMIT, "output_limit")                                                                  \
   X(OUTPUT_STALL, "output_stall")                                                                  \
+  X(AUTHENTICATIONS, "authentications")                                                            \
   X(LETTERS, "letters")                                                                            \
   X(IDLE_TIMEOUT, "idle_timeout")                                                                  \
   X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                                                      \

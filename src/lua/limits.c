@@ -9,7 +9,7 @@ enum {
   FRAME_EXTRA = 64 * 1024,  // bytes a unit of the channel may have beyond the frame
   REST = 20,                // times the length of a full collection until the next one
   REST_MIN_NS = 1000000000,
-  STEP = 64,                // KiB of collection per turn above the limit
+  STEP = 64,  // KiB of collection per turn above the limit
 };
 
 // X(name of the setting, where it is)
@@ -35,6 +35,7 @@ enum {
   X("queue_age", server.limits.queue_ms)                                                           \
   X("queue_burst", server.limits.burst_ms)                                                         \
   X("call_timeout", server.limits.timeout_ms)                                                      \
+  X("authentications", authenticating_max)                                                         \
   X("futures", futures.slots.limit)                                                                \
   X("coroutines", fibers.slots.limit)                                                              \
   X("connections_out", links.limit)

@@ -384,6 +384,9 @@ static void opening_end(opening *o) {
   free(o);
 }
 
+static const char too_many_links[] =
+    "too many connections from this worker (limit connections_out)";
+
 static void on_connected(void *arg, peri_channel *channel, int code, const char *why) {
   opening *o = arg;
   peri_vm *vm = o->vm;
@@ -405,7 +408,7 @@ static void on_connected(void *arg, peri_channel *channel, int code, const char 
   }
   if (channel != NULL && link == NULL) {
     o->code = PERI_EOVERLOADED;
-    why = "too many connections from this worker (limit connections_out)";
+    why = too_many_links;
     peri_limit_hit(PERI_LIMIT_CONNECTIONS_OUT);
   }
   snprintf(o->why, sizeof o->why, "%s", why != NULL ? why : peri_code_text(o->code));
@@ -476,6 +479,11 @@ static void begin_connect(peri_vm *vm, peri_fiber *fiber) {
   if (url == NULL || protocol == NULL) {
     fail_now(vm, fiber, PERI_ECONFIG, url == NULL ? "connect needs a URL" : "unknown protocol",
              "NOT_SENT");
+    return;
+  }
+  if (vm->links.live >= vm->links.limit) {
+    peri_limit_hit(PERI_LIMIT_CONNECTIONS_OUT);
+    fail_now(vm, fiber, PERI_EOVERLOADED, too_many_links, "NOT_SENT");
     return;
   }
   double left = peri_fiber_left(vm, fiber, number_field(co, 4, "timeout", 5000));

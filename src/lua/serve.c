@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/ref.h"
@@ -25,6 +26,9 @@ static int inflate(peri_vm *vm, peri_call *call) {
   }
   peri_buf plain = {0};
   int code = compression->decompress(call->body, vm->conn_limits.frame, &plain);
+  if (code == PERI_ETOO_BIG) {
+    peri_limit_hit(PERI_LIMIT_FRAME_SIZE);
+  }
   size_t len = plain.len;
   // Attachments point into the old block; they move along.
   if (code == 0 && call->attachments.len != 0) {
@@ -81,7 +85,8 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   if (call->compression != PERI_COMP_NONE) {
     int code = inflate(vm, call);
     if (code != 0) {
-      return peri_fail(err, code, "the body could not be decompressed: %s", peri_code_text(code));
+      const char *text = code == PERI_ETOO_BIG ? "over frame_size" : peri_code_text(code);
+      return peri_fail(err, code, "the body could not be decompressed: %s", text);
     }
   }
   peri_ref_push(co, call->method->chain);
@@ -257,6 +262,7 @@ static void on_closed(void *arg, peri_conn *conn, int code) {
 
 typedef struct auth_task {
   peri_task task;
+  peri_vm *vm;
   peri_id conn;
   uint32_t session, request;
   char *type, *iface, *alias;
@@ -291,6 +297,7 @@ static int push_auth(peri_task *task, lua_State *L) {
 
 static void free_auth(peri_task *task) {
   auth_task *auth = peri_container(task, auth_task, task);
+  auth->vm->authenticating--;
   free(auth->type);
   free(auth->iface);
   free(auth->alias);
@@ -304,7 +311,13 @@ static int on_authenticate(void *arg, peri_conn *conn, peri_session *session, ui
   if (vm->on_authenticate == LUA_NOREF) {
     return 0;
   }
+  if (vm->authenticating >= vm->authenticating_max) {
+    peri_limit_hit(PERI_LIMIT_AUTHENTICATIONS);
+    return PERI_EOVERLOADED;
+  }
+  vm->authenticating++;
   auth_task *auth = peri_calloc(1, sizeof *auth);
+  auth->vm = vm;
   auth->task.fn = vm->on_authenticate;
   auth->task.push = push_auth;
   auth->task.free = free_auth;
@@ -337,7 +350,7 @@ static void push_attachments(lua_State *L, const peri_call *call) {
   peri_err err;
   const peri_serializer *serializer = peri_serializer_by_id(call->attachments_ser);
   if (call->attachments.len == 0 || serializer == NULL ||
-      peri_value_decode(L, serializer, call->attachments, &PERI_VALUE_LIMITS_DEFAULT,
+      peri_value_decode(L, serializer, call->attachments, value_limits(peri_vm_of(L)),
                         PERI_INT64_NUMBER, &err) != 0) {
     lua_newtable(L);
   }
@@ -348,7 +361,7 @@ static void push_session_attributes(lua_State *L, const peri_call *call) {
   if (call->session == NULL || call->session->attributes.len == 0 ||
       peri_value_decode(L, peri_serializer_by_id(PERI_SER_MSGPACK),
                         (peri_bytes){call->session->attributes.data, call->session->attributes.len},
-                        &PERI_VALUE_LIMITS_DEFAULT, PERI_INT64_NUMBER, &err) != 0) {
+                        value_limits(peri_vm_of(L)), PERI_INT64_NUMBER, &err) != 0) {
     lua_newtable(L);
   }
 }

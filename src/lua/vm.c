@@ -21,6 +21,7 @@ enum {
   MAX_FIBERS = 4000000,
   MAX_FUTURES = 4000000,
   MAX_CONNECTIONS = 1000000,
+  MAX_AUTHENTICATIONS = 4096,
 };
 
 static const uint64_t MEMORY = 2048ull << 20;  // bytes of Lua per VM
@@ -120,7 +121,8 @@ static bool start_task(peri_vm *vm) {
     return true;
   }
   if (task->push != NULL) {
-    peri_log(PERI_LOG_ERROR, "FIBER-LIMIT", "a task was dropped: no coroutine is free");
+    peri_log(PERI_LOG_ERROR, "FIBER-LIMIT", "a task was dropped: coroutines = %u is reached",
+             vm->fibers.slots.limit);
   }
   task->free(task);
   return true;
@@ -215,6 +217,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->loop = loop;
   vm->conn_limits = peri_conn_limits_default;
   vm->memory.limit = MEMORY;
+  vm->authenticating_max = MAX_AUTHENTICATIONS;
   vm->on_authenticate = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);

@@ -32,30 +32,32 @@ typedef struct peri_task {
 typedef struct peri_accepted {
   peri_id id;
   peri_conn *conn;
-  peri_list link;  // in vm->accepted
+  peri_list link;           // in vm->accepted
   void (*gone)(void *arg);  // told once it is closed; NULL = nobody
   void *gone_arg;
 } peri_accepted;
 
 struct peri_vm {
   lua_State *L;
-  peri_loop *loop;         // borrowed
+  peri_loop *loop;  // borrowed
   peri_vm_options options;
   peri_server server;
-  peri_futures futures;    // of calls that this VM makes
+  peri_futures futures;  // of calls that this VM makes
   struct peri_fibers fibers;
-  peri_slots links;        // connections of this VM, see lua/link.h
-  peri_list tasks;         // Lua functions to be started
+  peri_slots links;  // connections of this VM, see lua/link.h
+  peri_list tasks;   // Lua functions to be started
   peri_slots accepted_slots;
-  peri_list accepted;      // peri_accepted.link
+  peri_list accepted;  // peri_accepted.link
   peri_conn_limits conn_limits;
-  _Atomic uint32_t connections;         // accepted and open, for the hand-over
-  _Atomic(const peri_method *) current; // what runs now, for the supervisor; NULL = nothing
-  int on_authenticate;     // refs of Lua hooks, LUA_NOREF when absent
-  int call_over;           // Lua function(slot) that drops a call's side table
+  _Atomic uint32_t connections;          // accepted and open, for the hand-over
+  _Atomic(const peri_method *) current;  // what runs now, for the supervisor; NULL = nothing
+  uint32_t authenticating;               // sessions whose authentication waits for its fiber
+  uint32_t authenticating_max;
+  int on_authenticate;  // refs of Lua hooks, LUA_NOREF when absent
+  int call_over;        // Lua function(slot) that drops a call's side table
   struct {
-    uint64_t limit;        // bytes of Lua memory, 0 = no limit
-    uint64_t rest_ns;      // no full collection before; see lua/limits.c
+    uint64_t limit;    // bytes of Lua memory, 0 = no limit
+    uint64_t rest_ns;  // no full collection before; see lua/limits.c
   } memory;
   uint64_t script_errors;  // errors that no guard in Lua caught
   void *user;              // of the process layer

@@ -16,7 +16,7 @@
 
 const peri_conn_limits peri_conn_limits_default = {
     .frame = 8u << 20,
-    .head = 64u << 10,
+    .head = UINT16_MAX,
     .sessions = 1024,
     .first_byte_ms = 10000,
     .negotiate_ms = 10000,

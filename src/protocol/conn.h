@@ -57,7 +57,7 @@ typedef struct peri_conn_handler {
 
 typedef struct peri_conn_limits {
   uint32_t frame;           // bytes, default 8 MiB
-  uint32_t head;            // bytes of a clear head, default 64 KiB
+  uint32_t head;            // bytes of a clear head, default 65 535
   uint32_t sessions;        // per connection, default 1 024
   uint32_t first_byte_ms;   // accepted connections: until the protocol is known, default 10 000
   uint32_t negotiate_ms;    // until the first session or call after that, default 10 000

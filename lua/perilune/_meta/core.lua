@@ -288,6 +288,15 @@ function core.start_workers(n, chunk, argument) end
 --- Tells the main thread after which times it ends the process: a stuck worker, a drain.
 ---@param limits {stall_ms?: integer, drain_ms?: integer}
 function core.supervise(limits) end
+--- Control VM: how many accepted connections the process takes, and letters one VM has waiting.
+---@param limits {connections: integer, connections_per_listener: integer, connections_per_peer: integer, letters: integer}
+function core.limit_connections(limits) end
+--- Limits of this VM by the names of lua/perilune/process/settings.lua: sets those given, before
+--- anything is opened; what they are now.
+---@param limits table<string, number>
+function core.set_limits(limits) end
+---@return table<string, number>
+function core.limits() end
 --- Worker, in this order: say goodbye to every peer and refuse new calls; how many calls and
 --- accepted connections are left; close connections after what is queued was written.
 function core.drain_begin() end

@@ -66,7 +66,11 @@ function M.run(fn)
     end
   end)
   if not future.fiber then
-    complete(future, nil, errors.new('OVERLOADED', 'no coroutine is free'))
+    complete(
+      future,
+      nil,
+      errors.new('OVERLOADED', 'too many coroutines in this worker (limit coroutines)')
+    )
   end
   return future
 end

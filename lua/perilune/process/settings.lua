@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- Every setting of a process, limits among them: type, range, default, and what it is for. A setting is
--- given as a flag where `flag` is set (--queue-age), as PERILUNE_QUEUE_AGE in the environment, or as
--- queue_age in the configuration file. Bytes may be written with K, M or G behind the number. What is
--- refused because of a limit names it; `perilune status` shows how often each was reached
+-- Every setting of a process, limits among them: type, range, default, and what it is for. One is
+-- given as a flag where it is among M.flags (--queue-age), as PERILUNE_QUEUE_AGE in the environment,
+-- or as queue_age in the configuration file. Bytes may be written with K, M or G behind the number.
+-- What is refused because of a limit names it; `perilune status` shows how often each was reached
 -- (perilune_limit_hits).
 local core = require 'perilune.core'
 
@@ -28,21 +28,22 @@ M.limits = {
   { 'connections_per_peer', 'integer', 1, 1e6, 65536, 'accepted connections from one IP address' },
   { 'connections_out', 'integer', 1, 1e6, 1e6, 'connections a worker makes' },
   { 'sessions_per_connection', 'integer', 1, MOST, 1024, 'sessions a peer may negotiate' },
+  { 'authentications', 'integer', 1, 1e6, 4096, 'authentications a worker has not begun' },
   { 'calls', 'integer', 1, 16e6, 1e6, 'calls in flight in a worker' },
   { 'calls_per_connection', 'integer', 1, MOST, 65536, 'calls in flight on a connection' },
-  { 'queue_age', 'ms', 0, DAY, 20, 'refuse a call that waited longer in a standing queue; 0 = never' },
-  { 'queue_burst', 'ms', 0, DAY, 100, 'a queue is standing when it was not empty for so long' },
+  { 'queue_age', 'ms', 0, DAY, 20, 'refuse calls that waited longer; 0 = never' },
+  { 'queue_burst', 'ms', 0, DAY, 100, 'time a queue may be longer than that' },
   { 'call_timeout', 'ms', 1, DAY, 5000, 'deadline of calls that have none of their own' },
-  { 'pinned_bytes', 'bytes', KIB, 2 ^ 40, 256 * MIB, 'arguments of all calls in flight in a worker' },
+  { 'pinned_bytes', 'bytes', KIB, 2 ^ 40, 256 * MIB, 'arguments of the calls of a worker' },
   { 'frame_size', 'bytes', KIB, 2 ^ 30, 8 * MIB, 'one message, decompressed too' },
   { 'head_size', 'bytes', 64, 65535, 65535, 'the head of a message' },
   { 'value_depth', 'integer', 1, 128, 64, 'nesting of a value' },
   { 'value_elements', 'integer', 1, MOST, MIB, 'list items and map entries of a value' },
   { 'value_references', 'integer', 0, MOST, 65536, 'references within a value (hessian2)' },
   { 'value_string', 'bytes', 1, 2 ^ 30, 8 * MIB, 'one string of a value' },
-  { 'output_high_water', 'bytes', KIB, 2 ^ 30, MIB, 'output of a connection that stops its reading' },
-  { 'output_limit', 'bytes', KIB, 2 ^ 31, 64 * MIB, 'output of a connection that closes it' },
-  { 'output_stall', 'ms', 4, DAY, 10000, 'close when a peer takes no output for so long' },
+  { 'output_high_water', 'bytes', KIB, 2 ^ 30, MIB, 'output above which reading stops' },
+  { 'output_limit', 'bytes', KIB, 2 ^ 31, 64 * MIB, 'output above which it is closed' },
+  { 'output_stall', 'ms', 4, DAY, 10000, 'close a peer that takes no output' },
   { 'letters', 'integer', 1, 1e6, 65536, 'messages that wait for a thread' },
   { 'first_byte_timeout', 'ms', 0, DAY, 10000, 'until a new connection shows its protocol' },
   { 'negotiate_timeout', 'ms', 0, DAY, 10000, 'until it shows a session or a call' },
@@ -52,13 +53,23 @@ M.limits = {
   { 'heartbeat_misses', 'integer', 1, 100, 3, 'unanswered heartbeats that close a connection' },
   { 'futures', 'integer', 1, 16e6, 4e6, 'answers a worker waits for' },
   { 'coroutines', 'integer', 8, 16e6, 4e6, 'coroutines of a worker' },
-  { 'lua_memory', 'bytes', 0, 2 ^ 40, 2048 * MIB, 'Lua memory of a worker; above it calls are refused; 0 = any' },
+  { 'lua_memory', 'bytes', 0, 2 ^ 40, 2048 * MIB, 'Lua memory of a worker; 0 = any' },
 } -- stylua: ignore
 
 -- The ones that are flags of `perilune run`, too.
 M.flags = {
-  'workers', 'stall_timeout', 'drain_timeout', 'connections', 'connections_per_peer', 'calls',
-  'calls_per_connection', 'queue_age', 'call_timeout', 'frame_size', 'pinned_bytes', 'lua_memory',
+  'workers',
+  'stall_timeout',
+  'drain_timeout',
+  'connections',
+  'connections_per_peer',
+  'calls',
+  'calls_per_connection',
+  'queue_age',
+  'call_timeout',
+  'frame_size',
+  'pinned_bytes',
+  'lua_memory',
   'idle_timeout',
 } -- stylua: ignore
 
@@ -77,7 +88,11 @@ local function add(row)
   local name, kind = row[1], row[2]
   M.names[#M.names + 1] = name
   M.schema[name] = {
-    type = TYPES[kind] or kind, min = row[3], max = row[4], default = row[5], help = row[6],
+    type = TYPES[kind] or kind,
+    min = row[3],
+    max = row[4],
+    default = row[5],
+    help = row[6],
   } -- stylua: ignore
   M.schema[name].unit = TYPES[kind] and kind
 end
