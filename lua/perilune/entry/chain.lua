@@ -206,7 +206,10 @@ local function argument_texts(method, filtered)
   return method.arity and value_arguments(method.arity, filtered) or table_arguments()
 end
 
--- The chain of an exported method. C calls it with the slot and generation of the call, then with
+-- The chain of an exported method. After a wait the interpreter runs what is left of it, and there a
+-- look into a cdata costs as much as ten other steps: hence type() before any comparison, and rawequal
+-- for the body that came in.
+-- C calls it with the slot and generation of the call, then with
 -- nothing (the body is the argument), or with the count of arguments and the arguments themselves
 -- (`arity` of them), or with the count and a table.
 ---@param method {title: string, mid: integer, handler: function, body: boolean, arity: integer?}
@@ -223,7 +226,7 @@ function M.provider(method, filters)
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
     'local from, more, mids, unpack_args = env.from, env.more, env.mids, env.unpack_args',
     'local all_args, caught = env.all_args, env.caught',
-    'local xpcall = xpcall',
+    'local xpcall, type, rawequal = xpcall, type, rawequal',
     ('local MID = %d'):format(method.mid),
   }
   for i = 1, method.arity or 0 do
@@ -235,11 +238,8 @@ local function last(ctx)
   local slot, ok, result, err, extra = ctx.slot
   %s
   if ok then
-    if result ~= nil then
-      if err ~= nil then more() end
-      return result
-    end
-    if err == nil then return nil end
+    if err == nil then return result end
+    if type(result) ~= 'nil' then more() return result end
     return nil, from(err)
   end
   return nil, caught(result)
@@ -250,11 +250,16 @@ return function(slot, gen%s)
   mids[slot] = MID
   %s
   local ok, result, err = xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
+  local own = %s
   %s
   if sides[slot] then finish(slot, gen) end
   if ok and err == nil then
-    if result == nil then return %d end
-    if istype(Body, result) then return %d, result.slot, result.gen end
+    local kind = type(result)
+    if kind == 'nil' then return %d end
+    if kind == 'cdata' then
+      if rawequal(result, own) then return %d, slot, gen end
+      if istype(Body, result) then return %d, result.slot, result.gen end
+    end
     return %d, result
   end
   if not ok then err = caught(result) end
@@ -263,8 +268,10 @@ end]]):format(
     texts.params,
     texts.keep,
     #filters > 0 and 'link_1' or 'last',
+    method.arity and method.arity > 0 and not method.body and 'arg_1[slot]' or 'false',
     texts.drop,
     NIL,
+    BODY,
     BODY,
     VALUE
   )

@@ -70,7 +70,7 @@ end
 function M.close(slot)
   local side = sides[slot]
   if side then
-    sides[slot] = nil
+    sides[slot] = false
     for _, fn in ipairs(side.on_end or {}) do
       local ok, message = xpcall(fn, debug.traceback)
       if not ok then
@@ -80,6 +80,13 @@ function M.close(slot)
   end
 end
 M.sides = sides
+
+-- Tables indexed by slot start as arrays; one filled in any order would stay a hash for long.
+local function fill(list)
+  for slot = 0, 255 do
+    list[slot] = false
+  end
+end
 
 -- ── ctx ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,5 +333,12 @@ end
 
 -- Number of the method that runs in a slot, noted by its chain.
 M.mids = {}
+
+fill(sides)
+fill(M.args)
+fill(M.mids)
+for _, list in ipairs(M.arg_slots) do
+  fill(list)
+end
 
 return M
