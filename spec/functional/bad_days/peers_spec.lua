@@ -54,7 +54,12 @@ local server, port, client, run
 
 local function metrics()
   local result = child.run { child.binary(), 'status', server.url, '--json' }
-  assert.equal(0, result.code, result.output)
+  if result.code ~= 0 then
+    if not server:running() then
+      server:wait()
+    end
+    error(('no status: %s\n%s'):format(result.output, server.output:sub(-4000)), 2)
+  end
   return cjson.decode(result.output).metrics
 end
 

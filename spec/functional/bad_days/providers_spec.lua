@@ -63,7 +63,9 @@ end)
 local folder, run
 
 local function provider()
-  return app.serve(PROVIDER:format(folder), { args = { '--workers', '2' } })
+  -- A slow machine is not the subject: nothing is refused for waiting.
+  local env = { PERILUNE_QUEUE_AGE = '0' }
+  return app.serve(PROVIDER:format(folder), { args = { '--workers', '2' }, env = env })
 end
 
 local function consumer(options)
