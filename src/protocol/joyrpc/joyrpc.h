@@ -81,10 +81,6 @@ typedef struct joy_state {
 
 extern const peri_protocol peri_joyrpc;
 
-// Wall clock ms of the start of this process, told to peers in negotiation. Set once at start; 0 =
-// the time of the first negotiation.
-extern uint64_t peri_joyrpc_started_ms;
-
 static inline joy_state *joy_state_of(peri_conn *conn) {
   return (joy_state *)conn->state;
 }

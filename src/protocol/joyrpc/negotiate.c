@@ -4,13 +4,15 @@
 // Private serializations and compressions are named in attributes of ours (perilune.serialization,
 // perilune.serializations, ...compression, ...compressions), beside perilune=1; a JoyRPC peer reads
 // only the standard fields and never meets an id it does not know.
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "protocol/joyrpc/body.h"
 #include "protocol/joyrpc/opening.h"
 
 enum { SESSION_TIMEOUT = 90000 };
 
-uint64_t peri_joyrpc_started_ms;
+static _Atomic uint64_t started_ms;
 
 static const char response_class[] = "io.joyrpc.protocol.message.negotiation.NegotiationResponse";
 
@@ -20,11 +22,11 @@ typedef struct choice {
   const char *refused;  // why there is none, NULL = agreed
 } choice;
 
+// Every worker tells the time at which the first of them was asked.
 uint64_t joy_started_ms(void) {
-  if (peri_joyrpc_started_ms == 0) {
-    peri_joyrpc_started_ms = peri_env->walltime();
-  }
-  return peri_joyrpc_started_ms;
+  uint64_t known = 0;
+  uint64_t now = peri_env->walltime();
+  return atomic_compare_exchange_strong(&started_ms, &known, now) ? now : known;
 }
 
 bool joy_can_serialize(const peri_serializer *serializer, bool native) {
@@ -83,8 +85,9 @@ static peri_session *open_session(peri_conn *conn, const joy_frame *frame, joy_b
   peri_session *session =
       peri_conn_session_new(conn, frame->session, text_of(&body->iface), text_of(&body->alias));
   if (session == NULL) {
-    c->refused = "too many sessions on this connection (sessions_per_connection); use one per interface and "
-                 "alias";
+    c->refused =
+        "too many sessions on this connection (sessions_per_connection); use one per interface and "
+        "alias";
     return NULL;
   }
   joy_session_fill(session, body, c->serializer, c->compression);
