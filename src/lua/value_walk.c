@@ -202,17 +202,16 @@ static int key(walker *w, int index, const place *p) {
   return rc != 0 ? sink_failed(w, rc, p) : 0;
 }
 
-static int map(walker *w, int index, const place *parent) {
+// `more`: the first key and its value are on the stack, as lua_next left them.
+static int map(walker *w, int index, bool more, const place *parent) {
   lua_State *L = w->L;
-  place p = {parent, 0, 0};
+  place p = {parent, lua_gettop(L) - (more ? 1 : 0), 0};
+  int item = p.key + 1;
   int rc = w->ops->map_begin(w->sink, PERI_COUNT_UNKNOWN);
   if (rc != 0) {
     return sink_failed(w, rc, parent);
   }
-  lua_pushnil(L);
-  p.key = lua_gettop(L);
-  int item = p.key + 1;
-  while (lua_next(L, index)) {
+  while (more) {
     rc = count_element(w, &p);
     rc = rc != 0 ? rc : key(w, p.key, &p);
     rc = rc != 0 ? rc : walk(w, item, lua_type(L, item), &p);
@@ -220,14 +219,14 @@ static int map(walker *w, int index, const place *parent) {
       return rc;
     }
     lua_settop(L, p.key);
+    more = lua_next(L, index);
   }
   rc = w->ops->map_end(w->sink);
   return rc != 0 ? sink_failed(w, rc, parent) : 0;
 }
 
-// Whether the keys of a table with the border `count` > 0 are exactly 1..count, counted one by one.
+// Whether the keys of a table with the border `count` > 0 are integers from 1 to `count`.
 static bool only_indices(lua_State *L, int index, size_t count) {
-  size_t seen = 0;
   lua_pushnil(L);
   while (lua_next(L, index)) {
     lua_pop(L, 1);
@@ -236,21 +235,43 @@ static bool only_indices(lua_State *L, int index, size_t count) {
       lua_pop(L, 1);
       return false;
     }
-    seen++;
   }
-  return seen == count;
+  return true;
 }
 
-// Usually the items fill the array part: then nothing follows the last one, and only slot 0, which
-// lies in front, and holes (found while walking) could still spoil the list.
-static bool is_list(lua_State *L, int index, size_t count) {
-  int top = lua_gettop(L);
-  lua_rawgeti(L, index, 0);
-  bool zero = lua_type(L, top + 1) != LUA_TNIL;
-  lua_pushnumber(L, (lua_Number)count);
+// The keys of a list usually come in order, because its items fill the array part. Every key must be
+// looked at: others may lie between those in the hash part. The first key, a number, is on the stack
+// with its value; both are popped. Returns the count of items, 0 when it is no list.
+static size_t list_count(lua_State *L, int index) {
+  int at = lua_gettop(L) - 1;
+  size_t count = 0;
+  bool more = true;
+  while (more && lua_type(L, at) == LUA_TNUMBER && lua_tonumber(L, at) == (double)(count + 1)) {
+    count++;
+    lua_settop(L, at);
+    more = lua_next(L, index);
+  }
+  if (!more) {
+    return count;
+  }
+  lua_settop(L, at - 1);
+  count = lua_objlen(L, index);
+  return count > 0 && only_indices(L, index, count) ? count : 0;
+}
+
+static int list_or_map(walker *w, int index, const place *parent) {
+  lua_State *L = w->L;
+  lua_pushnil(L);
   bool more = lua_next(L, index);
-  lua_settop(L, top);
-  return !zero && (!more || only_indices(L, index, count));
+  if (more && lua_type(L, -2) == LUA_TNUMBER) {
+    size_t count = list_count(L, index);
+    if (count > 0) {
+      return list(w, index, count, false, parent);
+    }
+    lua_pushnil(L);
+    more = lua_next(L, index);
+  }
+  return map(w, index, more, parent);
 }
 
 // Reads the marks of a metatable: whether the table is a list, and its class.
@@ -295,14 +316,8 @@ static int table(walker *w, int index, const place *parent) {
     return rc;
   }
   w->depth++;
-  size_t count = lua_objlen(w->L, index);
-  if (marked_list) {
-    rc = list(w, index, count, true, parent);
-  } else if (count > 0 && is_list(w->L, index, count)) {
-    rc = list(w, index, count, false, parent);
-  } else {
-    rc = map(w, index, parent);
-  }
+  rc = marked_list ? list(w, index, lua_objlen(w->L, index), true, parent)
+                   : list_or_map(w, index, parent);
   w->depth--;
   return rc;
 }

@@ -52,6 +52,23 @@ describe('an unmarked table', function()
     assert.same({ true, value }, { values.decode('msgpack', text) })
   end)
 
+  it('loses no key, however the keys lie', function()
+    for i = 1, 100 do
+      local value = {}
+      for j = 1, 3 do
+        value['k' .. i .. j] = j
+      end
+      value[1] = 'one' -- in the hash part, often behind all others
+      local ok, text = values.encode('msgpack', value)
+      assert.is_true(ok)
+      assert.same({ true, value }, { values.decode('msgpack', text) })
+      local more = { 1, 2 }
+      more['k' .. i] = 'x'
+      more[3] = 3
+      assert.matches('keys of a JSON object are strings', json(more))
+    end
+  end)
+
   it('names a hole', function()
     local list = { 1, 2, 3, 4 }
     list[2] = nil
