@@ -7,6 +7,17 @@
 #include "base/limit.h"
 #include "base/mem.h"
 
+enum {
+  FEW = 64,     // calls that are looked through one by one
+  PLACES = 512  // lists of the calls of a connection that has had more, a power of two
+};
+
+// The list of the connection that holds the call of that stream.
+static peri_list *place_of(peri_conn *conn, uint64_t stream) {
+  return conn->calls_by_stream == NULL ? &conn->calls
+                                       : &conn->calls_by_stream[stream & (PLACES - 1)];
+}
+
 void peri_server_init(peri_server *server, peri_loop *loop) {
   *server = (peri_server){.loop = loop};
   server->limits = (peri_server_limits){
@@ -156,7 +167,7 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->deadline_ns = deadline_of(server, method, event);
   call->state = PERI_CALL_QUEUED;
   peri_call_pin(server, call);
-  peri_list_push(&conn->calls, &call->link);
+  peri_list_push(place_of(conn, call->stream), &call->link);
   conn->calls_open++;
   if (peri_list_empty(&server->queue)) {
     server->empty_ns = call->arrived_ns;  // it was until now, however long ago it became so
@@ -372,11 +383,10 @@ void peri_call_reply_undo(peri_call *call, const peri_mark *mark) {
   }
 }
 
-void peri_server_forget(peri_server *server, peri_conn *conn,
-                        void (*gone)(void *arg, peri_call *call), void *arg) {
+static void forget(peri_list *calls, peri_conn *conn, void (*gone)(void *arg, peri_call *call),
+                   void *arg) {
   peri_list *node;
-  (void)server;
-  while ((node = peri_list_pop(&conn->calls)) != NULL) {
+  while ((node = peri_list_pop(calls)) != NULL) {
     peri_call *call = peri_container(node, peri_call, link);
     call->conn = NULL;
     call->session = NULL;
@@ -387,8 +397,37 @@ void peri_server_forget(peri_server *server, peri_conn *conn,
   }
 }
 
-peri_call *peri_server_find(const peri_conn *conn, uint64_t stream) {
-  for (const peri_list *n = conn->calls.next; n != &conn->calls; n = n->next) {
+void peri_server_forget(peri_server *server, peri_conn *conn,
+                        void (*gone)(void *arg, peri_call *call), void *arg) {
+  (void)server;
+  forget(&conn->calls, conn, gone, arg);
+  for (unsigned n = 0; conn->calls_by_stream != NULL && n < PLACES; n++) {
+    forget(&conn->calls_by_stream[n], conn, gone, arg);
+  }
+  free(conn->calls_by_stream);
+  conn->calls_by_stream = NULL;
+}
+
+// A peer that cancels while it has many calls here must not make us walk along all of them each time.
+static void divide(peri_conn *conn) {
+  peri_list *node;
+  peri_list *places = peri_malloc(PLACES * sizeof *places);
+  for (unsigned n = 0; n < PLACES; n++) {
+    peri_list_init(&places[n]);
+  }
+  conn->calls_by_stream = places;
+  while ((node = peri_list_pop(&conn->calls)) != NULL) {
+    const peri_call *call = peri_container(node, peri_call, link);
+    peri_list_push(place_of(conn, call->stream), node);
+  }
+}
+
+peri_call *peri_server_find(peri_conn *conn, uint64_t stream) {
+  if (conn->calls_by_stream == NULL && conn->calls_open > FEW) {
+    divide(conn);
+  }
+  const peri_list *place = place_of(conn, stream);
+  for (const peri_list *n = place->next; n != place; n = n->next) {
     peri_call *call = peri_container((peri_list *)n, peri_call, link);
     if (call->stream == stream) {
       return call;

@@ -14,7 +14,7 @@
 
 typedef struct peri_call {
   peri_id id;
-  peri_list link;  // in conn->calls while the peer is there
+  peri_list link;  // in conn->calls or conn->calls_by_stream while the peer is there
   union {
     peri_list queue;   // in server->queue while QUEUED
     peri_list fibers;  // of the Lua adapter while RUNNING: fibers that work for this call
@@ -30,7 +30,7 @@ typedef struct peri_call {
   uint64_t stream;
   uint64_t arrived_ns;
   uint64_t deadline_ns;  // 0 = none
-  uint32_t pinned;  // bytes of body and attachments, counted in server->pinned
+  uint32_t pinned;       // bytes of body and attachments, counted in server->pinned
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
@@ -47,7 +47,7 @@ typedef struct peri_server_limits {
   // the last `burst_ms` (default 100) it may wait that long: a pause of the machine is no overload.
   uint32_t queue_ms;
   uint32_t burst_ms;
-  uint64_t pinned;         // bytes of arguments of calls in flight, default 256 MiB
+  uint64_t pinned;      // bytes of arguments of calls in flight, default 256 MiB
   uint32_t timeout_ms;  // of a call that brings none, default 5 000
 } peri_server_limits;
 
@@ -58,8 +58,8 @@ typedef struct peri_server {
   peri_loop *loop;  // borrowed
   peri_server_limits limits;
   uint64_t empty_ns;                   // when the queue was last seen empty
-  uint64_t pinned;       // bytes of arguments that calls in flight hold
-  bool starved;          // set by the owner: memory is short, new calls are refused
+  uint64_t pinned;                     // bytes of arguments that calls in flight hold
+  bool starved;                        // set by the owner: memory is short, new calls are refused
   bool draining;                       // new calls are refused, those here finish
   uint64_t arrived, answered, failed;  // counters of this worker
   uint64_t refused_memory;
@@ -105,4 +105,4 @@ void peri_call_reply_undo(peri_call *call, const peri_mark *mark);
 void peri_server_forget(peri_server *server, peri_conn *conn,
                         void (*gone)(void *arg, peri_call *call), void *arg);
 // The running call of that stream, or NULL.
-peri_call *peri_server_find(const peri_conn *conn, uint64_t stream);
+peri_call *peri_server_find(peri_conn *conn, uint64_t stream);

@@ -96,6 +96,7 @@ struct peri_conn {
   uint64_t settle_by_ms;         // accepted connections: close when not settled by then
   peri_list sessions;            // last used first
   peri_list calls;               // the owner's open calls from the peer
+  peri_list *calls_by_stream;    // of the owner: these lists instead, NULL while calls will do
   uint32_t calls_open;           // their number, kept by the owner
   struct peri_pending *pending;  // stream -> future of calls to the peer, NULL while none
   peri_timer timer;              // ticks, sniffing and negotiation time-outs

@@ -365,6 +365,29 @@ describe('a greedy peer', function()
     finish()
   end)
 
+  it('that cancels what is not there while much is', function()
+    begin()
+    local it = peer.session(port, 'good.Service', 'prod')
+    local waits, cancels = {}, {}
+    for id = 1, 50000 do
+      waits[id] = peer.request('wait', '\145\206\0\1\0\0', { id = id, timeout = 60000 })
+      cancels[id] = peer.frame { type = peer.CANCEL, id = id + 1000000 }
+    end
+    it:send(table.concat(waits))
+    it:send(table.concat(cancels))
+    -- What is there is found still.
+    for id = 50000, 1, -1 do
+      cancels[50001 - id] = peer.frame { type = peer.CANCEL, id = id }
+    end
+    it:send(table.concat(cancels))
+    eventually(function()
+      return metrics().perilune_calls_open <= 1
+    end, { what = 'all cancelled' })
+    it:close()
+    settled()
+    finish()
+  end)
+
   it('that never reads its answers', function()
     begin { PERILUNE_OUTPUT_STALL = '200' }
     local large = peer.request('echo', '\145\198' .. peer.u32(2 ^ 20) .. ('x'):rep(2 ^ 20))
