@@ -14,6 +14,7 @@ local holding = os.getenv 'BENCH_MODE' == 'hold'
 
 local PAYLOADS = 4096
 local CHECK_EVERY = 61
+local SETTLE_MS = 4000
 
 perilune.selector('everyone', {
   by = function()
@@ -92,6 +93,7 @@ local function hold(payloads)
   collectgarbage()
   collectgarbage()
   say('begin', 0)
+  perilune.sleep(SETTLE_MS) -- the memory before is read now
   for i = 1, in_flight do
     perilune.spawn(function()
       local _, err = echo:hold(payloads[i % PAYLOADS + 1])

@@ -21,6 +21,10 @@ function core.clock()
   return tonumber(now_ns[0]) * 1e-6
 end
 
+-- The yield itself and the number of a request, for cluster/direct.lua: a frame less on the stack of
+-- every call in flight.
+core.yield, core.REQUEST = yield, REQUEST
+
 -- Why waiting is not allowed now, or false. Set while files load and around hooks that must not wait.
 M.forbidden = false
 

@@ -24,6 +24,10 @@ core.library = nil
 core.argv = nil
 ---@type userdata  first value of each wait that a fiber yields; see perilune.fiber
 core.WAIT = nil
+---@type fun(...): any ...  coroutine.yield as it was made; waits are yielded with it
+core.yield = nil
+---@type integer  number of the wait that core.request yields
+core.REQUEST = nil
 ---@type userdata  address of the turn's time in ns, a uint64_t; see perilune.fiber
 core.now = nil
 

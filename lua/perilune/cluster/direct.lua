@@ -7,7 +7,7 @@ local dispatch = require 'perilune.cluster.dispatch'
 
 local M = {}
 
-local clock = core.clock
+local clock, yield, WAIT, REQUEST = core.clock, core.yield, core.WAIT, core.REQUEST
 
 local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
   local err = dispatch.failure(call, code, message, outcome)
@@ -41,7 +41,9 @@ function M.run(cluster, ctx, call, nodes)
   cluster.calls = cluster.calls + 1
   local connection, began = link.connection, clock()
   connection.inflight = connection.inflight + 1
-  local ok, a, b, c = core.request(
+  local ok, a, b, c = yield(
+    WAIT,
+    REQUEST,
     link.conn,
     session,
     call.method,
