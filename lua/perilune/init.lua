@@ -63,35 +63,33 @@ function M.sleep(ms)
   end
 end
 
-local function thrown(message)
-  local ended = errors.is(message) and (message.code == 'CANCELLED' or message.code == 'SHUTDOWN')
-  if not ended then
-    core.log('error', 'SCRIPT-ERROR', debug.traceback(tostring(message), 2))
-  end
-  return message
+-- C logs what a task throws, with its traceback, and is quiet about tasks that were cancelled.
+local function unpacked(fn, args)
+  fn(unpack(args, 1, args.n))
 end
 
-local function guarded(fn, args)
-  xpcall(fn, thrown, unpack(args, 1, args.n))
-end
-
-local function start(fn, detached, ...)
+local function start(detached, fn, ...)
   if type(fn) ~= 'function' then
     error('a function is wanted', 3)
   end
-  return core.spawn(guarded, fn, { n = select('#', ...), ... }, detached) ~= nil
+  local n = select('#', ...)
+  if n > 2 then
+    return core.spawn(unpacked, fn, { n = n, ... }, detached) ~= nil
+  end
+  local a, b = ...
+  return core.spawn(fn, a, b, detached) ~= nil
 end
 
 -- Runs `fn(...)` beside the caller, with its deadline, trace and cancellation.
 ---@param fn function
 function M.spawn(fn, ...)
-  return start(fn, false, ...)
+  return start(false, fn, ...)
 end
 
 -- The same without deadline, trace and cancellation of the caller.
 ---@param fn function
 function M.detached(fn, ...)
-  return start(fn, true, ...)
+  return start(true, fn, ...)
 end
 
 -- The ctx of the call this code works for, or nil.

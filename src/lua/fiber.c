@@ -2,6 +2,7 @@
 #include "lua/fiber.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/limit.h"
 #include "base/log.h"
@@ -225,13 +226,36 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   }
 }
 
-static void failed(peri_vm *vm, peri_fiber *fiber) {
-  lua_State *co = fiber->co;
-  const char *text = lua_tostring(co, -1);
+// A field of the error at the top of `co`, without metamethods; NULL when it is no text.
+static const char *error_field(lua_State *co, const char *name) {
+  if (!lua_istable(co, -1)) {
+    return NULL;
+  }
+  lua_pushstring(co, name);
+  lua_rawget(co, -2);
+  const char *text = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : NULL;
+  lua_pop(co, 1);  // the error keeps it
+  return text;
+}
+
+static void log_error(peri_vm *vm, lua_State *co) {
+  const char *code = error_field(co, "code");
+  const char *text = code != NULL ? error_field(co, "message") : lua_tostring(co, -1);
   luaL_traceback(vm->L, co, text != NULL ? text : "(error object is not a string)", 0);
-  peri_log(PERI_LOG_ERROR, "SCRIPT-ERROR", "%s", lua_tostring(vm->L, -1));
+  peri_log(PERI_LOG_ERROR, "SCRIPT-ERROR", "%s%s%s", code != NULL ? code : "",
+           code != NULL ? ": " : "", lua_tostring(vm->L, -1));
   lua_pop(vm->L, 1);
   vm->script_errors++;
+}
+
+static void failed(peri_vm *vm, peri_fiber *fiber) {
+  const char *code = error_field(fiber->co, "code");
+  // A task that ends because its wait was ended is no script error.
+  bool ended = fiber->cancelled != 0 && code != NULL &&
+               strcmp(code, peri_code_name(fiber->cancelled)) == 0;
+  if (!ended) {
+    log_error(vm, fiber->co);
+  }
   if (fiber->serves) {
     peri_serve_crashed(vm, fiber);
   }

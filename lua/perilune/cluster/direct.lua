@@ -7,11 +7,20 @@ local dispatch = require 'perilune.cluster.dispatch'
 
 local M = {}
 
-local clock, yield, WAIT, REQUEST = core.clock, core.yield, core.WAIT, core.REQUEST
+local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
 
 local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
   local err = dispatch.failure(call, code, message, outcome)
   return dispatch.resume(cluster, ctx, call, nodes, node, err, began)
+end
+
+-- Calls begun feed the retry budget, calls in flight keep their connection open.
+local function count(cluster, link, by)
+  local connection = link.connection
+  connection.inflight = connection.inflight + by
+  if by > 0 then
+    cluster.calls = cluster.calls + 1
+  end
 end
 
 -- May calls of this cluster take the short way?
@@ -29,18 +38,15 @@ end
 ---@return any result
 ---@return perilune.Error?
 function M.run(cluster, ctx, call, nodes)
-  local plan = cluster.plan
-  local node = plan.pick(ctx, call, nodes)
+  local node = cluster.plan.pick(ctx, call, nodes)
   -- What is no node at all is told apart, and by its name, on the long way.
   local link = type(node) == 'table' and rawget(node, '_link')
   local session = link and link.session
-  local timeout = plan.first(ctx, call) or ctx:left()
+  local timeout = cluster.plan.first(ctx, call) or ctx:left()
   if not session or link.cluster ~= cluster or timeout <= 0 then
     return dispatch.run(cluster, ctx, call, nodes)
   end
-  cluster.calls = cluster.calls + 1
-  local connection, began = link.connection, clock()
-  connection.inflight = connection.inflight + 1
+  count(cluster, link, 1)
   local ok, a, b, c = yield(
     WAIT,
     REQUEST,
@@ -53,7 +59,7 @@ function M.run(cluster, ctx, call, nodes)
     call.oneway and 1 or nil,
     rawget(node, '_c')
   )
-  connection.inflight = connection.inflight - 1
+  count(cluster, link, -1)
   if ok then
     if b then
       ctx.reply = b
@@ -64,7 +70,7 @@ function M.run(cluster, ctx, call, nodes)
     link:renegotiate(session)
     return dispatch.run(cluster, ctx, call, nodes)
   end
-  return failed(cluster, ctx, call, nodes, node, began, a, b, c)
+  return failed(cluster, ctx, call, nodes, node, ctx.began or core.clock(), a, b, c)
 end
 
 return M

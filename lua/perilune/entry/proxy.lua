@@ -125,7 +125,7 @@ local function options_of(state, name)
   }
 end
 
-local function ended(ctx, call, over_ctx, over_call, result, err)
+local function ended(ctx, call, over_ctx, over_call, ok, result, err)
   local on_end = rawget(ctx, '_on_end')
   if on_end then
     run_on_end(on_end)
@@ -134,7 +134,9 @@ local function ended(ctx, call, over_ctx, over_call, result, err)
   clear(call)
   setmetatable(ctx, over_ctx)
   setmetatable(call, over_call)
-  if err ~= nil then
+  if not ok then
+    return nil, chain.caught(result)
+  elseif err ~= nil then
     return nil, errors.from(err)
   end
   return result
@@ -148,39 +150,24 @@ local function sent(result, err)
   return result, err
 end
 
--- Compiles the function behind `proxy:name`. One prototype per method (see entry/chain.lua).
-local METHOD = [[
-local run, ended, ctx_meta, call_meta, over_ctx, over_call, attachments, copy, fiber, clock = ...
-local select, setmetatable, error = select, setmetatable, error
-return function(_, ...)
-  if fiber.forbidden then error(fiber.forbidden, 2) end
-  local args, n = { ... }, select('#', ...)
-  if n ~= #args then args.n = n end
-  local call = setmetatable({ args = args }, call_meta)
-  if attachments then call.attachments = copy(attachments) end
-  local ctx = setmetatable({ call = call, began = clock() }, ctx_meta)
-  return ended(ctx, call, over_ctx, over_call, run(ctx, call))
-end]]
-
 local function make_method(state, name)
   local refer = state.refer
   local title = refer.interface .. '.' .. name
   local proto = options_of(state, name)
   proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
   proto.oneway = state.oneway
-  local run = chain.consumer(title, refer.consumer_filters, refer.dispatch)
-  local method = assert(loadstring(METHOD, '=proxy ' .. title))(
-    run,
-    ended,
-    ctx_meta,
-    call_meta_of(proto),
-    over_meta('ctx', title),
-    over_meta('call', title),
-    next(state.attachments) and state.attachments or nil,
-    copy,
-    fiber,
-    clock
-  )
+  local method = chain.proxy(title, refer.consumer_filters, {
+    dispatch = refer.dispatch,
+    ended = ended,
+    ctx_meta = ctx_meta,
+    call_meta = call_meta_of(proto),
+    over_ctx = over_meta('ctx', title),
+    over_call = over_meta('call', title),
+    attachments = next(state.attachments) and state.attachments or nil,
+    copy = copy,
+    fiber = fiber,
+    clock = clock,
+  })
   if state.oneway then
     return function(...)
       return sent(method(...))
