@@ -6,6 +6,7 @@
 
 #include "base/limit.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
@@ -321,6 +322,9 @@ bool peri_fiber_run_ready(peri_vm *vm) {
     return false;
   }
   peri_fiber *fiber = peri_container(node, peri_fiber, queue);
+  // One that is over, or woken twice, would run whatever lies on its stack.
+  peri_check(fiber->state == PERI_FIBER_READY);
+  peri_check((fiber->wait == PERI_WAIT_START) == (lua_status(fiber->co) != LUA_YIELD));
   peri_fiber_resume(vm, fiber, push_results(vm, fiber));
   return true;
 }
