@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "transport/address.h"
 
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 static const char *const schemes[][2] = {
     {"tcp", "tcp"}, {"joyrpc", "tcp"}, {"joy", "tcp"}, {"unix", "unix"}, {"inproc", "inproc"},
@@ -58,4 +61,14 @@ int peri_address_host(const char *text, peri_host *out, peri_err *err) {
   memcpy(out->host, host, len);
   out->host[len] = '\0';
   return 0;
+}
+
+struct addrinfo *peri_address_loopback(const peri_host *host) {
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+  struct addrinfo *list = NULL;
+  if (strcasecmp(host->host, "localhost") != 0 ||
+      getaddrinfo("127.0.0.1", host->port, &hints, &list) != 0) {
+    return NULL;
+  }
+  return list;
 }

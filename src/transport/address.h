@@ -4,6 +4,8 @@
 #pragma once
 #include "base/err.h"
 
+struct addrinfo;
+
 enum { PERI_HOST_MAX = 256 };
 
 typedef struct peri_host {
@@ -16,3 +18,7 @@ typedef struct peri_host {
 const char *peri_address_split(const char *url, char scheme[16], peri_err *err);
 // Reads "host:port". 0 or PERI_ECONFIG.
 int peri_address_host(const char *text, peri_host *out, peri_err *err);
+// For a name that the system could not resolve: the loopback address when it is "localhost", which
+// means that everywhere, also where no hosts file says so; NULL for all other names. Free with
+// freeaddrinfo. Does not block.
+struct addrinfo *peri_address_loopback(const peri_host *host);

@@ -124,12 +124,16 @@ static void try_next(attempt *a) {
 
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
   attempt *a = peri_container(req, attempt, resolve);
+  peri_host host;
   a->requests--;
+  if (list == NULL && peri_address_host(a->name, &host, NULL) == 0) {
+    list = peri_address_loopback(&host);
+  }
   a->list = a->next = list;
   peri_loop_enter(a->loop);
   if (a->done) {
     release(a);
-  } else if (status != 0) {
+  } else if (list == NULL) {
     a->last = status;
     report_failure(a);
     release(a);

@@ -96,7 +96,7 @@ static int open_tcp(peri_listener *listener, const char *url, const char *rest, 
   bool any = host.host[0] == '\0' || strcmp(host.host, "*") == 0;
   hints.ai_family = any ? AF_INET : AF_UNSPEC;
   int code = getaddrinfo(any ? NULL : host.host, host.port, &hints, &list);
-  if (code != 0) {
+  if (code != 0 && (list = peri_address_loopback(&host)) == NULL) {
     return peri_fail(err, PERI_ECONFIG, "listen on %.120s: %s; check the name", url,
                      gai_strerror(code));
   }

@@ -1,9 +1,13 @@
 -- SPDX-License-Identifier: MIT
 jit.off(true, true)
 local ffi = require 'ffi'
+local c = require 'spec.support.c'
 local t = require 'spec.support.transport'
 
 local lib = t.lib
+
+c.cdef 'transport/address.h'
+ffi.cdef 'void freeaddrinfo(struct addrinfo *list);'
 
 describe('transport/connect', function()
   local loop, conn, listener
@@ -54,6 +58,16 @@ describe('transport/connect', function()
     lib.peri_channel_close(conn.channel, 0)
     conn = t.conn()
     assert.is_true(connect('joyrpc://localhost:' .. url:match('%d+$')))
+  end)
+
+  it('knows localhost where the system does not', function()
+    local host, err = ffi.new('peri_host'), t.err()
+    assert.equal(0, lib.peri_address_host('LocalHost:80', host, err))
+    local list = lib.peri_address_loopback(host)
+    assert.is_true(list ~= nil)
+    ffi.C.freeaddrinfo(list)
+    assert.equal(0, lib.peri_address_host('localhost.example:80', host, err))
+    assert.is_true(lib.peri_address_loopback(host) == nil)
   end)
 
   it('connects to a unix socket', function()

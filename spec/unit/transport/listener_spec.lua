@@ -41,6 +41,7 @@ describe('transport/listener', function()
   end
 
   local function start(listener)
+    assert(listener, 'not listening')
     assert.equal(0, lib.peri_listener_start(listener, loop, lib.peri_test_on_accept, accepted))
   end
 
