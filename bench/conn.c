@@ -135,8 +135,8 @@ void bench_conn_push(bench_conn *conn, uint64_t due) {
 
 int bench_conn_flush(bench_conn *conn) {
   while (conn->fd >= 0 && conn->out_sent < conn->out_used) {
-    ssize_t n = send(conn->fd, conn->out + conn->out_sent, conn->out_used - conn->out_sent,
-                     MSG_NOSIGNAL);
+    ssize_t n =
+        send(conn->fd, conn->out + conn->out_sent, conn->out_used - conn->out_sent, MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       return 1;
     }
@@ -198,8 +198,8 @@ static void settle(bench_conn *conn, const bench_reply *reply) {
   }
   int checked = tally->check_every < 2 || slot->seed % tally->check_every == 0;
   if (reply->n < conf->bytes ||
-      (checked && !bench_payload_check(conf->kind, conf->bytes, slot->seed, reply->payload,
-                                       reply->n))) {
+      (checked &&
+       !bench_payload_check(conf->kind, conf->bytes, slot->seed, reply->payload, reply->n))) {
     fail(tally, 1, wrong, sizeof wrong - 1);
     return;
   }

@@ -21,14 +21,14 @@ typedef struct bench_tally {
   uint64_t seed;         // of the next request
   unsigned check_every;  // compares the echoed bytes of each so-many-th reply; 1 = all
   char first_error[BENCH_ERROR_TEXT];
-  bench_hist latency;    // of requests that were due within the window
+  bench_hist latency;  // of requests that were due within the window
 } bench_tally;
 
 typedef struct bench_slot {
   uint64_t due;
   uint64_t seed;
   uint32_t next_free;
-  uint32_t generation;   // 0 = never used
+  uint32_t generation;  // 0 = never used
   int busy;
 } bench_slot;
 
@@ -36,12 +36,12 @@ typedef struct bench_conn {
   const bench_wire *wire;
   const bench_wire_conf *conf;
   bench_tally *tally;
-  int fd;                // -1 once it failed
+  int fd;  // -1 once it failed
   bench_slot *slots;
   uint32_t depth;
   uint32_t in_flight;
-  uint32_t free_slot;    // head of the free list; on an ordered wire the next slot of the ring
-  uint32_t oldest;       // ordered wires: the slot the next reply is for
+  uint32_t free_slot;  // head of the free list; on an ordered wire the next slot of the ring
+  uint32_t oldest;     // ordered wires: the slot the next reply is for
   uint8_t *in;
   size_t in_used, in_size;
   uint8_t *out;

@@ -41,12 +41,12 @@ typedef struct run {
   const options *opt;
   bench_tally tally;
   bench_conn *conns;
-  int *watched;           // per connection: polled for writing too
+  int *watched;  // per connection: polled for writing too
   int epoll;
   int sending;
-  double next_due;        // open loop: ns
+  double next_due;  // open loop: ns
   uint64_t random;
-  uint64_t server_cpu;    // ns within the window
+  uint64_t server_cpu;  // ns within the window
   uint64_t client_cpu;
 } run;
 
@@ -262,13 +262,13 @@ static const char usage[] =
     "            [--hold N | --idle N]        memory of waiting calls or of idle connections\n";
 
 static const struct option names[] = {
-    {"protocol", 1, 0, 'p'},    {"port", 1, 0, 'P'},      {"pid", 1, 0, 'i'},
-    {"connections", 1, 0, 'c'}, {"depth", 1, 0, 'd'},     {"bytes", 1, 0, 'b'},
-    {"seconds", 1, 0, 't'},     {"warm", 1, 0, 'w'},      {"rate", 1, 0, 'r'},
-    {"serializer", 1, 0, 's'},  {"kind", 1, 0, 'k'},      {"interface", 1, 0, 'I'},
-    {"alias", 1, 0, 'a'},       {"method", 1, 0, 'm'},    {"methods", 1, 0, 'M'},
+    {"protocol", 1, 0, 'p'},    {"port", 1, 0, 'P'},        {"pid", 1, 0, 'i'},
+    {"connections", 1, 0, 'c'}, {"depth", 1, 0, 'd'},       {"bytes", 1, 0, 'b'},
+    {"seconds", 1, 0, 't'},     {"warm", 1, 0, 'w'},        {"rate", 1, 0, 'r'},
+    {"serializer", 1, 0, 's'},  {"kind", 1, 0, 'k'},        {"interface", 1, 0, 'I'},
+    {"alias", 1, 0, 'a'},       {"method", 1, 0, 'm'},      {"methods", 1, 0, 'M'},
     {"timeout", 1, 0, 'o'},     {"check-every", 1, 0, 'e'}, {"cpu", 1, 0, 'C'},
-    {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},      {0, 0, 0, 0}};
+    {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},        {0, 0, 0, 0}};
 
 static int kind_of(const char *name) {
   static const char *const kinds[] = {"opaque", "msgpack-str", "msgpack-map", "json-map"};
@@ -286,37 +286,37 @@ static uint32_t to_count(const char *text) {
 
 static int set_text(options *opt, int name, const char *value) {
   switch (name) {
-    case 'p': opt->wire = bench_wire_find(value); return opt->wire ? 0 : -1;
-    case 'k': {
-      int kind = kind_of(value);
-      opt->conf.kind = (bench_kind)(kind < 0 ? 0 : kind);
-      return kind < 0 ? -1 : 0;
-    }
-    case 's': opt->conf.serializer = value; return strchr("rmj", value[0]) ? 0 : -1;
-    case 'I': opt->conf.interface = value; return 0;
-    case 'a': opt->conf.alias = value; return 0;
-    case 'm': opt->conf.method = value; return strlen(value) < 200 ? 0 : -1;
-    default: return -1;
+  case 'p': opt->wire = bench_wire_find(value); return opt->wire ? 0 : -1;
+  case 'k': {
+    int kind = kind_of(value);
+    opt->conf.kind = (bench_kind)(kind < 0 ? 0 : kind);
+    return kind < 0 ? -1 : 0;
+  }
+  case 's': opt->conf.serializer = value; return strchr("rmj", value[0]) ? 0 : -1;
+  case 'I': opt->conf.interface = value; return 0;
+  case 'a': opt->conf.alias = value; return 0;
+  case 'm': opt->conf.method = value; return strlen(value) < 200 ? 0 : -1;
+  default: return -1;
   }
 }
 
 static int set(options *opt, int name, const char *value) {
   switch (name) {
-    case 'P': opt->port = atoi(value); return 0;
-    case 'i': opt->server = (pid_t)atoi(value); return 0;
-    case 'c': opt->connections = to_count(value); return opt->connections ? 0 : -1;
-    case 'd': opt->depth = to_count(value); return opt->depth - 1u < BENCH_DEPTH_MAX ? 0 : -1;
-    case 'b': opt->conf.bytes = to_count(value); return opt->conf.bytes <= 16u << 20 ? 0 : -1;
-    case 't': opt->seconds = atof(value); return 0;
-    case 'w': opt->warm = atof(value); return 0;
-    case 'r': opt->rate = atof(value); return 0;
-    case 'M': opt->conf.methods = to_count(value); return 0;
-    case 'o': opt->conf.timeout_ms = to_count(value); return 0;
-    case 'e': opt->check_every = to_count(value); return 0;
-    case 'C': bench_pin(atoi(value)); return 0;
-    case 'H': opt->hold = to_count(value); return 0;
-    case 'D': opt->idle = to_count(value); return 0;
-    default: return set_text(opt, name, value);
+  case 'P': opt->port = atoi(value); return 0;
+  case 'i': opt->server = (pid_t)atoi(value); return 0;
+  case 'c': opt->connections = to_count(value); return opt->connections ? 0 : -1;
+  case 'd': opt->depth = to_count(value); return opt->depth - 1u < BENCH_DEPTH_MAX ? 0 : -1;
+  case 'b': opt->conf.bytes = to_count(value); return opt->conf.bytes <= 16u << 20 ? 0 : -1;
+  case 't': opt->seconds = atof(value); return 0;
+  case 'w': opt->warm = atof(value); return 0;
+  case 'r': opt->rate = atof(value); return 0;
+  case 'M': opt->conf.methods = to_count(value); return 0;
+  case 'o': opt->conf.timeout_ms = to_count(value); return 0;
+  case 'e': opt->check_every = to_count(value); return 0;
+  case 'C': bench_pin(atoi(value)); return 0;
+  case 'H': opt->hold = to_count(value); return 0;
+  case 'D': opt->idle = to_count(value); return 0;
+  default: return set_text(opt, name, value);
   }
 }
 
@@ -344,9 +344,17 @@ static void raise_file_limit(void) {
 }
 
 int main(int argc, char **argv) {
-  options opt = {.connections = 8, .seconds = 2, .warm = 0.5, .check_every = 16,
-                 .conf = {.bytes = 32, .serializer = "raw", .interface = "bench.Echo",
-                          .alias = "bench", .method = "m", .methods = 1, .timeout_ms = 5000}};
+  options opt = {.connections = 8,
+                 .seconds = 2,
+                 .warm = 0.5,
+                 .check_every = 16,
+                 .conf = {.bytes = 32,
+                          .serializer = "raw",
+                          .interface = "bench.Echo",
+                          .alias = "bench",
+                          .method = "m",
+                          .methods = 1,
+                          .timeout_ms = 5000}};
   for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     if (name == '?' || set(&opt, name, optarg) < 0) {
       fputs(usage, stderr);

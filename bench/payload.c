@@ -80,7 +80,10 @@ static size_t encode_msgpack_map(uint64_t seed, uint8_t *out, field *fields) {
   starts[2] = p;
   p = put(p, "\xa5price\xcb\x40\x33\xfd\x70\xa3\xd7\x0a\x3d", 15);  // 19.99, which no float32 is
   starts[3] = p;
-  p = put(p, "\xa6" "active\xc3", 8);
+  p = put(p,
+          "\xa6"
+          "active\xc3",
+          8);
   starts[4] = p;
   p = put(p, "\xa4tags\x93\xa1x\xa2yy\xa3zzz", 15);
   starts[5] = p;
@@ -119,10 +122,10 @@ static size_t encode_json_map(uint64_t seed, uint8_t *out, field *fields) {
 
 size_t bench_payload_encode(bench_kind kind, size_t bytes, uint64_t seed, uint8_t *out) {
   switch (kind) {
-    case BENCH_MSGPACK_STR: return encode_str(bytes, seed, out);
-    case BENCH_MSGPACK_MAP: return encode_msgpack_map(seed, out, NULL);
-    case BENCH_JSON_MAP: return encode_json_map(seed, out, NULL);
-    case BENCH_OPAQUE: break;
+  case BENCH_MSGPACK_STR: return encode_str(bytes, seed, out);
+  case BENCH_MSGPACK_MAP: return encode_msgpack_map(seed, out, NULL);
+  case BENCH_JSON_MAP: return encode_json_map(seed, out, NULL);
+  case BENCH_OPAQUE: break;
   }
   write_text(seed, out, bytes);
   return bytes;
@@ -155,17 +158,17 @@ int bench_payload_check(bench_kind kind, size_t bytes, uint64_t seed, const uint
   field fields[FIELDS];
   size_t size;
   switch (kind) {
-    case BENCH_MSGPACK_STR:
-      size = n - bytes;
-      return n > bytes && size <= 5 && (got[0] >= 0xa0 && got[0] <= 0xdb) &&
-             check_text(bytes, seed, got + size);
-    case BENCH_MSGPACK_MAP:
-      size = encode_msgpack_map(seed, wanted, fields);
-      return n == size && check_fields(fields, got, n);
-    case BENCH_JSON_MAP:
-      size = encode_json_map(seed, wanted, fields);
-      return n == size && check_fields(fields, got, n);
-    case BENCH_OPAQUE: break;
+  case BENCH_MSGPACK_STR:
+    size = n - bytes;
+    return n > bytes && size <= 5 && (got[0] >= 0xa0 && got[0] <= 0xdb) &&
+           check_text(bytes, seed, got + size);
+  case BENCH_MSGPACK_MAP:
+    size = encode_msgpack_map(seed, wanted, fields);
+    return n == size && check_fields(fields, got, n);
+  case BENCH_JSON_MAP:
+    size = encode_json_map(seed, wanted, fields);
+    return n == size && check_fields(fields, got, n);
+  case BENCH_OPAQUE: break;
   }
   return n == bytes && check_text(bytes, seed, got);
 }

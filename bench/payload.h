@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 typedef enum bench_kind {
-  BENCH_OPAQUE,        // the bytes themselves
-  BENCH_MSGPACK_STR,   // a MessagePack string
-  BENCH_MSGPACK_MAP,   // a MessagePack map of five fields: id, name, price, active, tags
-  BENCH_JSON_MAP,      // the same map as JSON
+  BENCH_OPAQUE,       // the bytes themselves
+  BENCH_MSGPACK_STR,  // a MessagePack string
+  BENCH_MSGPACK_MAP,  // a MessagePack map of five fields: id, name, price, active, tags
+  BENCH_JSON_MAP,     // the same map as JSON
 } bench_kind;
 
 // Most bytes a payload of `bytes` characters takes, whatever its kind.

@@ -9,27 +9,27 @@
 
 typedef struct bench_wire_conf {
   bench_kind kind;
-  size_t bytes;             // of the payload's text
-  const char *serializer;   // perilune: raw, msgpack or json
-  const char *interface;    // perilune, borrowed
-  const char *alias;        // perilune, borrowed
-  const char *method;       // the beginning of the name, or all of it when methods is 0
-  unsigned methods;         // names method0 .. method(methods-1) in turn
-  uint32_t timeout_ms;      // perilune: the deadline sent
+  size_t bytes;            // of the payload's text
+  const char *serializer;  // perilune: raw, msgpack or json
+  const char *interface;   // perilune, borrowed
+  const char *alias;       // perilune, borrowed
+  const char *method;      // the beginning of the name, or all of it when methods is 0
+  unsigned methods;        // names method0 .. method(methods-1) in turn
+  uint32_t timeout_ms;     // perilune: the deadline sent
 } bench_wire_conf;
 
 typedef struct bench_reply {
-  uint32_t id;              // of the request; unused when the wire answers in order
-  int ok;                   // the server says it succeeded
-  const uint8_t *payload;   // borrowed from the bytes decoded
+  uint32_t id;             // of the request; unused when the wire answers in order
+  int ok;                  // the server says it succeeded
+  const uint8_t *payload;  // borrowed from the bytes decoded
   size_t n;
-  const char *text;         // what a failure says, borrowed; NULL when it says nothing
+  const char *text;  // what a failure says, borrowed; NULL when it says nothing
   size_t text_len;
 } bench_reply;
 
 typedef struct bench_wire {
   const char *name;
-  int ordered;              // replies come in the order of the requests, without an id
+  int ordered;  // replies come in the order of the requests, without an id
   // Returns 0, or -1 having said why on stderr.
   int (*handshake)(int fd, const bench_wire_conf *conf);
   // Writes request `id` with the payload of `seed`; `out` has bench_wire_bound() bytes. Returns

@@ -71,16 +71,16 @@ static size_t write_method(const bench_wire_conf *conf, uint64_t seed, uint8_t *
 // Arguments are one list, except in raw, where they are the argument itself.
 static size_t write_arguments(const bench_wire_conf *conf, uint64_t seed, uint8_t *out) {
   switch (serialization_of(conf)) {
-    case MSGPACK:
-      out[0] = 0x91;
-      return 1 + bench_payload_encode(conf->kind, conf->bytes, seed, out + 1);
-    case JSON: {
-      out[0] = '[';
-      size_t n = bench_payload_encode(conf->kind, conf->bytes, seed, out + 1);
-      out[n + 1] = ']';
-      return n + 2;
-    }
-    default: return bench_payload_encode(conf->kind, conf->bytes, seed, out);
+  case MSGPACK:
+    out[0] = 0x91;
+    return 1 + bench_payload_encode(conf->kind, conf->bytes, seed, out + 1);
+  case JSON: {
+    out[0] = '[';
+    size_t n = bench_payload_encode(conf->kind, conf->bytes, seed, out + 1);
+    out[n + 1] = ']';
+    return n + 2;
+  }
+  default: return bench_payload_encode(conf->kind, conf->bytes, seed, out);
   }
 }
 

@@ -81,8 +81,14 @@ local function cpu(case, of, against, must, aim, peer)
 end
 
 local function kib(case, of, must, aim)
-  return { case = case, metric = 'KiB each', of = { of, 'kib_each' }, unit = 'KiB', must = must,
-    aim = aim }
+  return {
+    case = case,
+    metric = 'KiB each',
+    of = { of, 'kib_each' },
+    unit = 'KiB',
+    must = must,
+    aim = aim,
+  }
 end
 
 local saturated = {
@@ -222,8 +228,10 @@ local held = {
 
 -- Every node is an address of its own on loopback, and all of them are the one server.
 local function chooser(name, count)
-  return client(name,
-    { script = 'choose.lua', listen = 'tcp://0.0.0.0:0', in_flight = 1, nodes = count })
+  return client(
+    name,
+    { script = 'choose.lua', listen = 'tcp://0.0.0.0:0', in_flight = 1, nodes = count }
+  )
 end
 
 local nodes = {

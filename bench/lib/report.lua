@@ -30,7 +30,8 @@ end
 local function machine()
   return ('%s, Linux %s'):format(
     first_match('/proc/cpuinfo', 'model name%s*:%s*([^\n]+)'),
-    first_match('/proc/sys/kernel/osrelease', '[^\n]+'))
+    first_match('/proc/sys/kernel/osrelease', '[^\n]+')
+  )
 end
 
 local function number(value)
@@ -57,8 +58,17 @@ end
 
 local function row(result)
   local case = result.case
-  return { case.case, case.metric, number(result.perilune), result.peer, number(result.peer_value),
-    number(result.ratio), limit(case.must), limit(case.aim), M.verdict(result) }
+  return {
+    case.case,
+    case.metric,
+    number(result.perilune),
+    result.peer,
+    number(result.peer_value),
+    number(result.ratio),
+    limit(case.must),
+    limit(case.aim),
+    M.verdict(result),
+  }
 end
 
 local function print_row(cells, widths)
@@ -82,8 +92,7 @@ function M.table(results, how)
       widths[i] = math.max(widths[i] or 0, #cell)
     end
   end
-  print(METHOD:format(how.rounds, how.seconds, how.warm, how.server, how.load,
-    machine()))
+  print(METHOD:format(how.rounds, how.seconds, how.warm, how.server, how.load, machine()))
   if how.busy then
     print(('Others used this machine (load average %.1f): expect wide spread.\n'):format(how.busy))
   end

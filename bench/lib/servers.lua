@@ -88,8 +88,8 @@ local function await(proc, protocol, ready)
     process.pause(20)
   end
   process.stop(proc)
-  return nil, ('%s was not ready within %d s: %s'):format(
-    protocol, READY_S, process.last_words(proc))
+  return nil,
+    ('%s was not ready within %d s: %s'):format(protocol, READY_S, process.last_words(proc))
 end
 
 local function spawn(name, argv, env, cores)
@@ -115,8 +115,21 @@ function starters.redis()
     return nil, 'redis-server is not installed'
   end
   local port = free_port()
-  local proc = spawn('redis', { binary, '--port', tostring(port), '--bind', '127.0.0.1', '--save',
-    '', '--appendonly', 'no', '--dir', M.folder, '--loglevel', 'warning' })
+  local proc = spawn('redis', {
+    binary,
+    '--port',
+    tostring(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    M.folder,
+    '--loglevel',
+    'warning',
+  })
   return await(proc, 'redis', function()
     return answers(port) and port
   end)

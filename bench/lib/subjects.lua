@@ -14,9 +14,19 @@ local servers = require 'servers'
 local M = { here = nil, seconds = 2, warm = 0.5, load_core = nil }
 
 local function load_argv(server, options)
-  local argv = { servers.build .. '/bench/load', '--protocol', server.protocol, '--port',
-    tostring(server.port), '--pid', tostring(server.pid), '--seconds', tostring(M.seconds),
-    '--warm', tostring(M.warm) }
+  local argv = {
+    servers.build .. '/bench/load',
+    '--protocol',
+    server.protocol,
+    '--port',
+    tostring(server.port),
+    '--pid',
+    tostring(server.pid),
+    '--seconds',
+    tostring(M.seconds),
+    '--warm',
+    tostring(M.warm),
+  }
   if M.load_core then
     argv[#argv + 1] = '--cpu'
     argv[#argv + 1] = tostring(M.load_core)
@@ -42,8 +52,13 @@ function M.load(server, options, refusals)
   end
   local figures = cjson.decode(text)
   if figures.errors > 0 and not refusals then
-    return nil, ('%s: %d of %d calls failed: %s'):format(server.protocol, figures.errors,
-      (figures.calls or figures.held or 0) + figures.errors, figures.first_error or 'see above')
+    return nil,
+      ('%s: %d of %d calls failed: %s'):format(
+        server.protocol,
+        figures.errors,
+        (figures.calls or figures.held or 0) + figures.errors,
+        figures.first_error or 'see above'
+      )
   end
   return figures
 end
@@ -207,8 +222,11 @@ end
 ---@return table? figures nil with a reason
 ---@return string? reason
 function M.timers()
-  local text, why = process.run({ servers.build .. '/bench/timers' },
-    { log = servers.log_name 'timers', cores = servers.cores }, 120)
+  local text, why = process.run(
+    { servers.build .. '/bench/timers' },
+    { log = servers.log_name 'timers', cores = servers.cores },
+    120
+  )
   if not text then
     return nil, why
   end

@@ -37,7 +37,13 @@ local function noise(length)
 end
 
 local texts = {
-  '', 'a', ('a'):rep(15), ('ab'):rep(5000), noise(3), noise(70000), ('x'):rep(300000),
+  '',
+  'a',
+  ('a'):rep(15),
+  ('ab'):rep(5000),
+  noise(3),
+  noise(70000),
+  ('x'):rep(300000),
   ('{"id":12345,"name":"moon","tags":[1,2,3]},'):rep(2000),
   noise(1000) .. ('y'):rep(1000) .. noise(1000),
 }

@@ -55,10 +55,7 @@ describe('plugin', function()
   end)
 
   it('refuses bad names and names that are taken', function()
-    contains(
-      message_of(plugin.register, 'router', 'Bad-Name', print),
-      "'Bad-Name': a name is"
-    )
+    contains(message_of(plugin.register, 'router', 'Bad-Name', print), "'Bad-Name': a name is")
     plugin.register('router', 'once', print)
     contains(message_of(plugin.register, 'router', 'once', print), 'is registered already at')
     plugin.generation = plugin.generation + 1

@@ -145,18 +145,16 @@ void peri_counters_done(peri_counters *counters, double began, bool failed) {
 
 bool peri_node_fault(int code) {
   switch (code) {
-    case PERI_ETIMEOUT:
-    case PERI_EUNAVAILABLE:
-    case PERI_EOVERLOADED:
-    case PERI_ESHUTDOWN:
-    case PERI_ENO_SERVICE:
-    case PERI_ESESSION_LOST:
-    case PERI_ECLOSED:
-    case PERI_EPROTOCOL:
-    case PERI_ESYSTEM:
-      return true;
-    default:
-      return false;
+  case PERI_ETIMEOUT:
+  case PERI_EUNAVAILABLE:
+  case PERI_EOVERLOADED:
+  case PERI_ESHUTDOWN:
+  case PERI_ENO_SERVICE:
+  case PERI_ESESSION_LOST:
+  case PERI_ECLOSED:
+  case PERI_EPROTOCOL:
+  case PERI_ESYSTEM: return true;
+  default: return false;
   }
 }
 

@@ -24,25 +24,25 @@ typedef struct peri_method {
   char *name;  // owned
   size_t name_len;
   uint32_t hash;
-  int chain;            // of the Lua adapter
-  bool body;            // the handler takes the undecoded body
-  int8_t arity;         // arguments the chain takes as values, -1 = in one table
-  uint32_t timeout_ms;  // longest a call may take, 0 = what the caller says
-  uint32_t concurrency; // most calls at once in the process, 0 = no limit
-  peri_gate *gate;      // NULL without a limit
+  int chain;             // of the Lua adapter
+  bool body;             // the handler takes the undecoded body
+  int8_t arity;          // arguments the chain takes as values, -1 = in one table
+  uint32_t timeout_ms;   // longest a call may take, 0 = what the caller says
+  uint32_t concurrency;  // most calls at once in the process, 0 = no limit
+  peri_gate *gate;       // NULL without a limit
   struct peri_exporter *exporter;
   // Counters of this worker; read by others without a lock.
   uint64_t calls, errors, rejected;
   uint32_t active;
-  uint64_t busy_ns;     // sum of the time from arrival to reply
+  uint64_t busy_ns;  // sum of the time from arrival to reply
 } peri_method;
 
 typedef struct peri_exporter {
   uint32_t id;
-  char *iface;  // owned
-  char *alias;  // owned
+  char *iface;    // owned
+  char *alias;    // owned
   uint8_t int64;  // peri_int64_mode of the Lua adapter
-  bool open;    // false after unexport: calls are refused, those in progress finish
+  bool open;      // false after unexport: calls are refused, those in progress finish
   uint32_t count, mask;
   peri_method **table;  // open addressing, owned
   struct peri_exporter *next;

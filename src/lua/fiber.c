@@ -252,8 +252,8 @@ static void log_error(peri_vm *vm, lua_State *co) {
 static void failed(peri_vm *vm, peri_fiber *fiber) {
   const char *code = error_field(fiber->co, "code");
   // A task that ends because its wait was ended is no script error.
-  bool ended = fiber->cancelled != 0 && code != NULL &&
-               strcmp(code, peri_code_name(fiber->cancelled)) == 0;
+  bool ended =
+      fiber->cancelled != 0 && code != NULL && strcmp(code, peri_code_name(fiber->cancelled)) == 0;
   if (!ended) {
     log_error(vm, fiber->co);
   }

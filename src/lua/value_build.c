@@ -23,23 +23,18 @@ static int fail(peri_builder *b, int code, const char *text) {
 // Puts the value on top of the stack where it belongs.
 static int put(peri_builder *b) {
   switch (b->frames[b->depth].kind) {
-    case PERI_BUILD_MAP:
-      b->frames[b->depth].count++;
-      lua_rawset(b->L, -3);
-      return 0;
-    case PERI_BUILD_LIST:
-      lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count);
-      return 0;
-    case PERI_BUILD_KEY:
-      b->frames[b->depth].kind = PERI_BUILD_MAP;
-      return 0;
-    case PERI_BUILD_ARGS:
-      if (++b->args > PERI_ARGS_MAX) {
-        return peri_fail(b->err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
-      }
-      return lua_checkstack(b->L, GROW_SLOTS) ? 0 : PERI_ETOO_BIG;
-    default:
-      return 0;
+  case PERI_BUILD_MAP:
+    b->frames[b->depth].count++;
+    lua_rawset(b->L, -3);
+    return 0;
+  case PERI_BUILD_LIST: lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count); return 0;
+  case PERI_BUILD_KEY: b->frames[b->depth].kind = PERI_BUILD_MAP; return 0;
+  case PERI_BUILD_ARGS:
+    if (++b->args > PERI_ARGS_MAX) {
+      return peri_fail(b->err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
+    }
+    return lua_checkstack(b->L, GROW_SLOTS) ? 0 : PERI_ETOO_BIG;
+  default: return 0;
   }
 }
 

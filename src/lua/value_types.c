@@ -14,24 +14,23 @@ char peri_value_unbox_key;
 char peri_value_class_mark;
 char peri_value_list_mark;
 
-static const char helpers[] =
-    "local ffi = require 'ffi'\n"
-    "local i64, u64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'\n"
-    "local i64p, u64p = ffi.typeof 'int64_t *', ffi.typeof 'uint64_t *'\n"
-    "local function box(at, unsigned)\n"
-    "  return ffi.cast(unsigned and u64p or i64p, at)[0]\n"
-    "end\n"
-    "local function unbox(value, at)\n"
-    "  if ffi.istype(i64, value) then\n"
-    "    ffi.cast(i64p, at)[0] = value\n"
-    "    return 1\n"
-    "  elseif ffi.istype(u64, value) then\n"
-    "    ffi.cast(u64p, at)[0] = value\n"
-    "    return 2\n"
-    "  end\n"
-    "  return 0\n"
-    "end\n"
-    "return box, unbox\n";
+static const char helpers[] = "local ffi = require 'ffi'\n"
+                              "local i64, u64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'\n"
+                              "local i64p, u64p = ffi.typeof 'int64_t *', ffi.typeof 'uint64_t *'\n"
+                              "local function box(at, unsigned)\n"
+                              "  return ffi.cast(unsigned and u64p or i64p, at)[0]\n"
+                              "end\n"
+                              "local function unbox(value, at)\n"
+                              "  if ffi.istype(i64, value) then\n"
+                              "    ffi.cast(i64p, at)[0] = value\n"
+                              "    return 1\n"
+                              "  elseif ffi.istype(u64, value) then\n"
+                              "    ffi.cast(u64p, at)[0] = value\n"
+                              "    return 2\n"
+                              "  end\n"
+                              "  return 0\n"
+                              "end\n"
+                              "return box, unbox\n";
 
 static void keep(lua_State *L, const char *key) {
   lua_pushlightuserdata(L, (void *)(uintptr_t)key);
@@ -172,8 +171,8 @@ static int bytes_len(lua_State *L) {
 static int bytes_equal(lua_State *L) {
   peri_bytes a;
   peri_bytes b;
-  lua_pushboolean(
-      L, peri_value_to_bytes(L, 1, &a) && peri_value_to_bytes(L, 2, &b) && peri_bytes_equal(a, b));
+  lua_pushboolean(L, peri_value_to_bytes(L, 1, &a) && peri_value_to_bytes(L, 2, &b) &&
+                         peri_bytes_equal(a, b));
   return 1;
 }
 

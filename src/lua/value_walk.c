@@ -327,26 +327,20 @@ static int table(walker *w, int index, const place *parent) {
 static inline int scalar(walker *w, int index, int type, const place *p) {
   lua_State *L = w->L;
   switch (type) {
-    case LUA_TNIL:
-      return w->ops->null(w->sink);
-    case LUA_TBOOLEAN:
-      return w->ops->boolean(w->sink, lua_toboolean(L, index));
-    case LUA_TNUMBER:
-      return number(w, lua_tonumber(L, index));
-    case LUA_TSTRING: {
-      size_t len;
-      const char *text = lua_tolstring(L, index, &len);
-      return w->ops->string(w->sink, text, len);
-    }
-    case LUA_TLIGHTUSERDATA:
-      return lua_touserdata(L, index) == NULL ? w->ops->null(w->sink)
-                                              : refuse(w, p, "light userdata");
-    case LUA_TUSERDATA:
-      return userdata(w, index, p);
-    case PERI_LUA_TCDATA:
-      return cdata(w, index, p);
-    default:
-      return refuse(w, p, lua_typename(L, type));
+  case LUA_TNIL: return w->ops->null(w->sink);
+  case LUA_TBOOLEAN: return w->ops->boolean(w->sink, lua_toboolean(L, index));
+  case LUA_TNUMBER: return number(w, lua_tonumber(L, index));
+  case LUA_TSTRING: {
+    size_t len;
+    const char *text = lua_tolstring(L, index, &len);
+    return w->ops->string(w->sink, text, len);
+  }
+  case LUA_TLIGHTUSERDATA:
+    return lua_touserdata(L, index) == NULL ? w->ops->null(w->sink)
+                                            : refuse(w, p, "light userdata");
+  case LUA_TUSERDATA: return userdata(w, index, p);
+  case PERI_LUA_TCDATA: return cdata(w, index, p);
+  default: return refuse(w, p, lua_typename(L, type));
   }
 }
 

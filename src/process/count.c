@@ -11,7 +11,7 @@
   X(AGE, "perilune_calls_refused_age", COUNTER, vm->server.refused_age)                            \
   X(LIMIT, "perilune_calls_refused_limit", COUNTER, vm->server.refused_limit)                      \
   X(DRAINING, "perilune_calls_refused_draining", COUNTER, vm->server.refused_draining)             \
-  X(MEMORY, "perilune_calls_refused_memory", COUNTER, vm->server.refused_memory)                    \
+  X(MEMORY, "perilune_calls_refused_memory", COUNTER, vm->server.refused_memory)                   \
   X(PINNED, "perilune_pinned_bytes", GAUGE, vm->server.pinned)                                     \
   X(EXPIRED, "perilune_calls_expired", COUNTER, vm->server.expired)                                \
   X(DROPPED, "perilune_calls_dropped", COUNTER, vm->server.dropped)                                \

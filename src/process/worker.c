@@ -16,7 +16,7 @@
 #include "process/folder.h"
 
 enum {
-  CLOSE_MS = 2000,      // for a VM to run its fibers to their end
+  CLOSE_MS = 2000,  // for a VM to run its fibers to their end
   CLOSE_TURN_MS = 10,
 };
 

@@ -67,9 +67,10 @@ static uint64_t check_settled(peri_conn *conn, uint64_t now) {
     return conn->settle_by_ms - now;
   }
   peri_limit_hit(PERI_LIMIT_NEGOTIATE_TIMEOUT);
-  peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-SETTLE",
-                                           "no session and no call within negotiate_timeout = %u ms",
-                                           conn->limits->negotiate_ms));
+  peri_conn_close(conn,
+                  peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-SETTLE",
+                                     "no session and no call within negotiate_timeout = %u ms",
+                                     conn->limits->negotiate_ms));
   return 0;
 }
 
@@ -82,8 +83,9 @@ static uint64_t check_idle(peri_conn *conn, uint64_t now) {
     return end - now;
   }
   peri_limit_hit(PERI_LIMIT_IDLE_TIMEOUT);
-  peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-IDLE",
-                                           "no byte within idle_timeout = %u ms", conn->limits->idle_ms));
+  peri_conn_close(conn,
+                  peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-IDLE",
+                                     "no byte within idle_timeout = %u ms", conn->limits->idle_ms));
   return 0;
 }
 

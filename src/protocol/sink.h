@@ -55,7 +55,7 @@ typedef struct peri_value_limits {
   uint32_t string;    // bytes of one string
 } peri_value_limits;
 
-#define PERI_VALUE_LIMITS_DEFAULT \
+#define PERI_VALUE_LIMITS_DEFAULT                                                                  \
   ((peri_value_limits){.depth = 64, .elements = 1u << 20, .refs = 1u << 16, .string = 8u << 20})
 
 static inline uint32_t peri_value_depth(const peri_value_limits *limits) {

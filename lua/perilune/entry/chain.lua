@@ -364,7 +364,8 @@ function M.proxy(title, filters, env)
     'local chain_failed, xpcall, count, select = env.chain_failed, xpcall, env.count, select',
     'local ended, ctx_meta, call_meta = env.ended, env.ctx_meta, env.call_meta',
     'local over_ctx, over_call, attachments = env.over_ctx, env.over_call, env.attachments',
-    'local copy, fiber, clock, setmetatable, error = env.copy, env.fiber, env.clock, setmetatable, error',
+    'local copy, fiber, clock = env.copy, env.fiber, env.clock',
+    'local setmetatable, error = setmetatable, error',
   }
   filter_locals(out, filters)
   links(out, filters)

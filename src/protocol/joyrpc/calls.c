@@ -5,10 +5,11 @@
 #include "protocol/joyrpc/joyrpc.h"
 
 static int head_spoilt(peri_conn *conn, const joy_frame *frame) {
-  return peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-HEAD",
-                            "the head of message %u (type %u) does not fit its body of %zu bytes, or "
-                            "head_size = %u",
-                            frame->id, frame->type, frame->body.len, conn->limits->head);
+  return peri_conn_complain(
+      conn, PERI_EPROTOCOL, "JOYRPC-HEAD",
+      "the head of message %u (type %u) does not fit its body of %zu bytes, or "
+      "head_size = %u",
+      frame->id, frame->type, frame->body.len, conn->limits->head);
 }
 
 void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char *message) {

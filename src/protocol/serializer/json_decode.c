@@ -83,12 +83,9 @@ static int number(decoder *d) {
     return fail(d, PERI_EBAD_REQUEST, wrong);
   }
   switch (n.kind) {
-    case PERI_JSON_INT:
-      return d->ops->integer(d->sink, n.i);
-    case PERI_JSON_UINT:
-      return d->ops->uinteger(d->sink, n.u);
-    default:
-      return d->ops->number(d->sink, n.d);
+  case PERI_JSON_INT: return d->ops->integer(d->sink, n.i);
+  case PERI_JSON_UINT: return d->ops->uinteger(d->sink, n.u);
+  default: return d->ops->number(d->sink, n.d);
   }
 }
 
@@ -181,30 +178,24 @@ static int value(decoder *d) {
     return bad(d, "");
   }
   switch (*d->at) {
-    case '"':
-      return string(d);
-    case '{':
-      return map(d);
-    case '[':
-      return list(d);
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9':
-      return number(d);
-    case 'n':
-    case 't':
-    case 'f':
-      return word(d, *d->at);
-    default:
-      return bad(d, "unexpected character");
+  case '"': return string(d);
+  case '{': return map(d);
+  case '[': return list(d);
+  case '-':
+  case '0':
+  case '1':
+  case '2':
+  case '3':
+  case '4':
+  case '5':
+  case '6':
+  case '7':
+  case '8':
+  case '9': return number(d);
+  case 'n':
+  case 't':
+  case 'f': return word(d, *d->at);
+  default: return bad(d, "unexpected character");
   }
 }
 

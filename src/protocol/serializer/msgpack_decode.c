@@ -150,30 +150,23 @@ static int wide_tag(decoder *d, uint8_t tag, bool key) {
     return rc;
   }
   switch (tag) {
-    case 0xC4:
-    case 0xC5:
-    case 0xC6:
-      return binary(d, v);
-    case 0xCA:
-    case 0xCB:
-      return float_value(d, tag == 0xCB, v);
-    case 0xCC:
-    case 0xCD:
-    case 0xCE:
-    case 0xCF:
-      return unsigned_value(d, v);
-    case 0xD9:
-    case 0xDA:
-    case 0xDB:
-      return string(d, v, key);
-    case 0xDC:
-    case 0xDD:
-      return open_collection(d, false, v, key);
-    case 0xDE:
-    case 0xDF:
-      return open_collection(d, true, v, key);
-    default:
-      return signed_value(d, width, v);
+  case 0xC4:
+  case 0xC5:
+  case 0xC6: return binary(d, v);
+  case 0xCA:
+  case 0xCB: return float_value(d, tag == 0xCB, v);
+  case 0xCC:
+  case 0xCD:
+  case 0xCE:
+  case 0xCF: return unsigned_value(d, v);
+  case 0xD9:
+  case 0xDA:
+  case 0xDB: return string(d, v, key);
+  case 0xDC:
+  case 0xDD: return open_collection(d, false, v, key);
+  case 0xDE:
+  case 0xDF: return open_collection(d, true, v, key);
+  default: return signed_value(d, width, v);
   }
 }
 

@@ -34,7 +34,7 @@ end
 
 local function write(kind, fields, value)
   local envelope = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
-  local alive = {}
+  local alive = {} -- luacheck: ignore 241 (what only C points at would be collected)
   for name, field in pairs(fields) do
     if type(field) == 'string' then
       alive[#alive + 1] = field
@@ -60,8 +60,12 @@ describe('a request envelope', function()
         .. '"argsType":null}'
     )
     assert.same({
-      iface = 'demo.DemoService', alias = 'pr"od', method = 'sayHello',
-      args = '["wo\\"rld",{"a":[]}]', args_type = '', attachments = '{"color":"blue"}',
+      iface = 'demo.DemoService',
+      alias = 'pr"od',
+      method = 'sayHello',
+      args = '["wo\\"rld",{"a":[]}]',
+      args_type = '',
+      attachments = '{"color":"blue"}',
     }, found)
   end)
 
@@ -95,14 +99,18 @@ describe('a request envelope', function()
       '{"className":"demo.DemoService","alias":"demo","methodName":"sayHello","args":["world"],'
         .. '"attachments":{"color":"blue"}}',
       write('request', {
-        iface = 'demo.DemoService', alias = 'demo', method = 'sayHello',
+        iface = 'demo.DemoService',
+        alias = 'demo',
+        method = 'sayHello',
         attachments = '\129\165color\164blue',
       }, '["world"]')
     )
     assert.equal(
       '{"methodName":"no\\"tify","argsType":["java.lang.String"],"args":["x"]}',
       write('request', {
-        method = 'no"tify', args_type = '\145\176java.lang.String', attachments = '\128',
+        method = 'no"tify',
+        args_type = '\145\176java.lang.String',
+        attachments = '\128',
       }, '["x"]')
     )
   end)
@@ -129,7 +137,11 @@ describe('a reply envelope', function()
         .. '"message":"f\\u0075ll","stackTrace":[{"className":"a"}]}}'
     )
     assert.same({
-      failed = true, code = 'OVERLOADED', retry = true, message = 'full', result = '',
+      failed = true,
+      code = 'OVERLOADED',
+      retry = true,
+      message = 'full',
+      result = '',
       type = 'io.joyrpc.exception.OverloadException',
     }, found)
   end)
@@ -177,7 +189,10 @@ describe('a reply envelope', function()
 
   it('brings every code back to another Perilune', function()
     local text = write('reply', {
-      failed = true, code = lib.PERI_EOVERLOADED, retry = true, message = 'queue "full"\255',
+      failed = true,
+      code = lib.PERI_EOVERLOADED,
+      retry = true,
+      message = 'queue "full"\255',
     }, '')
     assert.equal(
       '{"class":"io.joyrpc.exception.OverloadException","exception":{"@type":'

@@ -2,9 +2,11 @@
 local values = require 'spec.support.values'
 
 local function unhex(text)
-  return (text:gsub('%s', ''):gsub('%x%x', function(byte)
-    return string.char(tonumber(byte, 16))
-  end))
+  return (
+    text:gsub('%s', ''):gsub('%x%x', function(byte)
+      return string.char(tonumber(byte, 16))
+    end)
+  )
 end
 
 local function hex(value)
@@ -17,11 +19,26 @@ end
 describe('msgpack', function()
   it('writes the shortest form', function()
     local cases = {
-      { 0, '00' }, { 127, '7f' }, { 128, 'cc80' }, { 256, 'cd0100' }, { 65536, 'ce00010000' },
-      { 2 ^ 32, 'cf0000000100000000' }, { -1, 'ff' }, { -33, 'd0df' }, { -129, 'd1ff7f' },
-      { -32769, 'd2ffff7fff' }, { -2 ^ 31 - 1, 'd3ffffffff7fffffff' }, { true, 'c3' },
-      { false, 'c2' }, { 1.5, 'ca3fc00000' }, { 0.1, 'cb3fb999999999999a' }, { 'a', 'a161' },
-      { {}, '80' }, { values.array {}, '90' }, { { a = 1 }, '81a16101' }, { { 1, 2 }, '920102' },
+      { 0, '00' },
+      { 127, '7f' },
+      { 128, 'cc80' },
+      { 256, 'cd0100' },
+      { 65536, 'ce00010000' },
+      { 2 ^ 32, 'cf0000000100000000' },
+      { -1, 'ff' },
+      { -33, 'd0df' },
+      { -129, 'd1ff7f' },
+      { -32769, 'd2ffff7fff' },
+      { -2 ^ 31 - 1, 'd3ffffffff7fffffff' },
+      { true, 'c3' },
+      { false, 'c2' },
+      { 1.5, 'ca3fc00000' },
+      { 0.1, 'cb3fb999999999999a' },
+      { 'a', 'a161' },
+      { {}, '80' },
+      { values.array {}, '90' },
+      { { a = 1 }, '81a16101' },
+      { { 1, 2 }, '920102' },
       { values.bytes 'x', 'c40178' },
     }
     for _, case in ipairs(cases) do
@@ -42,9 +59,18 @@ describe('msgpack', function()
 
   it('reads every form of a value', function()
     local cases = {
-      ['cc05'] = 5, ['cd0005'] = 5, ['ce00000005'] = 5, ['cf0000000000000005'] = 5, ['d0fb'] = -5,
-      ['d1fffb'] = -5, ['d2fffffffb'] = -5, ['d3fffffffffffffffb'] = -5, ['d90161'] = 'a',
-      ['da000161'] = 'a', ['db0000000161'] = 'a', ['cb3ff8000000000000'] = 1.5,
+      ['cc05'] = 5,
+      ['cd0005'] = 5,
+      ['ce00000005'] = 5,
+      ['cf0000000000000005'] = 5,
+      ['d0fb'] = -5,
+      ['d1fffb'] = -5,
+      ['d2fffffffb'] = -5,
+      ['d3fffffffffffffffb'] = -5,
+      ['d90161'] = 'a',
+      ['da000161'] = 'a',
+      ['db0000000161'] = 'a',
+      ['cb3ff8000000000000'] = 1.5,
     }
     for text, value in pairs(cases) do
       assert.same({ true, value }, { values.decode('msgpack', unhex(text)) })
