@@ -8,7 +8,8 @@ local plugin = require 'perilune.plugin'
 local M = {}
 
 -- Built-in filters by the option that switches them on, outermost first. An option that is no table
--- of settings is the setting named by `setting`.
+-- of settings is the setting named by `setting`; a `bare` one has none. `unless` names the option whose
+-- filter asks the same and more.
 local BUILTIN = {
   { name = 'trace', option = 'trace', provider = true, consumer = true },
   {
@@ -19,6 +20,7 @@ local BUILTIN = {
     consumer = true,
   },
   { name = 'exception', option = 'exception', provider = true },
+  { name = 'auth', option = 'auth', unless = 'token', bare = true, provider = true },
   { name = 'token', option = 'token', setting = 'token', whole = true, provider = true },
   { name = 'concurrency', option = 'concurrency', setting = 'limit', consumer = true },
   { name = 'timeout', option = 'slow', setting = 'slow', provider = true, consumer = true },
@@ -58,6 +60,9 @@ end
 -- The reference that an option stands for: `slow = 100` is { 'timeout', slow = 100 }.
 local function ref_of(builtin, value)
   local ref = { builtin.name }
+  if builtin.bare then
+    return ref
+  end
   if type(value) == 'table' and not builtin.whole then
     for key, setting in pairs(value) do
       ref[key] = setting
@@ -87,7 +92,8 @@ function M.resolve(side, options, title)
   local refs = side == 'attempt' and options.attempt_filters or options.filters or {}
   for _, builtin in ipairs(side == 'attempt' and {} or BUILTIN) do
     local value = options[builtin.option]
-    if builtin[side] and value and not has(refs, builtin.name) then
+    local instead = builtin.unless and (options[builtin.unless] or has(refs, builtin.unless))
+    if builtin[side] and value and not instead and not has(refs, builtin.name) then
       local wrong = add(list, side, ref_of(builtin, value))
       if wrong then
         return nil, wrong
