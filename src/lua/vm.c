@@ -200,6 +200,12 @@ static int boot(lua_State *L) {
   set_path(L, vm->options.library);
   make_core(vm);
   lua_getglobal(L, "require");
+  lua_pushliteral(L, "perilune.path");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "arrange");
+  lua_pushstring(L, vm->options.library);
+  lua_call(L, 1, 0);
+  lua_getglobal(L, "require");
   lua_pushliteral(L, "perilune.fiber");
   lua_call(L, 1, 0);
   return 0;
