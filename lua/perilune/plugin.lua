@@ -22,6 +22,7 @@ local M = {}
 ---@field builtin? string[] names that the installation brings, for `did you mean` and `plugins`
 ---@field default? string
 ---@field fields? table<string, string>  further fields a registration may have, name -> type
+---@field adopt? fun(spec: table): string?  tells the core about a plugin; returns what is wrong
 ---@field check? fun(instance: any): string?  what the types cannot say; returns what is wrong
 
 ---@class perilune.Plugin
@@ -216,6 +217,10 @@ function M.adopt(point, spec, place, from_library)
   local old = list[full]
   if old and not old.library and old.generation == M.generation then
     raise(place, "%s '%s' is registered already at %s", point.name, full, old.place)
+  end
+  local refused = point.adopt and point.adopt(spec)
+  if refused then
+    raise(place, '%s', refused)
   end
   plugin.generation = M.generation
   list[full] = plugin

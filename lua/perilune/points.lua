@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The extension points and their contracts. `fn` says that a plain function is a plugin, `members`
 -- what a plugin in table form has. README of lua/ says what each function gets and may do.
+local errors = require 'perilune.error'
+
 local function need(kind)
   return { type = kind, required = true }
 end
@@ -8,6 +10,7 @@ local function may(kind)
   return { type = kind }
 end
 
+local SIDES = { provider = true, consumer = true, attempt = true, both = true }
 local OTHERWISE = { none = true, all = true, error = true }
 
 ---@type perilune.plugin.Point[]
@@ -19,7 +22,13 @@ return {
     fn = true,
     members = {},
     fields = { side = 'string', default = 'boolean', methods = 'table' },
-    builtin = { 'access_log', 'token', 'concurrency', 'timeout', 'exception', 'trace' },
+    adopt = function(spec)
+      if spec.side and not SIDES[spec.side] then
+        local near = errors.suggest(spec.side, SIDES)
+        return ("filter '%s': side '%s' unknown%s"):format(spec.name, spec.side, near)
+      end
+    end,
+    builtin = { 'access_log', 'auth', 'token', 'concurrency', 'timeout', 'exception', 'trace' },
     check = function(instance)
       return type(instance) == 'table' and 'is a table; a filter is function(ctx, call, next)'
         or nil
@@ -105,7 +114,11 @@ return {
     -- { id, encode = function(value) -> bytes, decode = function(bytes) -> value }; must not wait
     name = 'serializer',
     layer = 'protocol',
-    members = { encode = need 'function', decode = need 'function', id = may 'number' },
+    members = { encode = need 'function', decode = need 'function', id = need 'number' },
+    adopt = function(spec)
+      local ok, message = require('perilune.core').serializer_add(spec)
+      return not ok and message or nil
+    end,
     builtin = { 'json', 'msgpack', 'raw' },
     default = 'msgpack',
   },

@@ -208,6 +208,18 @@ static int decode(lua_State *L) {
   return 1;
 }
 
+// core.serializer_add{name, provider, id, encode, decode} -> true, or nil, message
+static int serializer_add(lua_State *L) {
+  peri_err err;
+  if (peri_value_serializer_add(L, 1, &err) != 0) {
+    lua_pushnil(L);
+    lua_pushstring(L, err.text);
+    return 2;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int codes(lua_State *L) {
 #define X(name, number, retry, grpc, http, jsonrpc, text)                                          \
   lua_pushinteger(L, -(number));                                                                   \
@@ -223,6 +235,7 @@ const luaL_Reg peri_core_functions[] = {
     {"wake", wake},         {"in_fiber", in_fiber},        {"fibers", fibers},   {"left", left},     {"limit", limit},
     {"restore", restore},  {"walltime", walltime},
     {"hrtime", hrtime},     {"random", random_number},
-    {"encode", encode},     {"decode", decode},   {"code_numbers", codes},
+    {"encode", encode},     {"decode", decode},   {"serializer_add", serializer_add},
+      {"code_numbers", codes},
     {NULL, NULL},
 };

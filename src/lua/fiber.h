@@ -54,11 +54,13 @@ typedef struct peri_fiber {
   uint64_t deadline_ns;  // inherited by what it starts; 0 = none
   uint64_t since_ns;     // parked since
   peri_timer timer;      // of SLEEP and PARK
+  uint8_t int64;         // of REQUEST: peri_int64_mode of the reply
   bool begun;            // a network wait was accepted: its results come from `future` or `op`
   union {
     peri_id future;  // of REQUEST
     void *op;        // of CONNECT and SESSION
   };
+  const struct peri_serializer *reads;  // of REQUEST: the session's, among those of one id
   struct peri_vm *vm;
   peri_list queue;    // in fibers->ready
   peri_list of_call;  // in call->fibers

@@ -52,13 +52,17 @@ static const char *outcome_of(const peri_future *future) {
   return "UNKNOWN";
 }
 
-static int push_body(peri_vm *vm, const peri_future *future, lua_State *co, peri_err *err) {
+static int push_body(peri_vm *vm, const peri_fiber *fiber, const peri_future *future, lua_State *co,
+                     peri_err *err) {
   const peri_serializer *serializer = peri_serializer_by_id(future->serializer);
   peri_bytes body = future->body;
   peri_buf plain = {0};
   if (body.len == 0) {
     lua_pushnil(co);
     return 0;
+  }
+  if (serializer != NULL && fiber->reads->id == serializer->id) {
+    serializer = fiber->reads;
   }
   if (serializer == NULL) {
     return peri_fail(err, PERI_EPROTOCOL, "reply in unknown serialization %d", future->serializer);
@@ -73,8 +77,8 @@ static int push_body(peri_vm *vm, const peri_future *future, lua_State *co, peri
     }
     body = (peri_bytes){plain.data, plain.len};
   }
-  int code =
-      peri_value_decode(co, serializer, body, &vm->conn_limits.value, PERI_INT64_NUMBER, err);
+  int code = peri_value_decode(co, serializer, body, &vm->conn_limits.value,
+                               (peri_int64_mode)fiber->int64, err);
   peri_buf_fini(&plain);
   return code;
 }
@@ -100,7 +104,7 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
     count = push_error(co, future->code, future->message, outcome_of(future));
   } else {
     lua_pushboolean(co, 1);
-    int code = push_body(vm, future, co, &err);
+    int code = push_body(vm, fiber, future, co, &err);
     if (code != 0) {
       lua_settop(co, 0);
       count = push_error(co, code, peri_bytes_of(err.text), "UNKNOWN");
@@ -154,11 +158,27 @@ static bool has_attachments(lua_State *co) {
   return true;
 }
 
+static int argument_count(lua_State *co) {
+  if (!lua_istable(co, 6)) {
+    return -1;
+  }
+  lua_pushliteral(co, "n");
+  lua_rawget(co, 6);
+  int count = lua_isnil(co, -1) ? (int)lua_objlen(co, 6) : (int)lua_tointeger(co, -1);
+  lua_pop(co, 1);
+  return count;
+}
+
 // Writes the message; on failure nothing of it is left in the output buffer.
 static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_event *event,
                          peri_err *err) {
   peri_mark mark;
   peri_buf attachments = {0};
+  int count = argument_count(co);
+  // Nobody catches what luaL_checkstack would throw here.
+  if (count < 0 || count > PERI_ARGS_MAX || !lua_checkstack(co, count + 4)) {
+    return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
+  }
   if (has_attachments(co)) {
     int code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK),
                                  &vm->conn_limits.value, &attachments, err);
@@ -171,10 +191,6 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
   }
   int code = r->conn->protocol->begin(r->conn, event, &mark);
   if (code == 0) {
-    lua_getfield(co, 6, "n");
-    int count = lua_isnil(co, -1) ? (int)lua_objlen(co, 6) : (int)lua_tointeger(co, -1);
-    lua_pop(co, 1);
-    luaL_checkstack(co, count + 4, "too many arguments");
     int first = lua_gettop(co) + 1;
     for (int i = 1; i <= count; i++) {
       lua_rawgeti(co, 6, i);
@@ -248,6 +264,8 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
     return;
   }
   bool oneway = (r.flags & 1) != 0;
+  fiber->int64 = (uint8_t)(r.flags >> 1 & 3);
+  fiber->reads = r.serializer;
   peri_event event = {
       .type = PERI_EV_OPEN,
       .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0)),

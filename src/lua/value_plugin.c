@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Serializers written in Lua. The process' registry holds their name, provider and id; each VM
 // holds its own functions, under the number that all VMs agree on because they load the same files.
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "lua/value_parts.h"
 
 static char plugins_key;
+// VMs load the same scripts at the same time.
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 // Pushes the VM's table of plugins: lua_ref -> {encode =, decode =}.
 static void push_plugins(lua_State *L) {
@@ -50,6 +53,32 @@ static int add_row(const char *name, const char *provider, uint8_t id) {
   return peri_serializer_add(row);
 }
 
+// The process' row for a plugin, added by the first VM that asks.
+static int row_of(const char *name, const char *provider, uint8_t id, const peri_serializer **row,
+                  peri_err *err) {
+  const peri_serializer *taken = peri_serializer_by_id(id);
+  if (taken != NULL && strcmp(taken->name, name) != 0) {
+    return peri_fail(err, PERI_EALREADY_EXISTS, "serializer '%s': id %u is that of '%s'", name, id,
+                     taken->name);
+  }
+  if (find(name, provider) == NULL) {
+    int rc = add_row(name, provider, id);
+    if (rc != 0) {
+      return peri_fail(err, rc, "serializer '%s': %s", name, peri_code_text(rc));
+    }
+  }
+  *row = find(name, provider);
+  if ((*row)->lua_ref == 0) {
+    return peri_fail(err, PERI_EALREADY_EXISTS,
+                     "serializer '%s' is built in; give a provider to tell yours apart", name);
+  }
+  if ((*row)->id != id) {
+    return peri_fail(err, PERI_EALREADY_EXISTS, "serializer '%s' has id %u in this process", name,
+                     (*row)->id);
+  }
+  return 0;
+}
+
 static const char *string_field(lua_State *L, int index, const char *name) {
   lua_getfield(L, index, name);
   const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
@@ -81,16 +110,12 @@ int peri_value_serializer_add(lua_State *L, int index, peri_err *err) {
                      "are required",
                      name != NULL ? name : "?");
   }
-  if (find(name, provider) == NULL) {
-    int rc = add_row(name, provider, (uint8_t)id);
-    if (rc != 0) {
-      return peri_fail(err, rc, "serializer '%s': %s", name, peri_code_text(rc));
-    }
-  }
-  const peri_serializer *row = find(name, provider);
-  if (row->lua_ref == 0) {
-    return peri_fail(err, PERI_EALREADY_EXISTS,
-                     "serializer '%s' is built in; give a provider to tell yours apart", name);
+  const peri_serializer *row = NULL;
+  pthread_mutex_lock(&loading);
+  int rc = row_of(name, provider, (uint8_t)id, &row, err);
+  pthread_mutex_unlock(&loading);
+  if (rc != 0) {
+    return rc;
   }
   lua_pushvalue(L, index);
   push_plugins(L);
@@ -100,9 +125,43 @@ int peri_value_serializer_add(lua_State *L, int index, peri_err *err) {
   return 0;
 }
 
+// Pushes a coroutine nobody else runs. An error thrown in one that has yielded would end its yield
+// (LuaJIT then takes it for running), even though a protected call catches it.
+static lua_State *push_helper(lua_State *L) {
+  push_plugins(L);
+  lua_rawgeti(L, -1, 0);
+  lua_State *helper = lua_tothread(L, -1);
+  if (helper == NULL) {
+    lua_pop(L, 1);
+    helper = lua_newthread(L);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, 0);
+  }
+  lua_remove(L, -2);
+  return helper;
+}
+
+static int call(lua_State *L, const peri_serializer *serializer, const char *method, peri_err *err);
+
+static int call_aside(lua_State *L, const peri_serializer *serializer, const char *method,
+                      peri_err *err) {
+  lua_State *helper = push_helper(L);
+  lua_insert(L, -2);
+  lua_xmove(L, helper, 1);
+  int rc = call(helper, serializer, method, err);
+  lua_pop(L, 1);
+  if (rc == 0) {
+    lua_xmove(helper, L, 1);
+  }
+  return rc;
+}
+
 // Calls plugin[method](argument on top of the stack) and leaves its one result.
 static int call(lua_State *L, const peri_serializer *serializer, const char *method,
                 peri_err *err) {
+  if (lua_status(L) == LUA_YIELD) {
+    return call_aside(L, serializer, method, err);
+  }
   push_plugins(L);
   lua_rawgeti(L, -1, serializer->lua_ref);
   if (!lua_istable(L, -1)) {

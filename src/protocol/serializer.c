@@ -12,7 +12,8 @@ static const peri_serializer *rows[CAPACITY] = {
     &peri_serializer_msgpack,
     &peri_serializer_raw,
 };
-static size_t count = 3;
+// Rows are added under the loading lock while others look: a row is there before it counts.
+static _Atomic size_t count = 3;
 
 static bool same(const peri_serializer *row, const char *name, size_t len, const char *provider) {
   return strlen(row->name) == len && memcmp(row->name, name, len) == 0 &&
@@ -28,7 +29,8 @@ int peri_serializer_add(const peri_serializer *serializer) {
   if (count == CAPACITY) {
     return PERI_ELIMITED;
   }
-  rows[count++] = serializer;
+  rows[count] = serializer;
+  count++;
   return 0;
 }
 

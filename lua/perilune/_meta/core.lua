@@ -233,7 +233,7 @@ function core.session(conn, params) end
 ---@param args table  with n
 ---@param timeout number  ms
 ---@param attachments? table
----@param flags? integer  1 = one-way
+---@param flags? integer  1 = one-way; 64-bit integers of the reply: +2 as cdata, +4 as string
 ---@param counters? ffi.cdata*  peri_counters of the node, which then count this attempt
 ---@return boolean, any, any, any
 function core.request(conn, session, method, args, timeout, attachments, flags, counters) end

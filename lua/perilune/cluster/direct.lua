@@ -56,7 +56,7 @@ function M.run(cluster, ctx, call, nodes)
     call.args,
     timeout,
     rawget(call, 'attachments'),
-    call.oneway and 1 or nil,
+    call.flags,
     rawget(node, '_c')
   )
   count(cluster, link, -1)

@@ -245,7 +245,7 @@ local function request(link, ctx, call)
     call.args,
     timeout,
     rawget(call, 'attachments'), -- made when asked for: nobody did, nothing is sent
-    call.oneway and 1 or nil
+    call.flags
   )
   connection.inflight = connection.inflight - 1
   if not ok and a == 'SESSION_LOST' then

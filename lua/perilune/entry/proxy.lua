@@ -150,12 +150,16 @@ local function sent(result, err)
   return result, err
 end
 
+-- Bits of core.request's flags beside the one for one-way calls.
+local INT64 = { number = 0, cdata = 1, string = 2 }
+
 local function make_method(state, name)
   local refer = state.refer
   local title = refer.interface .. '.' .. name
   local proto = options_of(state, name)
   proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
   proto.oneway = state.oneway
+  proto.flags = (state.oneway and 1 or 0) + 2 * INT64[refer.int64 or 'number']
   local method = chain.proxy(title, refer.consumer_filters, {
     dispatch = refer.dispatch,
     ended = ended,

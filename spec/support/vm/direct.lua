@@ -57,7 +57,7 @@ function Direct:send(ctx, call)
     call.args,
     ctx:left(),
     rawget(call, 'attachments'),
-    call.oneway and 1 or 0
+    call.flags
   )
   if done then
     ctx.reply = b

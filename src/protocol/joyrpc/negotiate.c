@@ -175,7 +175,7 @@ void joy_answer(peri_conn *conn, const joy_frame *request, joy_type type, peri_b
 
 const peri_serializer *joy_body_serializer(peri_conn *conn, const joy_frame *frame) {
   const peri_serializer *serializer = peri_serializer_by_id(frame->serializer);
-  if (frame->serializer >= JOY_PRIVATE_ID || serializer == NULL) {
+  if (frame->serializer >= JOY_PRIVATE_ID || serializer == NULL || serializer->lua_ref != 0) {
     peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-NEGOTIATION",
                        "negotiation in serialization %u cannot be read here; use json (13)",
                        frame->serializer);

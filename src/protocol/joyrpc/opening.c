@@ -143,6 +143,8 @@ static joy_opening *opening_new(peri_conn *conn, const peri_session_params *para
   opening->done = done;
   opening->arg = arg;
   opening->iface = peri_strdup(params->iface);
+  opening->wanted =
+      params->serializer != NULL ? peri_serializer_by_name(params->serializer) : NULL;
   opening->alias = peri_strdup(params->alias != NULL ? params->alias : "");
   opening->auth_type = params->auth_type != NULL ? peri_strdup(params->auth_type) : NULL;
   for (const char *const *text = params->auth_attributes; text != NULL && *text != NULL; text++) {
@@ -234,6 +236,9 @@ static peri_session *session_of(peri_conn *conn, joy_opening *opening, joy_body 
   if (serializer == NULL) {
     *why = "the server chose a serialization that is not known here";
     return NULL;
+  }
+  if (opening->wanted != NULL && opening->wanted->id == serializer->id) {
+    serializer = opening->wanted;  // which of several implementations is our own business
   }
   peri_session *session = peri_conn_session_new(
       conn, opening->session, peri_bytes_of(opening->iface), peri_bytes_of(opening->alias));

@@ -17,6 +17,7 @@ typedef struct joy_opening {
   peri_session_fn done;
   void *arg;
   char *iface, *alias;  // owned
+  const peri_serializer *wanted;  // NULL = the peer's choice
   char *auth_type;      // owned; NULL = no authentication
   peri_buf auth;        // attributes of authentication: key, value, key ... each zero-terminated;
                         // wiped before it is freed

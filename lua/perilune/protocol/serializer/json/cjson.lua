@@ -2,6 +2,9 @@
 -- `json@cjson`: JSON by lua-cjson, for those who want its leniency (sparse lists, numeric keys).
 -- The built-in `json` is faster, and exact where lua-cjson writes numbers with 14 digits.
 local cjson = require('cjson.safe').new()
+local core = require 'perilune.core'
+
+local LIST = getmetatable(core.array {})
 
 ---@class perilune.protocol.serializer.JsonCjson
 local M = { name = 'json', provider = 'cjson', id = 13 }
@@ -9,6 +12,10 @@ local M = { name = 'json', provider = 'cjson', id = 13 }
 ---@param value any
 ---@return string
 function M.encode(value)
+  -- lua-cjson knows no mark of a list: arguments that are none would become a map.
+  if type(value) == 'table' and getmetatable(value) == LIST and next(value) == nil then
+    return '[]'
+  end
   local text, err = cjson.encode(value)
   return text or error(err, 0)
 end
