@@ -30,7 +30,7 @@ M.forbidden = false
 
 local function check()
   if M.forbidden then
-    error(M.forbidden, 3)
+    error(require('perilune.plugin').place() .. ': ' .. M.forbidden, 0)
   end
 end
 

@@ -29,6 +29,10 @@ end
 
 M.with, M.async, M.oneway, M.ready, M.call =
   proxy.with, proxy.async, proxy.oneway, proxy.ready, proxy.call
+local function no_streams()
+  error('streams are not there yet; send a list, or call once for each message', 2)
+end
+M.open, M.stream = no_streams, no_streams
 M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
 

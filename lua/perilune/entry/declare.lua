@@ -7,7 +7,9 @@ local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local exporter = require 'perilune.entry.exporter'
 local fiber = require 'perilune.fiber'
+local names = require 'perilune.entry.names'
 local options = require 'perilune.entry.options'
+local paths = require 'perilune.path'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
 
@@ -87,6 +89,10 @@ function M.listen(spec)
   if not loading then
     error(checked.title .. ': listen belongs at the top level of the entrypoint', 0)
   end
+  local wrong = names.address(checked.url)
+  if wrong then
+    error(('%s: %s'):format(checked.title, wrong), 0)
+  end
   table.insert(current.listens, checked)
 end
 
@@ -112,20 +118,6 @@ function M.main(fn)
   current.main = fn
 end
 
-local function script_path(path)
-  local folder = path:match '^(.*)/[^/]*$' or '.'
-  local rocks = folder .. '/.rocks/share/lua/5.1'
-  local front = ('%s/?.lua;%s/?/init.lua;%s/?.lua;%s/?/init.lua;'):format(
-    folder,
-    folder,
-    rocks,
-    rocks
-  )
-  if package.path:sub(1, #front) ~= front then
-    package.path = front .. package.path
-  end
-end
-
 -- What a script threw, in one line that names the script. The rest is in the log at level debug.
 local function thrown(path, err)
   if type(err) ~= 'string' and not errors.is(err) then
@@ -133,6 +125,17 @@ local function thrown(path, err)
   end
   local line = tostring(err):match '^[^\n]*'
   return line:find(path, 1, true) and line or ('%s: %s'):format(path, line)
+end
+
+-- What can only be told once everything is loaded: names of policies that the script may register
+-- after it used them.
+local function check_refers()
+  for _, spec in ipairs(current.refers) do
+    local message = referer.check(spec)
+    if message then
+      error(('%s: %s'):format(spec.title, message), 0)
+    end
+  end
 end
 
 -- Loads an entrypoint. Nothing opens. Returns the declarations, or nil and one line that says what
@@ -143,7 +146,7 @@ end
 ---@return string? message
 function M.load(path, args)
   M.begin()
-  script_path(path)
+  paths.add_script(path:match '^(.*)/[^/]*$' or '.')
   local chunk, message = loadfile(path)
   if not chunk then
     return nil, message
@@ -155,6 +158,9 @@ function M.load(path, args)
     core.log('debug', 'SCRIPT-LOAD', debug.traceback(tostring(text), 2))
     return text
   end, unpack(args or {}))
+  if ok then
+    ok, err = pcall(check_refers)
+  end
   fiber.forbidden = before
   loading = false
   if not ok then

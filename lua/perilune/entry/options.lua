@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What declarations take, as schemas: checked when declared, shown by documentation and `did you
 -- mean`. Options of a method win over those of the interface, those over perilune.defaults.
+local errors = require 'perilune.error'
 local plugin = require 'perilune.plugin'
 local schemas = require 'perilune.schema'
 
@@ -101,7 +102,14 @@ function M.set_defaults(spec)
   local place = plugin.place()
   for key in pairs(spec) do
     if not (M.export[key] or M.refer[key]) then
-      error(("%s: defaults: unknown option '%s'"):format(place, tostring(key)), 0)
+      local known = {}
+      for _, set in ipairs { M.export, M.refer } do
+        for name in pairs(set) do
+          known[name] = true
+        end
+      end
+      local near = errors.suggest(tostring(key), known)
+      error(("%s: defaults: unknown setting '%s'%s"):format(place, tostring(key), near), 0)
     end
     M.defaults[key] = spec[key]
   end

@@ -3,6 +3,7 @@
 -- The cluster is opened when the declarations are committed, or by the first call outside of loading.
 local chain = require 'perilune.entry.chain'
 local errors = require 'perilune.error'
+local names = require 'perilune.entry.names'
 local proxy = require 'perilune.entry.proxy'
 
 local M = {}
@@ -32,6 +33,10 @@ function M.open(refer)
   end
   if refer.closed then
     return nil, refer.title .. ' is closed'
+  end
+  local wrong = names.serialization(refer.serialization) or names.compression(refer.compression)
+  if wrong then
+    return nil, ('%s: %s'):format(refer.title, wrong)
   end
   local cluster, message = require('perilune.cluster.cluster').open(refer)
   if not cluster then
@@ -66,6 +71,19 @@ local function auth_of(refer)
     error(refer.title .. ": auth: the type comes first, as in { 'token', token = ... }", 0)
   end
   return { type = refer.auth[1], attributes = attributes }
+end
+
+-- What is wrong with the names in a declaration, or nil. Everything that they may mean is registered.
+---@param refer table
+---@return string? message
+function M.check(refer)
+  local _, message = require('perilune.cluster.plan').compile(refer)
+  message = message or names.serialization(refer.serialization)
+  message = message or names.compression(refer.compression)
+  if message or not refer.url then
+    return message or names.registry(refer.registry)
+  end
+  return names.addresses(refer.url)
 end
 
 -- Makes the proxy of a checked declaration.

@@ -1,0 +1,69 @@
+-- SPDX-License-Identifier: MIT
+-- Names in declarations that belong to other layers, looked up when a script is loaded, so that a
+-- typing error is told with its place and not as a node that never gets ready.
+local errors = require 'perilune.error'
+local plugin = require 'perilune.plugin'
+local registries = require 'perilune.cluster.registry'
+local urls = require 'perilune.cluster.url'
+
+local M = {}
+
+local BUILTIN = { json = true, msgpack = true, raw = true }
+local COMPRESSIONS = { lz4 = true, zstd = true, snappy = true, zlib = true, gzip = true }
+local SCHEMES = { joyrpc = true, tcp = true, unix = true, inproc = true }
+
+---@param name? string
+---@return string? message
+function M.serialization(name)
+  if name == nil or BUILTIN[name] then
+    return nil
+  end
+  local found, message = plugin.find('serializer', name)
+  return not found and message or nil
+end
+
+---@param name? string
+---@return string? message
+function M.compression(name)
+  if name ~= nil and not COMPRESSIONS[name] then
+    return ("compression '%s' unknown%s"):format(name, errors.suggest(name, COMPRESSIONS))
+  end
+end
+
+-- 'tcp://host:port', 'unix:///path' ...
+---@param text string
+---@return string? message
+function M.address(text)
+  local url, message = urls.parse(text)
+  if url and not SCHEMES[url.scheme] then
+    message = ("'%s': scheme '%s' unknown%s"):format(
+      text,
+      url.scheme,
+      errors.suggest(url.scheme, SCHEMES)
+    )
+  end
+  return message
+end
+
+---@param value string|string[]
+---@return string? message
+function M.addresses(value)
+  local entries, message = urls.entries(value)
+  for _, entry in ipairs(entries or {}) do
+    message = message or M.address(entry.url)
+  end
+  return message
+end
+
+---@param value any  URL, list of URLs, or a registry itself
+---@return string? message
+function M.registry(value)
+  for _, text in ipairs(type(value) == 'table' and value or { value }) do
+    local message = type(text) == 'string' and registries.check(text)
+    if message then
+      return message
+    end
+  end
+end
+
+return M
