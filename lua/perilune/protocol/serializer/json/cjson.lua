@@ -2,9 +2,12 @@
 -- `json@cjson`: JSON by lua-cjson, for those who want its leniency (sparse lists, numeric keys).
 -- The built-in `json` is faster, and exact where lua-cjson writes numbers with 14 digits.
 local cjson = require('cjson.safe').new()
-local core = require 'perilune.core'
 
-local LIST = getmetatable(core.array {})
+-- Marked as a list by perilune.array, as arguments are. The plugin also works outside a runtime.
+local function is_list(value)
+  local core = package.loaded['perilune.core']
+  return core and getmetatable(value) == getmetatable(core.array {})
+end
 
 ---@class perilune.protocol.serializer.JsonCjson
 local M = { name = 'json', provider = 'cjson', id = 13 }
@@ -13,7 +16,7 @@ local M = { name = 'json', provider = 'cjson', id = 13 }
 ---@return string
 function M.encode(value)
   -- lua-cjson knows no mark of a list: arguments that are none would become a map.
-  if type(value) == 'table' and getmetatable(value) == LIST and next(value) == nil then
+  if type(value) == 'table' and next(value) == nil and is_list(value) then
     return '[]'
   end
   local text, err = cjson.encode(value)
