@@ -56,8 +56,18 @@ static void refuse(peri_conn *conn, const peri_event *event, int code, const cha
   conn->protocol->emit(conn, &reply);
 }
 
-static peri_exporter *exporter_of(peri_server *server, const peri_event *event) {
-  peri_session *session = event->session;
+// A request may name another service than the session it came on was made for.
+static bool is_foreign(const peri_event *event) {
+  const peri_session *session = event->session;
+  return session != NULL &&
+         ((event->iface.ptr != (const uint8_t *)session->iface &&
+           !peri_bytes_equal(event->iface, peri_bytes_of(session->iface))) ||
+          (event->alias.ptr != (const uint8_t *)session->alias &&
+           !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
+}
+
+static peri_exporter *exporter_of(peri_server *server, const peri_event *event, bool foreign) {
+  peri_session *session = foreign ? NULL : event->session;
   if (session != NULL && session->user != NULL &&
       session->user_generation == server->exporters.version) {
     return session->user;
@@ -70,8 +80,9 @@ static peri_exporter *exporter_of(peri_server *server, const peri_event *event) 
   return exporter;
 }
 
-static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event) {
-  peri_exporter *exporter = exporter_of(server, event);
+static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event,
+                            bool foreign) {
+  peri_exporter *exporter = exporter_of(server, event, foreign);
   if (exporter == NULL) {
     refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
     return NULL;
@@ -141,7 +152,8 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   if (!admit(server, conn, event)) {
     return;
   }
-  peri_method *method = resolve(server, conn, event);
+  bool foreign = is_foreign(event);
+  peri_method *method = resolve(server, conn, event, foreign);
   if (method == NULL) {
     server->failed++;
     return;
@@ -154,6 +166,7 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->id = id;
   call->conn = conn;
   call->session = event->session;
+  call->foreign = foreign;
   call->method = method;
   call->block = event->block != NULL ? peri_block_ref(event->block) : NULL;
   call->body = event->body;

@@ -34,6 +34,7 @@ typedef struct peri_call {
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
+  bool foreign;  // for another service than its session: who authenticated that counts for nothing
   bool parked;
   uint8_t small[PERI_CALL_SMALL];  // body and attachments of a parked call when they fit
 } peri_call;

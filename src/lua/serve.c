@@ -397,10 +397,10 @@ static void get_body_len(lua_State *L, const peri_call *call) {
   lua_pushnumber(L, (double)call->body.len);
 }
 static void get_identity(lua_State *L, const peri_call *call) {
-  lua_pushstring(L, call->session != NULL ? call->session->identity : NULL);
+  lua_pushstring(L, call->session != NULL && !call->foreign ? call->session->identity : NULL);
 }
 static void get_authenticated(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->session != NULL && call->session->authenticated);
+  lua_pushboolean(L, call->session != NULL && !call->foreign && call->session->authenticated);
 }
 static void get_session(lua_State *L, const peri_call *call) {
   lua_pushnumber(L, call->session != NULL ? call->session->id : 0);
