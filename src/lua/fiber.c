@@ -207,6 +207,7 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   fiber->wait = (uint8_t)lua_tointeger(co, 2);
   fiber->state = PERI_FIBER_PARKED;
   fiber->since_ns = vm->loop->now_ns;
+  atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
   fiber->code = 0;
   fiber->begun = false;
   if (fiber->call != 0) {
@@ -325,6 +326,8 @@ bool peri_fiber_run_ready(peri_vm *vm) {
   // One that is over, or woken twice, would run whatever lies on its stack.
   peri_check(fiber->state == PERI_FIBER_READY);
   peri_check((fiber->wait == PERI_WAIT_START) == (lua_status(fiber->co) != LUA_YIELD));
+  const peri_call *call = fiber->call != 0 ? peri_server_call(&vm->server, fiber->call) : NULL;
+  atomic_store_explicit(&vm->current, call != NULL ? call->method : NULL, memory_order_release);
   peri_fiber_resume(vm, fiber, push_results(vm, fiber));
   return true;
 }

@@ -307,7 +307,8 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
 // --- connect -----------------------------------------------------------------------------------
 
 typedef struct opening {
-  peri_vm *vm;
+  peri_list under_way;  // in vm->openings
+  peri_vm *vm;     // NULL once it is gone
   peri_id fiber;
   const peri_protocol *protocol;
   peri_id link;
@@ -408,6 +409,14 @@ static const char too_many_links[] =
 static void on_connected(void *arg, peri_channel *channel, int code, const char *why) {
   opening *o = arg;
   peri_vm *vm = o->vm;
+  peri_list_remove(&o->under_way);
+  if (vm == NULL) {
+    if (channel != NULL) {
+      peri_channel_close(channel, PERI_ECANCELLED);
+    }
+    free(o);
+    return;
+  }
   o->code = code;
   peri_link *link = channel != NULL ? peri_slots_take(&vm->links, &o->link) : NULL;
   if (link != NULL) {
@@ -511,9 +520,11 @@ static void begin_connect(peri_vm *vm, peri_fiber *fiber) {
   o->on_drain = function_field(co, 4, "on_drain");
   fiber->op = o;
   fiber->begun = true;
+  peri_list_push(&vm->openings, &o->under_way);
   int code = peri_connect(vm->loop, url, (uint32_t)(left < 1 ? 1 : left), on_connected, o, &err);
   lua_settop(co, 0);
   if (code != 0) {
+    peri_list_remove(&o->under_way);
     o->code = code;
     snprintf(o->why, sizeof o->why, "%.199s", err.text);
     peri_fiber_wake(vm, fiber, code);
@@ -709,6 +720,13 @@ const luaL_Reg peri_request_functions[] = {
     {"links", links},
     {NULL, NULL},
 };
+
+void peri_request_abandon(peri_vm *vm) {
+  peri_list *node;
+  while ((node = peri_list_pop(&vm->openings)) != NULL) {
+    peri_container(node, opening, under_way)->vm = NULL;
+  }
+}
 
 void peri_request_close_all(peri_vm *vm) {
   for (uint32_t i = 0; i < vm->links.fresh; i++) {

@@ -21,5 +21,7 @@ void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code);
 int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
 // core.disconnect and friends.
 extern const luaL_Reg peri_request_functions[];
+// Connects still under way at the end of the VM: what they give is closed.
+void peri_request_abandon(peri_vm *vm);
 // Closes every client connection.
 void peri_request_close_all(peri_vm *vm);

@@ -237,6 +237,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   peri_list_init(&vm->fibers.later);
   peri_list_init(&vm->fibers.free);
   peri_list_init(&vm->tasks);
+  peri_list_init(&vm->openings);
   peri_list_init(&vm->accepted);
 }
 
@@ -288,6 +289,7 @@ void peri_vm_free(peri_vm *vm) {
     peri_task *task = peri_container(node, peri_task, link);
     task->free(task);
   }
+  peri_request_abandon(vm);
   lua_close(vm->L);
   peri_server_fini(&vm->server);
   peri_futures_fini(&vm->futures);
