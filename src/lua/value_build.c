@@ -89,6 +89,20 @@ static void push_decimal(lua_State *L, uint64_t bits, bool is_unsigned) {
   lua_pushlstring(L, text + at, sizeof text - at);
 }
 
+// The integer as a cdata.
+static void push_boxed(lua_State *L, uint64_t bits, bool is_unsigned) {
+  bool yielded = lua_status(L) == LUA_YIELD;
+  lua_State *in = yielded ? peri_value_push_helper(L) : L;
+  peri_value_push(in, &peri_value_box_key);
+  lua_pushlightuserdata(in, &bits);
+  lua_pushboolean(in, is_unsigned);
+  lua_call(in, 2, 1);
+  if (yielded) {
+    lua_xmove(in, L, 1);
+    lua_remove(L, -2);
+  }
+}
+
 // An integer that a Lua number cannot hold exactly, or any when the mode asks for one type.
 static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
   if (b->int64 == PERI_INT64_STRING || (takes_key(b) && b->int64 != PERI_INT64_NUMBER)) {
@@ -99,10 +113,7 @@ static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
     return fail(b, PERI_EBAD_REQUEST,
                 "integer beyond 2^53 does not fit a Lua number; set int64 = 'cdata' or 'string'");
   }
-  peri_value_push(b->L, &peri_value_box_key);
-  lua_pushlightuserdata(b->L, &bits);
-  lua_pushboolean(b->L, is_unsigned);
-  lua_call(b->L, 2, 1);
+  push_boxed(b->L, bits, is_unsigned);
   return put(b);
 }
 

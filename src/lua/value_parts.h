@@ -58,6 +58,11 @@ int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, pe
 int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *limits,
                    peri_sink *sink, peri_err *err);
 
+// Pushes a coroutine nobody else runs, for calls into Lua from one that has yielded: an error thrown
+// there would end its yield (LuaJIT then takes it for running) although a protected call catches it,
+// and so does a trace that the compiler gives up.
+lua_State *peri_value_push_helper(lua_State *L);
+
 // Calls the Lua serializer of this VM that stands behind `serializer` (value_plugin.c).
 int peri_value_plugin_decode(lua_State *L, const peri_serializer *serializer, peri_bytes in,
                              peri_err *err);

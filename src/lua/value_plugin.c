@@ -125,9 +125,7 @@ int peri_value_serializer_add(lua_State *L, int index, peri_err *err) {
   return 0;
 }
 
-// Pushes a coroutine nobody else runs. An error thrown in one that has yielded would end its yield
-// (LuaJIT then takes it for running), even though a protected call catches it.
-static lua_State *push_helper(lua_State *L) {
+lua_State *peri_value_push_helper(lua_State *L) {
   push_plugins(L);
   lua_rawgeti(L, -1, 0);
   lua_State *helper = lua_tothread(L, -1);
@@ -145,7 +143,7 @@ static int call(lua_State *L, const peri_serializer *serializer, const char *met
 
 static int call_aside(lua_State *L, const peri_serializer *serializer, const char *method,
                       peri_err *err) {
-  lua_State *helper = push_helper(L);
+  lua_State *helper = peri_value_push_helper(L);
   lua_insert(L, -2);
   lua_xmove(L, helper, 1);
   int rc = call(helper, serializer, method, err);

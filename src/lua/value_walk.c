@@ -94,17 +94,28 @@ static int number(walker *w, double value) {
   return w->ops->number(w->sink, value);
 }
 
-static int cdata(walker *w, int index, const place *p) {
-  lua_State *L = w->L;
-  uint64_t bits = 0;
-  peri_value_push(L, &peri_value_unbox_key);
-  lua_pushvalue(L, index);
-  lua_pushlightuserdata(L, &bits);
+// 1 int64, 2 uint64, 0 neither.
+static int unbox(lua_State *L, int index, uint64_t *bits) {
+  int top = lua_gettop(L);
+  lua_State *in = lua_status(L) == LUA_YIELD ? peri_value_push_helper(L) : L;
   int kind = 0;
-  if (lua_pcall(L, 2, 1, 0) == 0) {
-    kind = (int)lua_tointeger(L, -1);
+  peri_value_push(in, &peri_value_unbox_key);
+  lua_pushvalue(L, index);
+  if (in != L) {
+    lua_xmove(L, in, 1);
   }
-  lua_pop(L, 1);
+  lua_pushlightuserdata(in, bits);
+  if (lua_pcall(in, 2, 1, 0) == 0) {
+    kind = (int)lua_tointeger(in, -1);
+  }
+  lua_pop(in, 1);
+  lua_settop(L, top);
+  return kind;
+}
+
+static int cdata(walker *w, int index, const place *p) {
+  uint64_t bits = 0;
+  int kind = unbox(w->L, index, &bits);
   if (kind == 0) {
     return refuse(w, p, "cdata other than int64_t and uint64_t");
   }

@@ -268,7 +268,7 @@ end]]):format(
     texts.params,
     texts.keep,
     #filters > 0 and 'link_1' or 'last',
-    method.arity and method.arity > 0 and not method.body and 'arg_1[slot]' or 'false',
+    method.arity and method.arity > 0 and not method.body and 'not count and arg_1[slot]' or 'false',
     texts.drop,
     NIL,
     BODY,

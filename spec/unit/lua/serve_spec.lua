@@ -109,6 +109,31 @@ describe('arguments that do not decode', function()
   )
 end)
 
+describe('integers of 64 bits', function()
+  it(
+    'do not end the wait of the call that sends or gets them, however hot',
+    inside(function()
+      -- The compiler gives up traces by throwing, which would end the yield of a fiber.
+      jit.opt.start('hotloop=2', 'hotexit=2')
+      local ffi = require 'ffi'
+      local greeter = serve({
+        echo = function(_, a)
+          return a
+        end,
+      }, { int64 = 'cdata' }, { int64 = 'cdata' })
+      local kinds = { ffi.new('int64_t', -2 ^ 62), ffi.new('int64_t', 2 ^ 61) }
+      for i = 1, 300 do
+        if i % 50 == 0 then
+          jit.flush()
+        end
+        local result, err = greeter:echo(kinds[i % 2 + 1])
+        assert.is_nil(err)
+        assert.is_true(result == kinds[i % 2 + 1])
+      end
+    end)
+  )
+end)
+
 describe('a worker under many calls', function()
   it(
     'answers each with its own answer',
