@@ -50,7 +50,7 @@ local function open_connections(to, args, run)
     local session
     session, code, message = core.session(conn, {
       interface = to.interface,
-      alias = args.alias,
+      alias = args.alias or '',
       serialization = args.serialization,
       timeout = args.timeout,
     })

@@ -46,7 +46,7 @@ function M.run(args)
   end
   local proxy = perilune.refer {
     interface = to.interface,
-    alias = args.alias,
+    alias = args.alias or '',
     url = to.url,
     serialization = args.serialization,
     timeout = args.timeout,

@@ -29,6 +29,7 @@ local function make_parser(commands)
   local parser =
     argparse('perilune', 'Runs Lua services and policies; calls, measures and tests them.')
   parser:require_command(false)
+  parser:help_description_margin(32)
   add_help(parser)
   parser:flag('-v --version', 'Show the version and exit.'):action(function()
     stop(0, 'perilune ' .. tostring(core.version))
@@ -55,11 +56,15 @@ local function load_commands()
   return commands
 end
 
--- Everything after the program's name, as argparse wants it.
+-- Everything after the program's name, as argparse wants it; `help X` is X --help.
 local function arguments()
   local list = {}
   for i = 1, #core.argv do
     list[i] = core.argv[i]
+  end
+  if list[1] == 'help' then
+    table.remove(list, 1)
+    list[#list + 1] = '--help'
   end
   return list
 end

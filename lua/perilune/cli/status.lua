@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
 local perilune = require 'perilune'
+local target = require 'perilune.cli.target'
 local terminal = require 'perilune.cli.terminal'
 
 local M = { summary = 'Ask a process on this machine how it is.' }
@@ -48,6 +49,10 @@ end
 function M.run(args)
   if not args.timeout then
     return 2, '--timeout must be a number of milliseconds'
+  end
+  local wrong = target.wrong_url(args.url)
+  if wrong then
+    return 2, wrong
   end
   local admin = perilune.refer {
     interface = 'perilune.Admin',

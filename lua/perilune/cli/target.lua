@@ -9,9 +9,18 @@ function M.describe(parser)
   parser:argument('url', 'Where, such as joyrpc://127.0.0.1:22000.')
   parser:argument('method', 'Which, such as demo.Greeter.hello.')
   parser:argument('arguments', 'A JSON list, such as \'["moon"]\'.'):args '?'
-  parser:option('--alias', 'Alias of the service.', ''):argname '<alias>'
+  parser:option('--alias', 'Alias of the service.'):argname '<alias>'
   parser:option('--timeout', 'Deadline of a call in ms.', '5000'):argname '<ms>':convert(tonumber)
   parser:option('--serialization', 'json, msgpack, raw ...'):argname '<name>'
+end
+
+-- One line when this is no URL, else nothing.
+---@param url string
+---@return string? message
+function M.wrong_url(url)
+  if not url:match '^%a[%w+.-]*://.' then
+    return ("'%s' is no URL; write joyrpc://HOST:PORT"):format(url)
+  end
 end
 
 ---@class perilune.cli.Target
@@ -33,8 +42,9 @@ function M.read(args)
   if not args.timeout or args.timeout < 1 then
     return nil, '--timeout must be a number of milliseconds, at least 1'
   end
-  if not args.url:match '^%a[%w+.-]*://.' then
-    return nil, ("'%s' is no URL; write joyrpc://HOST:PORT"):format(args.url)
+  local wrong = M.wrong_url(args.url)
+  if wrong then
+    return nil, wrong
   end
   local list = { n = 0 }
   local text = args.arguments

@@ -46,7 +46,7 @@ function M.columns(rows)
       local pad = (' '):rep(widths[i] - #tostring(cell))
       cells[i] = type(cell) == 'number' and pad .. cell or cell .. (i < #row and pad or '')
     end
-    lines[#lines + 1] = table.concat(cells, '  ')
+    lines[#lines + 1] = table.concat(cells, '  '):gsub(' +$', '')
   end
   return table.concat(lines, '\n')
 end

@@ -26,6 +26,8 @@ describe('the command line', function()
       assert.matches('Usage: perilune ' .. command, result.output, 1, true)
     end
     assert.matches('bench', perilune('--help').output)
+    assert.equal(perilune('--help').output, perilune('help').output)
+    assert.equal(perilune('run', '--help').output, perilune('help', 'run').output)
   end)
 
   it('ends with 2 and one line that says what to do on wrong usage', function()
@@ -42,6 +44,8 @@ describe('the command line', function()
       { 'call', 'joyrpc://127.0.0.1:1', 'a.b', '--attach', 'novalue' },
       { 'bench', 'joyrpc://127.0.0.1:1', 'a.b', '-c', '0' },
       { 'plugins', '--chain', 'a.b' },
+      { 'status', '127.0.0.1:1' },
+      { 'help', 'fly' },
     } do
       local result = perilune(unpack(argv))
       local what = table.concat(argv, ' ') .. '\n' .. result.output
