@@ -26,7 +26,7 @@ typedef struct peri_method {
   uint32_t hash;
   int chain;             // of the Lua adapter
   bool body;             // the handler takes the undecoded body
-  int8_t arity;          // arguments the chain takes as values, -1 = in one table
+  int16_t arity;         // arguments the chain takes as values, -1 = in one table
   uint32_t timeout_ms;   // longest a call may take, 0 = what the caller says
   uint32_t concurrency;  // most calls at once in the process, 0 = no limit
   peri_gate *gate;       // NULL without a limit

@@ -559,7 +559,7 @@ static void add_method(lua_State *L, peri_exporter *exporter) {
   int index = lua_gettop(L);
   method->body = field_bool(L, index, "body");
   lua_getfield(L, index, "arity");
-  method->arity = lua_isnumber(L, -1) ? (int8_t)lua_tointeger(L, -1) : -1;
+  method->arity = lua_isnumber(L, -1) ? (int16_t)lua_tointeger(L, -1) : -1;
   lua_pop(L, 1);
   method->timeout_ms = field_u32(L, index, "timeout");
   method->concurrency = field_u32(L, index, "concurrency");
