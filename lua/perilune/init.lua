@@ -125,13 +125,26 @@ function M.state(name, init)
   return states[name]
 end
 
+-- Fields without what keys that begin with '.' hold: those are secrets.
+local function public(fields, depth)
+  local shown = {}
+  for key, value in pairs(fields) do
+    if type(key) ~= 'string' or key:sub(1, 1) ~= '.' then
+      shown[key] = type(value) == 'table' and depth < 8 and public(value, depth + 1) or value
+    end
+  end
+  local meta = getmetatable(fields)
+  return type(meta) == 'table' and setmetatable(shown, meta) or shown
+end
+
 local log = {}
 for _, level in ipairs { 'debug', 'info', 'warn', 'error' } do
   ---@param text string
   ---@param fields? table
   ---@param tag? string  by which lines are found and rate-limited
   log[level] = function(text, fields, tag)
-    core.log(level, tag or 'SCRIPT', tostring(text), fields)
+    local shown = type(fields) == 'table' and public(fields, 1) or nil
+    core.log(level, tag or 'SCRIPT', tostring(text), shown)
   end
 end
 M.log = log

@@ -297,7 +297,7 @@ function Cluster:no_node()
   local text, cause
   local known = #self.entries
   if known == 0 then
-    local where = table.concat(registries_of(self.refer), ', ')
+    local where = urls.shown(table.concat(registries_of(self.refer), ', '))
     text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
       or ('%s has not answered about %s yet'):format(where, self.name)
   else

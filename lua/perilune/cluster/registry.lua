@@ -130,7 +130,7 @@ local function act(verb, text, service_url)
   if not instance then
     return nil, message
   elseif not instance[verb] then
-    return nil, ("registry '%s' cannot %s"):format(text, verb)
+    return nil, ("registry '%s' cannot %s"):format(urls.shown(text), verb)
   end
   return instance[verb](instance, public(service_url))
 end
@@ -159,6 +159,10 @@ end
 
 -- Takes a snapshot unless it is old or an empty one nobody meant.
 local function accept(watch, snapshot)
+  if type(snapshot) ~= 'table' or type(snapshot.entries) ~= 'table' then
+    local where = urls.shown(watch.registry)
+    error(("registry '%s': on_change wants { version =, entries = {...} }"):format(where), 0)
+  end
   local last = watch.snapshot
   if last and snapshot.version and last.version and snapshot.version <= last.version then
     return
@@ -195,7 +199,7 @@ local function establish(watch)
       watch.instance, watch.handle = instance, handle
       return
     end
-    core.log('warn', 'REGISTRY', tostring(message), { registry = watch.registry })
+    core.log('warn', 'REGISTRY', tostring(message), { registry = urls.shown(watch.registry) })
     core.sleep(M.RETRY)
   end
 end
@@ -298,7 +302,7 @@ local function forward(worker, message)
     })
   end)
   if not subscription then
-    core.log('error', 'REGISTRY', tostring(wrong), { registry = message.registry })
+    core.log('error', 'REGISTRY', tostring(wrong), { registry = urls.shown(message.registry) })
   end
   forwarded[id] = subscription
 end
@@ -312,7 +316,7 @@ function M.serve()
     else
       local ok, wrong = act(message.op, message.registry, message.url)
       if not ok then
-        core.log('error', 'REGISTRY', tostring(wrong), { registry = message.registry })
+        core.log('error', 'REGISTRY', tostring(wrong), { registry = urls.shown(message.registry) })
       end
     end
   end)

@@ -65,6 +65,13 @@ function M.parse(text)
   return url
 end
 
+-- A URL as messages and logs show it: what parameters that begin with '.' say is left out.
+---@param text string
+---@return string
+function M.shown(text)
+  return (tostring(text):gsub('([?&]%.[^=&]*=)[^&]*', '%1***'))
+end
+
 ---@param url perilune.cluster.Url
 ---@return string
 function M.format(url)

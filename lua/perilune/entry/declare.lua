@@ -232,9 +232,12 @@ function M.commit(serve)
     end
   end
   for _, fn in ipairs(serve and current.starts or {}) do
-    local ok, err = xpcall(fn, debug.traceback)
+    local ok, err = xpcall(fn, function(text)
+      core.log('debug', 'START', debug.traceback(tostring(text), 2))
+      return text
+    end)
     if not ok then
-      return undo('perilune.start: ' .. tostring(err))
+      return undo('perilune.start: ' .. tostring(err):match '^[^\n]*')
     end
   end
   return true

@@ -66,11 +66,15 @@ local function put(registration, delay)
   return ok, message
 end
 
+local function warn(tag, registration, message)
+  core.log('warn', tag, ('%s: %s'):format(urls.shown(registration.registry), tostring(message)))
+end
+
 -- A registry that is down delays the listing, it does not keep the process from serving.
 local function keep_trying(registration, delay)
   local ok, message = put(registration, delay)
   while not ok and not registration.over do
-    core.log('warn', 'REGISTER', ('%s: %s'):format(registration.registry, tostring(message)))
+    warn('REGISTER', registration, message)
     core.sleep(registry.RETRY)
     ok, message = put(registration, 0)
   end
@@ -141,7 +145,7 @@ function M.close(registration)
   if registration.listed then
     local ok, message = registry.deregister(registration.registry, registration.url)
     if not ok then
-      core.log('warn', 'DEREGISTER', ('%s: %s'):format(registration.registry, tostring(message)))
+      warn('DEREGISTER', registration, message)
     end
   end
 end

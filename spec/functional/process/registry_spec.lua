@@ -1,0 +1,70 @@
+-- SPDX-License-Identifier: MIT
+-- A registry that a script wrote, and secrets that nobody may see of it.
+local app = require 'spec.support.app'
+
+local APP = [[
+perilune.registry('mine', {
+  schema = { ['.password'] = { type = 'string' }, url = { type = 'any' }, fail = { type = 'string' } },
+  new = function(conf)
+    local list, tell = {}, {}
+    local function changed()
+      local entries = {}
+      for i, url in ipairs(list) do
+        local address, version = url:match '^joyrpc://([^/]+)/.*version=(%w+)'
+        entries[i] = { url = 'joyrpc://' .. address, address = address, weight = 100,
+          meta = { version = version, seen = tostring(url:find('hush', 1, true)) } }
+      end
+      for _, fn in ipairs(tell) do fn { entries = entries } end
+    end
+    return {
+      register = function(_, url)
+        if conf.fail then return nil, 'out of order' end
+        list[#list + 1] = url
+        changed()
+        return true
+      end,
+      subscribe = function(_, _, on_change)
+        tell[#tell + 1] = on_change
+        return 1
+      end,
+      close = function() end,
+    }
+  end,
+})
+perilune.export { interface = 'demo.D', registry = 'mine://x?.password=hush',
+  meta = { version = 'v2', ['.secret'] = 'hush' }, service = { echo = function(_, v) return v end } }
+perilune.export { interface = 'demo.E', registry = 'mine://x?.password=hush&fail=yes',
+  service = { echo = function(_, v) return v end } }
+perilune.listen 'tcp://127.0.0.1:0'
+perilune.selector('look', function(_, _, nodes)
+  perilune.log.info('node', { version = nodes[1].meta.version, seen = nodes[1].meta.seen,
+    attachments = { ['.token'] = 'hush', color = 'red' } })
+  return nodes
+end)
+local d = perilune.refer { interface = 'demo.D', registry = 'mine://x?.password=hush',
+  selectors = { 'look' } }
+local nobody = perilune.refer { interface = 'demo.Nobody', registry = 'mine://x?.password=hush&a=b',
+  timeout = 100 }
+perilune.main(function()
+  print('answer', perilune.check(d:echo 'moon'))
+  print(nobody:echo(1))
+end)
+]]
+
+describe('a registry written in Lua', function()
+  teardown(app.stop_all)
+
+  it('lists and finds providers and shows no secrets', function()
+    local server = app.serve(APP)
+    server:wait_line 'NO_NODE'
+    server:kill 'TERM'
+    server:wait()
+    local output = server.output
+    assert.truthy(output:find('answer\tmoon', 1, true), output)
+    assert.truthy(output:find('"version":"v2"', 1, true), output)
+    assert.truthy(output:find('"seen":"nil"', 1, true), output)
+    assert.truthy(output:find('"color":"red"', 1, true), output)
+    assert.truthy(output:find('out of order', 1, true), output)
+    assert.is_nil(output:find('hush', 1, true), output)
+  end)
+end)
