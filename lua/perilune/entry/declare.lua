@@ -89,7 +89,7 @@ function M.listen(spec)
   if not loading then
     error(checked.title .. ': listen belongs at the top level of the entrypoint', 0)
   end
-  local wrong = names.address(checked.url)
+  local wrong = names.listener(checked.url)
   if wrong then
     error(('%s: %s'):format(checked.title, wrong), 0)
   end

@@ -45,6 +45,15 @@ function M.address(text)
   return message
 end
 
+---@param text string
+---@return string? message
+function M.listener(text)
+  if text:match '^inproc:' then
+    return 'inproc:// has no socket that workers could share; listen on unix:///path instead'
+  end
+  return M.address(text)
+end
+
 ---@param value string|string[]
 ---@return string? message
 function M.addresses(value)

@@ -54,6 +54,12 @@ describe('perilune check', function()
     assert.truthy(output:find("scheme 'tpc' unknown; did you mean 'tcp'?", 1, true), output)
   end)
 
+  it('refuses a listener without a socket', function()
+    local code, output = check "require('perilune').listen 'inproc://here'"
+    assert.equal(1, code)
+    assert.truthy(output:find('listen on unix:///path instead', 1, true), output)
+  end)
+
   it('says that streams are still to come', function()
     local code, output = check "require('perilune').open {}"
     assert.equal(1, code)
