@@ -138,6 +138,7 @@ bool peri_serve_next(peri_vm *vm) {
   peri_list_push(&call->fibers, &fiber->of_call);
   int nargs = prepare(vm, call, fiber->co, &err);
   if (nargs < 0) {
+    peri_list_remove(&fiber->of_call);  // its list ends with the call
     refuse(vm, call, nargs, err.text);
     fiber->serves = false;
     peri_fiber_discard(vm, fiber);
