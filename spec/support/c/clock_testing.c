@@ -8,8 +8,9 @@
 void peri_test_clock(bool fake);
 void peri_test_clock_advance(uint64_t ms);
 
-static uint64_t start_ns;
-static uint64_t now_ns;
+// Read by the thread of the logger too.
+static _Atomic uint64_t start_ns;
+static _Atomic uint64_t now_ns;
 
 static uint64_t fake_hrtime(void) {
   return now_ns;
