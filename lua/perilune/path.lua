@@ -61,8 +61,7 @@ function M.add_script(folder)
   local front = joined(lua_in(folder), lua_in(rocks .. '/share/lua/5.1'))
   if package.path:sub(1, #front) ~= front then
     package.path = front .. ';' .. package.path
-    package.cpath =
-      joined({ folder .. '/?.so', rocks .. '/lib/lua/5.1/?.so' }, { package.cpath })
+    package.cpath = joined({ folder .. '/?.so', rocks .. '/lib/lua/5.1/?.so' }, { package.cpath })
   end
 end
 

@@ -59,11 +59,10 @@ static void refuse(peri_conn *conn, const peri_event *event, int code, const cha
 // A request may name another service than the session it came on was made for.
 static bool is_foreign(const peri_event *event) {
   const peri_session *session = event->session;
-  return session != NULL &&
-         ((event->iface.ptr != (const uint8_t *)session->iface &&
-           !peri_bytes_equal(event->iface, peri_bytes_of(session->iface))) ||
-          (event->alias.ptr != (const uint8_t *)session->alias &&
-           !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
+  return session != NULL && ((event->iface.ptr != (const uint8_t *)session->iface &&
+                              !peri_bytes_equal(event->iface, peri_bytes_of(session->iface))) ||
+                             (event->alias.ptr != (const uint8_t *)session->alias &&
+                              !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
 }
 
 static peri_exporter *exporter_of(peri_server *server, const peri_event *event, bool foreign) {

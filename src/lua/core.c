@@ -231,11 +231,22 @@ static int codes(lua_State *L) {
 }
 
 const luaL_Reg peri_core_functions[] = {
-    {"spawn", spawn},       {"fiber", running},   {"cancel", cancel}, {"cancelled", cancelled},
-    {"wake", wake},         {"in_fiber", in_fiber},        {"fibers", fibers},   {"left", left},     {"limit", limit},
-    {"restore", restore},  {"walltime", walltime},
-    {"hrtime", hrtime},     {"random", random_number},
-    {"encode", encode},     {"decode", decode},   {"serializer_add", serializer_add},
-      {"code_numbers", codes},
+    {"spawn", spawn},
+    {"fiber", running},
+    {"cancel", cancel},
+    {"cancelled", cancelled},
+    {"wake", wake},
+    {"in_fiber", in_fiber},
+    {"fibers", fibers},
+    {"left", left},
+    {"limit", limit},
+    {"restore", restore},
+    {"walltime", walltime},
+    {"hrtime", hrtime},
+    {"random", random_number},
+    {"encode", encode},
+    {"decode", decode},
+    {"serializer_add", serializer_add},
+    {"code_numbers", codes},
     {NULL, NULL},
 };

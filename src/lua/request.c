@@ -308,7 +308,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
 
 typedef struct opening {
   peri_list under_way;  // in vm->openings
-  peri_vm *vm;     // NULL once it is gone
+  peri_vm *vm;          // NULL once it is gone
   peri_id fiber;
   const peri_protocol *protocol;
   peri_id link;

@@ -44,9 +44,9 @@ struct peri_vm {
   peri_server server;
   peri_futures futures;  // of calls that this VM makes
   struct peri_fibers fibers;
-  peri_slots links;  // connections of this VM, see lua/link.h
+  peri_slots links;    // connections of this VM, see lua/link.h
   peri_list openings;  // connects under way, see lua/request.c
-  peri_list tasks;   // Lua functions to be started
+  peri_list tasks;     // Lua functions to be started
   peri_slots accepted_slots;
   peri_list accepted;  // peri_accepted.link
   peri_conn_limits conn_limits;

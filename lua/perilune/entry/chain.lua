@@ -245,6 +245,7 @@ local function last(ctx)
   return nil, caught(result)
 end]]):format(texts.call)
   links(out, filters)
+  local first_slot = method.arity and method.arity > 0 and not method.body
   out[#out + 1] = ([[
 return function(slot, gen%s)
   mids[slot] = MID
@@ -268,7 +269,7 @@ end]]):format(
     texts.params,
     texts.keep,
     #filters > 0 and 'link_1' or 'last',
-    method.arity and method.arity > 0 and not method.body and 'not count and arg_1[slot]' or 'false',
+    first_slot and 'not count and arg_1[slot]' or 'false',
     texts.drop,
     NIL,
     BODY,

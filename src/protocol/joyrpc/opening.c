@@ -143,8 +143,7 @@ static joy_opening *opening_new(peri_conn *conn, const peri_session_params *para
   opening->done = done;
   opening->arg = arg;
   opening->iface = peri_strdup(params->iface);
-  opening->wanted =
-      params->serializer != NULL ? peri_serializer_by_name(params->serializer) : NULL;
+  opening->wanted = params->serializer != NULL ? peri_serializer_by_name(params->serializer) : NULL;
   opening->alias = peri_strdup(params->alias != NULL ? params->alias : "");
   opening->auth_type = params->auth_type != NULL ? peri_strdup(params->auth_type) : NULL;
   for (const char *const *text = params->auth_attributes; text != NULL && *text != NULL; text++) {

@@ -16,11 +16,11 @@ typedef struct joy_opening {
   uint64_t deadline_ms;
   peri_session_fn done;
   void *arg;
-  char *iface, *alias;  // owned
+  char *iface, *alias;            // owned
   const peri_serializer *wanted;  // NULL = the peer's choice
-  char *auth_type;      // owned; NULL = no authentication
-  peri_buf auth;        // attributes of authentication: key, value, key ... each zero-terminated;
-                        // wiped before it is freed
+  char *auth_type;                // owned; NULL = no authentication
+  peri_buf auth;  // attributes of authentication: key, value, key ... each zero-terminated;
+                  // wiped before it is freed
 } joy_opening;
 
 uint64_t joy_started_ms(void);
