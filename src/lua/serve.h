@@ -17,5 +17,7 @@ void peri_serve_done(peri_vm *vm, peri_fiber *fiber);
 void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber);
 // The connection handler of accepted connections.
 extern const peri_conn_handler peri_serve_handler;
-// core.export and what reads a call in progress.
+// core.export and its like (export.c).
 extern const luaL_Reg peri_serve_functions[];
+// What reads a call in progress (call.c).
+extern const luaL_Reg peri_call_functions[];

@@ -184,6 +184,7 @@ static void make_core(peri_vm *vm) {
   lua_setfield(L, LUA_REGISTRYINDEX, "perilune.core");
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_serve_functions);
+  peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);
   peri_vm_add(vm, peri_limits_functions);
   lua_getglobal(L, "package");

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The waits for a connection and for a session: private to lua/request.c, which begins every network
+// wait and gives its results.
+#pragma once
+#include "lua/request.h"
+
+// fiber->wait and its stack say what; parks or wakes the fiber.
+void peri_connect_begin(peri_vm *vm, peri_fiber *fiber);
+void peri_session_begin(peri_vm *vm, peri_fiber *fiber);
+// Push the results of a wait that was begun; return their count.
+int peri_connect_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
+int peri_session_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
+// Ends a wait before it began: the fiber sees it in a later turn like any other failure. `message` may
+// be NULL, `outcome` is 'NOT_SENT', 'REFUSED' or 'UNKNOWN'.
+void peri_wait_fail(peri_vm *vm, peri_fiber *fiber, int code, const char *message,
+                    const char *outcome);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// core.export and what else Lua does with the provider side as a whole: drain it, count its calls,
+// answer those who authenticate.
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "lua/ref.h"
+#include "lua/serve.h"
+
+static uint32_t field_u32(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  lua_Number value = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return value > 0 && value < 4294967296.0 ? (uint32_t)value : 0;
+}
+
+static bool field_bool(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  bool value = lua_toboolean(L, -1) != 0;
+  lua_pop(L, 1);
+  return value;
+}
+
+static void add_method(lua_State *L, peri_exporter *exporter) {
+  size_t len;
+  lua_getfield(L, -1, "name");
+  const char *name = luaL_checklstring(L, -1, &len);
+  peri_method *method = peri_exporter_method(exporter, name, len);
+  lua_pop(L, 1);
+  int index = lua_gettop(L);
+  method->body = field_bool(L, index, "body");
+  lua_getfield(L, index, "arity");
+  method->arity = lua_isnumber(L, -1) ? (int16_t)lua_tointeger(L, -1) : -1;
+  lua_pop(L, 1);
+  method->timeout_ms = field_u32(L, index, "timeout");
+  method->concurrency = field_u32(L, index, "concurrency");
+  if (method->concurrency != 0) {
+    lua_pushfstring(L, "%s/%s/%s", exporter->iface, exporter->alias, method->name);
+    method->gate = peri_gate_of(lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  lua_getfield(L, index, "chain");
+  luaL_checktype(L, -1, LUA_TFUNCTION);
+  method->chain = peri_ref(L);
+}
+
+// core.export(interface, alias, methods, options) -> id, or nil, message
+static int export(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  const char *iface = luaL_checkstring(L, 1);
+  const char *alias = luaL_checkstring(L, 2);
+  static const char *const modes[] = {"number", "cdata", "string", NULL};
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lua_getfield(L, 4, "int64");
+  int mode = luaL_checkoption(L, -1, "number", modes);
+  peri_exporter *exporter = peri_exporter_add(&vm->server.exporters, iface, alias);
+  if (exporter == NULL) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s with alias '%s' is exported already", iface, alias);
+    return 2;
+  }
+  exporter->int64 = (uint8_t)mode;
+  size_t count = lua_objlen(L, 3);
+  for (size_t i = 1; i <= count; i++) {
+    lua_rawgeti(L, 3, (int)i);
+    add_method(L, exporter);
+    lua_pop(L, 1);
+  }
+  lua_pushnumber(L, exporter->id);
+  return 1;
+}
+
+static int unexport(lua_State *L) {
+  peri_exporter_remove(&peri_vm_of(L)->server.exporters, (uint32_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+// core.drain(): refuses new calls, says goodbye on each accepted connection.
+static int drain(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  vm->server.draining = true;
+  for (peri_list *n = vm->accepted.next; n != &vm->accepted; n = n->next) {
+    peri_conn_drain(peri_container(n, peri_accepted, link)->conn);
+  }
+  return 0;
+}
+
+// core.calls(): calls in progress or queued in this VM.
+static int calls(lua_State *L) {
+  lua_pushnumber(L, peri_vm_of(L)->server.calls.live);
+  return 1;
+}
+
+static int set_on_authenticate(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  peri_unref(L, vm->on_authenticate);
+  lua_settop(L, 1);
+  vm->on_authenticate = peri_ref(L);
+  return 0;
+}
+
+// core.authenticated(conn, session, request, passed, why, identity)
+static int authenticated(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  peri_accepted *accepted = peri_slots_by_number(&vm->accepted_slots, luaL_checknumber(L, 1));
+  uint32_t id = (uint32_t)luaL_checkinteger(L, 2);
+  bool passed = lua_toboolean(L, 4) != 0;
+  const char *why = luaL_optstring(L, 5, "");
+  const char *identity = luaL_optstring(L, 6, NULL);
+  if (accepted == NULL || accepted->conn->channel == NULL) {
+    return 0;
+  }
+  peri_session *session = peri_conn_session(accepted->conn, id);
+  if (session != NULL && passed && identity != NULL) {
+    free(session->identity);
+    session->identity = peri_strdup(identity);
+  }
+  accepted->conn->protocol->authenticated(accepted->conn, id, (uint32_t)luaL_checkinteger(L, 3),
+                                          passed, why);
+  return 0;
+}
+
+const luaL_Reg peri_serve_functions[] = {
+    {"export", export},
+    {"unexport", unexport},
+    {"drain", drain},
+    {"calls", calls},
+    {"on_authenticate", set_on_authenticate},
+    {"authenticated", authenticated},
+    {NULL, NULL},
+};
