@@ -29,7 +29,7 @@ local M = {}
 
 M.CONNECTIONS = 100
 -- How long calls wait for a cluster that has just lost its last node, before they fail at once.
-M.GRACE = 1000
+M.GRACE = 2000
 
 -- Of more nodes than it may connect to a worker leaves those for a while that it could not reach.
 M.SUSPECT_AFTER, M.SUSPECT_FOR = 3, 60000
@@ -382,7 +382,11 @@ function Cluster:dispatch(ctx, call)
   if self.plan.direct and direct.fits(self) then
     return direct.run(self, ctx, call, nodes)
   end
-  return dispatches.run(self, ctx, call, nodes)
+  local result, err = dispatches.run(self, ctx, call, nodes)
+  if err == nil then
+    return result
+  end
+  return dispatches.settle(self, ctx, call, err)
 end
 
 -- All nodes this worker connects to, ready or not.

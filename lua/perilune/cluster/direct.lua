@@ -11,7 +11,11 @@ local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
 
 local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
   local err = dispatch.failure(call, code, message, outcome)
-  return dispatch.resume(cluster, ctx, call, nodes, node, err, began)
+  local result, last = dispatch.resume(cluster, ctx, call, nodes, node, err, began)
+  if last == nil then
+    return result
+  end
+  return dispatch.settle(cluster, ctx, call, last)
 end
 
 -- Calls begun feed the retry budget, calls in flight keep their connection open.

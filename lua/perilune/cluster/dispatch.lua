@@ -216,6 +216,24 @@ function M.resume(cluster, ctx, call, nodes, node, err, began)
   return result, last
 end
 
+-- The end of a call that failed. When meanwhile no node at all is ready, a call that may be tried again
+-- waits for one like a call that begins now, once.
+---@async
+---@param cluster perilune.cluster.Cluster
+---@param ctx any
+---@param call any
+---@param err any
+---@return any result
+---@return any err
+function M.settle(cluster, ctx, call, err)
+  local again = errors.is(err) and err.retryable and not rawget(call, 'waited')
+  if again and #cluster.ready_nodes == 0 and cluster:await_nodes(ctx) then
+    call.waited = true
+    return cluster:dispatch(ctx, call)
+  end
+  return nil, err
+end
+
 -- UNKNOWN may be repeated only where running twice does no harm.
 function M.failure(call, code, message, outcome)
   code = errors.codes[code] and code or 'UNKNOWN'

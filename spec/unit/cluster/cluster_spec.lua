@@ -124,6 +124,22 @@ describe('cluster/cluster', function()
     end
   end)
 
+  it('waits for a node again when a refused call finds none left', function()
+    serve('a:1', {
+      handler = function(_, _, _, _, record)
+        core.servers['a:1'] = nil
+        core.disconnect(record.id)
+        core.spawn(function()
+          core.sleep(300)
+          serve 'a:1'
+        end)
+        return false, 'SHUTDOWN', 'going', 'REFUSED'
+      end,
+    })
+    local cluster = open { url = 'joyrpc://a:1', retries = 1 }
+    assert.same({ 'a:1' }, dispatch(cluster, nil, 5000))
+  end)
+
   it('repeats an attempt of unknown fate only for idempotent methods', function()
     serve('a:1', { handler = failing('CLOSED', 'UNKNOWN') })
     serve('b:1', { handler = failing('CLOSED', 'UNKNOWN') })
