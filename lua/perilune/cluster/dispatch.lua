@@ -226,12 +226,15 @@ end
 ---@return any result
 ---@return any err
 function M.settle(cluster, ctx, call, err)
-  local again = errors.is(err) and err.retryable and not rawget(call, 'waited')
-  if again and #cluster.ready_nodes == 0 and cluster:await_nodes(ctx) then
-    call.waited = true
-    return cluster:dispatch(ctx, call)
+  if not errors.is(err) or not err.retryable or rawget(call, 'waited') then
+    return nil, err
   end
-  return nil, err
+  core.sleep(0) -- the end of a connection is told in this turn, perhaps after us
+  if #cluster.ready_nodes > 0 or not cluster:await_nodes(ctx) then
+    return nil, err
+  end
+  call.waited = true
+  return cluster:dispatch(ctx, call)
 end
 
 -- UNKNOWN may be repeated only where running twice does no harm.
