@@ -226,7 +226,12 @@ end
 ---@return any result
 ---@return any err
 function M.settle(cluster, ctx, call, err)
-  if not errors.is(err) or not err.retryable or rawget(call, 'waited') then
+  local method = cluster.plan.methods and cluster.plan.methods[call.method]
+  local repeats = cluster.plan.repeats and not (method and method.route)
+  local retries = call.retries or cluster.refer.retries or 1
+  if not repeats or retries == 0 or rawget(call, 'waited') then
+    return nil, err -- one attempt was asked for, or a router that owns them all
+  elseif not errors.is(err) or not err.retryable then
     return nil, err
   end
   core.sleep(0) -- the end of a connection is told in this turn, perhaps after us

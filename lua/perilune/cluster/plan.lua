@@ -17,6 +17,7 @@ local M = {}
 ---@field methods? table<string, perilune.cluster.MethodPlan>
 ---@field direct boolean      first attempts may take the short way
 ---@field first? fun(ctx: any, call: any): number?   ms of the first attempt
+---@field repeats? boolean    the router makes more than one attempt
 ---@field again? function     what follows a first attempt that failed
 
 ---@class perilune.cluster.MethodPlan
@@ -58,7 +59,7 @@ local function add_router(plan, refer, default)
   -- Our own routers say what comes before and after a first attempt, so that a call which needs no
   -- second one takes the short way (cluster/direct.lua).
   if record.library and type(instance) == 'table' then
-    plan.first, plan.again = instance.first, instance.again
+    plan.first, plan.again, plan.repeats = instance.first, instance.again, instance.repeats
   end
 end
 

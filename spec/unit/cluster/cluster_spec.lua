@@ -140,6 +140,22 @@ describe('cluster/cluster', function()
     assert.same({ 'a:1' }, dispatch(cluster, nil, 5000))
   end)
 
+  it('makes the one attempt that was asked for and no second', function()
+    for _, refer in ipairs { { retries = 0 }, { router = 'failfast' } } do
+      local attempts = 0
+      serve('a:1', {
+        handler = function(_, _, _, _, record)
+          attempts = attempts + 1
+          core.disconnect(record.id)
+          return false, 'SHUTDOWN', 'going', 'REFUSED'
+        end,
+      })
+      refer.url = 'joyrpc://a:1'
+      assert.equal('SHUTDOWN', dispatch(open(refer), nil, 5000)[2].code)
+      assert.equal(1, attempts)
+    end
+  end)
+
   it('repeats an attempt of unknown fate only for idempotent methods', function()
     serve('a:1', { handler = failing('CLOSED', 'UNKNOWN') })
     serve('b:1', { handler = failing('CLOSED', 'UNKNOWN') })

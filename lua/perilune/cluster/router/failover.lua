@@ -39,7 +39,7 @@ return {
     attempt_timeout = { type = 'number', min = 1 },
   },
   new = function(conf)
-    local router = {}
+    local router = { repeats = true }
     function router.route(ctx, call, nodes, send)
       local retries = call.retries or conf.retries
       local node = nodes:pick(ctx, call)
