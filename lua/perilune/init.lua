@@ -5,6 +5,7 @@ local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
+local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
@@ -47,6 +48,13 @@ function M.check(result, err)
   end
   return result
 end
+
+-- ── events ──────────────────────────────────────────────────────────────────────────────────────
+
+M.events = events
+M.on, M.publish, M.broadcast = events.on, events.publish, events.broadcast
+
+-- ── errors ──────────────────────────────────────────────────────────────────────────────────────
 
 M.error = errors.error
 -- What a handler or filter gave as its error, as an error: a string becomes one of code UNKNOWN.

@@ -48,6 +48,14 @@ return {
     end,
   },
   {
+    -- function(event), or { listen = that }; see perilune.events; may wait
+    name = 'listener',
+    layer = 'entry',
+    fn = true,
+    members = { listen = need 'function' },
+    builtin = { 'log' },
+  },
+  {
     -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait
     name = 'selector',
     layer = 'cluster',

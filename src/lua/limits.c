@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lua/limits.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
@@ -36,6 +38,7 @@ enum {
   X("queue_burst", server.limits.burst_ms)                                                         \
   X("call_timeout", server.limits.timeout_ms)                                                      \
   X("authentications", authenticating_max)                                                         \
+  X("events", events_max)                                                                          \
   X("futures", futures.slots.limit)                                                                \
   X("coroutines", fibers.slots.limit)                                                              \
   X("connections_out", links.limit)
@@ -100,7 +103,22 @@ static int limits(lua_State *L) {
   return 1;
 }
 
+// core.limit_hit(name): for limits that the Lua half enforces.
+static int limit_hit(lua_State *L) {
+  uint64_t hits;
+  const char *name = luaL_checkstring(L, 1);
+  const char *at;
+  for (size_t i = 0; (at = peri_limit_at(i, &hits)) != NULL; i++) {
+    if (strcmp(at, name) == 0) {
+      peri_limit_hit((peri_limit)i);
+      return 0;
+    }
+  }
+  return luaL_error(L, "no limit '%s'", name);
+}
+
 const luaL_Reg peri_limits_functions[] = {
+    {"limit_hit", limit_hit},
     {"set_limits", set_limits},
     {"limits", limits},
     {NULL, NULL},

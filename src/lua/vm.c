@@ -22,6 +22,7 @@ enum {
   MAX_FUTURES = 4000000,
   MAX_CONNECTIONS = 1000000,
   MAX_AUTHENTICATIONS = 4096,
+  MAX_EVENTS = 1024,
 };
 
 static const uint64_t MEMORY = 2048ull << 20;  // bytes of Lua per VM
@@ -225,6 +226,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->conn_limits = peri_conn_limits_default;
   vm->memory.limit = MEMORY;
   vm->authenticating_max = MAX_AUTHENTICATIONS;
+  vm->events_max = MAX_EVENTS;
   vm->on_authenticate = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);

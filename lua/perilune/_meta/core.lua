@@ -301,6 +301,9 @@ function core.limit_connections(limits) end
 function core.set_limits(limits) end
 ---@return table<string, number>
 function core.limits() end
+--- Counts that a limit which Lua enforces was reached.
+---@param name string
+function core.limit_hit(name) end
 --- Worker, in this order: say goodbye to every peer and refuse new calls; how many calls and
 --- accepted connections are left; close connections after what is queued was written.
 function core.drain_begin() end

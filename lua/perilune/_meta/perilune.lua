@@ -62,6 +62,7 @@ error('perilune.types only describes; require perilune')
 ---@field serializer fun(name: string|perilune.SerializerSpec, body?: perilune.SerializerSpec)
 ---@field authenticator fun(name: string|table, body?: perilune.AuthenticatorFn|table)
 ---@field command fun(name: string|table, body?: function|table)
+---@field listener fun(name: string|table, body?: perilune.ListenerFn|table)
 ---@field null any                       null in lists; in maps it is absence
 ---@field array fun(list?: table): table marks a table as a list, so that an empty one stays one
 ---@field bytes fun(text: string): any   binary data: strings on the wire are UTF-8

@@ -10,6 +10,7 @@
 -- Holders are told: 'up', 'drain' (no new calls; those in flight finish), 'down'.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local events = require 'perilune.events'
 local waiters = require 'perilune.cluster.waiters'
 
 ---@class perilune.cluster.Connection
@@ -40,9 +41,36 @@ function M.backoff(failures)
 end
 
 function Connection:tell(event)
+  local name = 'connection.' .. event
+  if events.wanted(name) then
+    local err = event == 'down' and self.error or nil
+    local data = { url = self.url, code = err and err.code, message = err and err.message }
+    events.publish(name, data)
+  end
   for listener in pairs(self.listeners) do
     listener:on_connection(event, self)
   end
+end
+
+local function tell_session(name, self, slot)
+  if events.wanted(name) then
+    events.publish(name, {
+      side = 'consumer',
+      interface = slot.params.interface,
+      alias = slot.params.alias,
+      peer = self.url,
+      session = slot.session.id,
+    })
+  end
+end
+
+local function end_sessions(self)
+  for _, slot in pairs(self.sessions) do
+    if slot.session then
+      tell_session('session.closed', self, slot)
+    end
+  end
+  self.sessions = {}
 end
 
 -- Waits until the peer has closed, or, once it said goodbye, until nothing is in flight any more.
@@ -78,7 +106,8 @@ function Connection:connect()
     self:tell 'up'
     self:stay(conn)
   end
-  self.conn, self.sessions = nil, {}
+  self.conn = nil
+  end_sessions(self)
   self.error = errors.new('CLOSED', ('%s closed the connection'):format(self.url))
   self:tell 'down'
 end
@@ -178,7 +207,8 @@ function Connection:session(key, params)
     sessions[key] = slot
     local session, code, message = core.session(conn, params)
     if session then
-      slot.session = session
+      slot.session, slot.params = session, params
+      tell_session('session.opened', self, slot)
     else
       slot.error = errors.new(errors.codes[code] and code or 'UNAVAILABLE', message)
       sessions[key] = nil
@@ -200,6 +230,7 @@ end
 function Connection:forget(key, id)
   local slot = self.sessions[key]
   if slot and slot.session and slot.session.id == id then
+    tell_session('session.closed', self, slot)
     self.sessions[key] = nil
   end
 end

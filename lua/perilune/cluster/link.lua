@@ -6,6 +6,7 @@
 -- Its cluster is told after every change; only a ready link gets calls.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local events = require 'perilune.events'
 local connections = require 'perilune.cluster.connection'
 local waiters = require 'perilune.cluster.waiters'
 local C = require 'perilune.ffi'
@@ -47,6 +48,18 @@ local function shared(link)
   return rawget(link.node, '_c').node
 end
 
+local function tell(self, from, to)
+  local refer = self.cluster.refer
+  events.publish('node.state', {
+    interface = refer.interface,
+    alias = refer.alias or '',
+    address = self.node.address,
+    from = from,
+    to = to,
+    message = to ~= 'ready' and self.error and self.error.message or nil,
+  })
+end
+
 function Link:set(state)
   if self.state == state or self.state == 'closed' then
     return
@@ -56,6 +69,9 @@ function Link:set(state)
     C.peri_node_set_offline(shared(self), false)
   elseif self.state == 'ready' then
     C.peri_node_connect(shared(self), -1)
+  end
+  if events.wanted 'node.state' then
+    tell(self, self.state, state)
   end
   self.state = state
   if state ~= 'ready' then

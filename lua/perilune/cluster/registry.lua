@@ -13,6 +13,7 @@
 -- list only when the registry says that it is meant (`explicit`): a registry that lost its memory
 -- must not take everybody's nodes away.
 local core = require 'perilune.core'
+local events = require 'perilune.events'
 local plugin = require 'perilune.plugin'
 local urls = require 'perilune.cluster.url'
 
@@ -173,12 +174,36 @@ local function accept(watch, snapshot)
     return
   end
   watch.snapshot = snapshot
+  if not is_worker() and events.wanted 'registry.changed' then
+    events.publish('registry.changed', {
+      registry = urls.shown(watch.registry),
+      interface = watch.service.interface,
+      alias = watch.service.alias or '',
+      count = #snapshot.entries,
+      version = snapshot.version,
+    })
+  end
   local listeners = {}
   for listener in pairs(watch.listeners) do
     listeners[#listeners + 1] = listener
   end
   for _, listener in ipairs(listeners) do
     listener.on_change(snapshot)
+  end
+end
+
+local states = {} -- registry -> 'up' or 'down', as last told
+
+-- Says that a registry answers, or (with why) that it does not, where that is news.
+local function note_state(registry, message)
+  local state = message and 'down' or 'up'
+  if states[registry] ~= state then
+    states[registry] = state
+    local shown = urls.shown(registry)
+    events.publish(
+      'registry.' .. state,
+      { registry = shown, message = message and tostring(message) }
+    )
   end
 end
 
@@ -195,6 +220,7 @@ local function establish(watch)
         end
       end)
     end
+    note_state(watch.registry, not handle and (message or 'no answer') or nil)
     if handle then
       watch.instance, watch.handle = instance, handle
       return

@@ -4,6 +4,7 @@ local authenticate = require 'perilune.entry.authenticate'
 local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
+local events = require 'perilune.events'
 local filters = require 'perilune.entry.filters'
 
 local M = {}
@@ -145,6 +146,7 @@ function M.open(spec)
   end
   authenticate.add(spec)
   spec.id = id
+  events.publish('export.opened', { interface = spec.interface, alias = spec.alias })
   return id
 end
 
@@ -154,6 +156,7 @@ function M.close(spec)
     core.unexport(spec.id)
     authenticate.remove(spec)
     spec.id = nil
+    events.publish('export.closed', { interface = spec.interface, alias = spec.alias })
   end
 end
 

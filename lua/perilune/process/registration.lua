@@ -2,6 +2,7 @@
 -- Puts what a process serves on the lists of its registries, once its workers accept, and takes it
 -- off again before they drain. Control VM.
 local core = require 'perilune.core'
+local events = require 'perilune.events'
 local registry = require 'perilune.cluster.registry'
 local urls = require 'perilune.cluster.url'
 
@@ -54,6 +55,10 @@ function M.service_url(export, bound, host)
   return urls.format(url)
 end
 
+local function tell(event, registration)
+  events.publish(event, { registry = urls.shown(registration.registry), url = registration.url })
+end
+
 local function put(registration, delay)
   if delay > 0 then
     core.sleep(delay)
@@ -63,6 +68,9 @@ local function put(registration, delay)
   end
   local ok, message = registry.register(registration.registry, registration.url)
   registration.listed = ok ~= nil and ok ~= false
+  if registration.listed then
+    tell('registry.listed', registration)
+  end
   return ok, message
 end
 
@@ -146,6 +154,8 @@ function M.close(registration)
     local ok, message = registry.deregister(registration.registry, registration.url)
     if not ok then
       warn('DEREGISTER', registration, message)
+    else
+      tell('registry.unlisted', registration)
     end
   end
 end

@@ -9,6 +9,7 @@
 local admin = require 'perilune.process.admin'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local events = require 'perilune.events'
 local gather = require 'perilune.process.gather'
 local options = require 'perilune.entry.options'
 local registration = require 'perilune.process.registration'
@@ -172,6 +173,7 @@ function M.drain(code)
   state.draining = true
   admin.publish('ready', false)
   core.notify 'STOPPING=1'
+  events.broadcast 'process.drain'
   deregister()
   core.stop_accepting()
   local drained = gather('drained', state.workers)
@@ -219,6 +221,7 @@ local function announce(conf, declarations, bound)
   admin.publish('services', core.encode(core.array and core.array(names) or names))
   admin.publish('ready', true)
   core.notify 'READY=1'
+  events.broadcast('process.ready', { listening = bound })
   if #bound > 0 then
     core.log(
       'info',
@@ -286,6 +289,7 @@ function M.start(conf)
     return nil, message
   end
   registration.serve()
+  events.serve()
   local ok
   for _, step in ipairs {
     function()

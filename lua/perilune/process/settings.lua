@@ -51,6 +51,7 @@ M.limits = {
   { 'idle_timeout', 'ms', 0, DAY, 0, 'close a connection without any byte; 0 = never' },
   { 'heartbeat_interval', 'ms', 0, DAY, 10000, 'between heartbeats of a client; 0 = none' },
   { 'heartbeat_misses', 'integer', 1, 100, 3, 'unanswered heartbeats that close a connection' },
+  { 'events', 'integer', 1, 1e6, 1024, 'events that wait for one listener' },
   { 'futures', 'integer', 1, 16e6, 4e6, 'answers a worker waits for' },
   { 'coroutines', 'integer', 8, 16e6, 4e6, 'coroutines of a worker' },
   { 'lua_memory', 'bytes', 0, 2 ^ 40, 2048 * MIB, 'Lua memory of a worker; 0 = any' },

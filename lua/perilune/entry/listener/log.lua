@@ -1,0 +1,22 @@
+-- SPDX-License-Identifier: MIT
+-- Writes what happens into the log: `perilune.on('*', 'log')`, `perilune.on('node.*', { 'log', level =
+-- 'warn' })`.
+local core = require 'perilune.core'
+
+return {
+  name = 'log',
+  schema = {
+    level = { type = 'string', enum = { 'debug', 'info', 'warn', 'error' }, default = 'info' },
+  },
+  new = function(conf)
+    return function(event)
+      local fields = {}
+      for key, value in pairs(event) do
+        if key ~= 'name' and key ~= 'time' then
+          fields[key] = value
+        end
+      end
+      core.log(conf.level, 'EVENT', event.name, fields)
+    end
+  end,
+}
