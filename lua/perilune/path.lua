@@ -36,6 +36,16 @@ local function environment(name)
   return fixed(os.getenv(name .. '_5_1') or os.getenv(name))
 end
 
+-- Rocks installed beside the binary: `luarocks make --tree PREFIX`.
+local function beside(library, what, patterns)
+  local prefix = library:match '^(.*)/share/perilune/lua/?$'
+  local list = {}
+  for i, pattern in ipairs(prefix and patterns or {}) do
+    list[i] = ('%s/%s/lua/5.1/%s'):format(prefix, what, pattern)
+  end
+  return list
+end
+
 -- Puts the paths of a fresh VM in order. `library`: the folder this installation's modules are in.
 ---@param library string
 function M.arrange(library)
@@ -45,11 +55,13 @@ function M.arrange(library)
     environment 'LUA_PATH',
     rocks and lua_in(rocks .. '/share/lua/5.1') or {},
     lua_in(library),
+    beside(library, 'share', { '?.lua', '?/init.lua' }),
     fixed(package.path)
   )
   package.cpath = joined(
     environment 'LUA_CPATH',
     rocks and { rocks .. '/lib/lua/5.1/?.so' } or {},
+    beside(library, 'lib', { '?.so' }),
     fixed(package.cpath)
   )
 end

@@ -31,6 +31,7 @@ local M = {}
 ---@field provider? string
 ---@field place string      where it was registered
 ---@field library boolean   came with the installation
+---@field native? boolean    a C plugin
 ---@field schema? table
 ---@field before? string[]
 ---@field after? string[]
@@ -148,7 +149,8 @@ local function check_fields(point, place, spec)
 end
 
 -- Registers a plugin: `register(point, 'name', function or table)` or `register(point, {name = ...})`.
--- Raises with the caller's place when it does not keep the contract.
+-- The name alone loads the one that is installed, now and not on first use. Raises with the caller's
+-- place when it does not keep the contract.
 ---@param point_name string
 ---@param name string|table
 ---@param body? function|table
@@ -167,6 +169,9 @@ function M.register(point_name, name, body)
     spec.name = name
   elseif type(body) == 'function' then
     spec = { name = name, body = body }
+  elseif type(name) == 'string' and body == nil then
+    local found, message = M.find(point_name, name)
+    return found or raise(place, '%s', message)
   else
     raise(place, "%s '%s': give a function or a table", point.name, tostring(name))
   end
@@ -266,6 +271,31 @@ local function search(module)
   return package.searchpath(module, package.path)
 end
 
+-- A plugin in C: the core checks and registers it, here it is only listed.
+---@param point perilune.plugin.Point
+---@param full string  with the provider
+---@param path string
+---@return perilune.Plugin?
+---@return string? message
+local function load_native(point, full, path)
+  local ok, message = require('perilune.core').plugin_load(path, point.name, full)
+  if not ok then
+    return nil, message
+  end
+  local name, provider = full:match '^([^@]+)@?(.*)$'
+  local plugin = {
+    point = point.name,
+    name = name,
+    provider = provider ~= '' and provider or nil,
+    place = path,
+    library = true,
+    native = true,
+    spec = { name = name },
+  }
+  plugins[point.name][full] = plugin
+  return plugin
+end
+
 -- The plugin if it is there already. Never loads a file: this is what a peer or a registry may ask.
 ---@param point_name string
 ---@param name string
@@ -291,6 +321,10 @@ function M.find(point_name, name)
   end
   local module = module_name(point, name)
   local where = search(module)
+  local object = not where and package.searchpath(module, package.cpath)
+  if object then
+    return load_native(point, name, object)
+  end
   if not where then
     local known = {}
     for key in pairs(plugins[point.name]) do
@@ -388,7 +422,41 @@ function M.instantiate(plugin, conf, given)
   return instance, plugin
 end
 
--- Every point and what is registered or comes with the installation, for `perilune plugins`.
+-- Names of the files in `folder` that could be plugins: name.lua, name.so, name/provider.lua.
+local function plugins_in(folder, ending, found)
+  local lfs = require 'lfs'
+  local ok, iterate, handle = pcall(lfs.dir, folder)
+  if not ok then
+    return
+  end
+  for file in iterate, handle do
+    local name = file:match '^(.+)%.%a+$'
+    if name and name:match(NAME) and file == name .. ending then
+      found[name] = found[name] or folder .. '/' .. file
+    elseif file:match(NAME) then
+      local provided = {}
+      plugins_in(folder .. '/' .. file, ending, provided)
+      for provider, path in pairs(provided) do
+        local full = provider ~= 'init' and file .. '@' .. provider or file
+        found[full] = found[full] or path
+      end
+    end
+  end
+end
+
+-- What is installed for a point, wherever `require` would find it; nothing is loaded.
+local function installed(point)
+  local found = {}
+  local inside = ('/perilune/%s/%s'):format(point.layer, point.name)
+  for _, path in ipairs { package.path, package.cpath } do
+    for folder, ending in path:gmatch '([^;]+)/%?(%.%a+)' do
+      plugins_in(folder .. inside, ending, found)
+    end
+  end
+  return found
+end
+
+-- Every point and what is registered or installed, for `perilune plugins`.
 ---@return {point: string, layer: string, name: string, place: string, default: boolean}[]
 function M.list()
   local rows = {}
@@ -399,6 +467,9 @@ function M.list()
     end
     for _, builtin in ipairs(point.builtin or {}) do
       seen[builtin] = seen[builtin] or search(module_name(point, builtin)) or 'built in'
+    end
+    for full, place in pairs(installed(point)) do
+      seen[full] = seen[full] or place
     end
     for full, place in pairs(seen) do
       local default = point.default == full

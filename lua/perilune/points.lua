@@ -131,6 +131,16 @@ return {
     default = 'msgpack',
   },
   {
+    -- made in C (src/perilune.h); bodies are compressed before a script could look at them
+    name = 'compression',
+    layer = 'protocol',
+    members = {},
+    adopt = function(spec)
+      return ("compression '%s': compressions are C plugins; see perilune.h"):format(spec.name)
+    end,
+    builtin = { 'lz4', 'zstd', 'snappy', 'zlib', 'gzip' },
+  },
+  {
     -- function(args) -> exit code; a subcommand of the binary
     name = 'command',
     layer = 'cli',

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A growable byte buffer with one owner. `len` bytes of `data` are valid. Not thread-safe.
+// What is done with a peri_buf, a growable byte buffer with one owner, and with peri_bytes, which are
+// borrowed. Both are part of the public header. Not thread-safe.
 #pragma once
 #include <stdint.h>
 #include <stddef.h>
 #include <string.h>
 
-typedef struct peri_buf {
-  uint8_t *data;  // owned; NULL while cap is 0
-  size_t len;     // bytes
-  size_t cap;     // bytes
-} peri_buf;
-
-// Borrowed bytes: `ptr` may be NULL when len is 0. Who keeps them alive is said where they appear.
-typedef struct peri_bytes {
-  const uint8_t *ptr;
-  size_t len;
-} peri_bytes;
+#include "perilune.h"
 
 void peri_buf_fini(peri_buf *buf);
 // Makes room for `extra` more bytes (may move `data`). Aborts when out of memory.

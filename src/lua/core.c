@@ -5,6 +5,7 @@
 #include "lua/ref.h"
 #include "lua/value.h"
 #include "lua/vm.h"
+#include "protocol/plugin.h"
 
 // core.spawn(fn, a, b, detached) -> fiber, or nil when no coroutine is free
 static int spawn(lua_State *L) {
@@ -208,6 +209,20 @@ static int decode(lua_State *L) {
   return 1;
 }
 
+// core.plugin_load(path, point, name) -> true, or nil, message
+static int plugin_load(lua_State *L) {
+  peri_err err;
+  int rc = peri_plugin_load(luaL_checkstring(L, 1), luaL_checkstring(L, 2), luaL_checkstring(L, 3),
+                            &err);
+  if (rc != 0) {
+    lua_pushnil(L);
+    lua_pushstring(L, err.text);
+    return 2;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 // core.serializer_add{name, provider, id, encode, decode} -> true, or nil, message
 static int serializer_add(lua_State *L) {
   peri_err err;
@@ -247,6 +262,7 @@ const luaL_Reg peri_core_functions[] = {
     {"encode", encode},
     {"decode", decode},
     {"serializer_add", serializer_add},
+    {"plugin_load", plugin_load},
     {"code_numbers", codes},
     {NULL, NULL},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/compression.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "protocol/compression/builtin.h"
@@ -11,9 +12,11 @@ static const peri_compression *rows[CAPACITY] = {
     &peri_compression_lz4,  &peri_compression_snappy, &peri_compression_zlib,
     &peri_compression_gzip, &peri_compression_zstd,
 };
-static size_t count = 5;
+// Rows are added while others look: a row is there before it counts.
+static _Atomic size_t count = 5;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
-int peri_compression_add(const peri_compression *compression) {
+static int add(const peri_compression *compression) {
   if (peri_compression_by_name(compression->name) != NULL ||
       peri_compression_by_id(compression->id) != NULL) {
     return PERI_EALREADY_EXISTS;
@@ -21,8 +24,16 @@ int peri_compression_add(const peri_compression *compression) {
   if (count == CAPACITY) {
     return PERI_ELIMITED;
   }
-  rows[count++] = compression;
+  rows[count] = compression;
+  count++;
   return 0;
+}
+
+int peri_compression_add(const peri_compression *compression) {
+  pthread_mutex_lock(&adding);
+  int rc = add(compression);
+  pthread_mutex_unlock(&adding);
+  return rc;
 }
 
 const peri_compression *peri_compression_by_name(const char *name) {

@@ -17,17 +17,11 @@ enum {
 
 #define PERI_COMPRESS_MIN 2048u  // bytes; smaller bodies are sent as they are
 
-typedef struct peri_compression {
-  const char *name;
-  uint8_t id;
-  // Appends the compressed form of `in` to `out`. Returns 0 or PERI_E*; on failure `out` is cut
-  // back to its length before the call.
-  int (*compress)(peri_bytes in, peri_buf *out);
-  // Appends the plain form. Never writes more than `max` bytes and never allocates for more than it
-  // is about to write: a bomb is PERI_ETOO_BIG, damaged input PERI_EBAD_REQUEST.
-  int (*decompress)(peri_bytes in, size_t max, peri_buf *out);
-} peri_compression;
+// Built-in ones and those of plugins are the same; the contract stands in perilune.h.
+typedef peri_compression_ops peri_compression;
 
+// Adds to this process' registry; keeps the pointer for good. Any thread.
+// PERI_EALREADY_EXISTS for a name or id that is there, PERI_ELIMITED when the table is full.
 int peri_compression_add(const peri_compression *compression);
 const peri_compression *peri_compression_by_name(const char *name);
 const peri_compression *peri_compression_by_id(uint8_t id);

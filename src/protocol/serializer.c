@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/serializer.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "protocol/serializer/builtin.h"
@@ -12,15 +13,16 @@ static const peri_serializer *rows[CAPACITY] = {
     &peri_serializer_msgpack,
     &peri_serializer_raw,
 };
-// Rows are added under the loading lock while others look: a row is there before it counts.
+// Rows are added while others look: a row is there before it counts.
 static _Atomic size_t count = 3;
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 static bool same(const peri_serializer *row, const char *name, size_t len, const char *provider) {
   return strlen(row->name) == len && memcmp(row->name, name, len) == 0 &&
          (provider == NULL || strcmp(row->provider, provider) == 0);
 }
 
-int peri_serializer_add(const peri_serializer *serializer) {
+static int add(const peri_serializer *serializer) {
   for (size_t i = 0; i < count; i++) {
     if (same(rows[i], serializer->name, strlen(serializer->name), serializer->provider)) {
       return PERI_EALREADY_EXISTS;
@@ -32,6 +34,13 @@ int peri_serializer_add(const peri_serializer *serializer) {
   rows[count] = serializer;
   count++;
   return 0;
+}
+
+int peri_serializer_add(const peri_serializer *serializer) {
+  pthread_mutex_lock(&adding);
+  int rc = add(serializer);
+  pthread_mutex_unlock(&adding);
+  return rc;
 }
 
 const peri_serializer *peri_serializer_by_name(const char *name) {

@@ -39,7 +39,6 @@ typedef struct peri_reply_envelope {
 } peri_reply_envelope;
 
 // Memory for any encoder's state; large, so it belongs on the stack of whoever encodes.
-#define PERI_ENCODER_SIZE 4096u
 typedef union peri_encoder {
   uint64_t align;
   unsigned char memory[PERI_ENCODER_SIZE];
@@ -88,10 +87,9 @@ typedef struct peri_serializer {
   int lua_ref;  // key of the Lua plugin in each VM (lua/value_plugin.c), 0 for C ones
 } peri_serializer;
 
-// Adds to this process' registry (before workers start, or under the loading lock); keeps the
-// pointer for good. json, msgpack and raw are there from the start. The first registered for a name
-// or id is the default. Returns 0, PERI_EALREADY_EXISTS for a name with the same provider, or
-// PERI_ELIMITED when the table is full.
+// Adds to this process' registry; keeps the pointer for good. Any thread. json, msgpack and raw are
+// there from the start. The first registered for a name or id is the default. Returns 0,
+// PERI_EALREADY_EXISTS for a name with the same provider, or PERI_ELIMITED when the table is full.
 int peri_serializer_add(const peri_serializer *serializer);
 // NULL when unknown. `name` may be "json@cjson".
 const peri_serializer *peri_serializer_by_name(const char *name);

@@ -243,6 +243,14 @@ function core.request(conn, session, method, args, timeout, attachments, flags, 
 ---@param code? string
 function core.disconnect(conn, code) end
 
+--- Loads a C plugin for the whole process.
+---@param path string  of the shared object
+---@param point string
+---@param name string  perhaps with a provider
+---@return boolean?
+---@return string? message
+function core.plugin_load(path, point, name) end
+
 --- Watches a folder; on_change(name) is called in a fiber of its own, coalesced per turn.
 ---@param path string
 ---@param on_change fun(name: string)

@@ -60,6 +60,7 @@ error('perilune.types only describes; require perilune')
 ---@field candidate fun(name: string|table, body?: function|table)
 ---@field registry fun(name: string|table, body?: table)
 ---@field serializer fun(name: string|perilune.SerializerSpec, body?: perilune.SerializerSpec)
+---@field compression fun(name: string)  loads an installed one; consumers ask for it by name
 ---@field authenticator fun(name: string|table, body?: perilune.AuthenticatorFn|table)
 ---@field command fun(name: string|table, body?: function|table)
 ---@field listener fun(name: string|table, body?: perilune.ListenerFn|table)

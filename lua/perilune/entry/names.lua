@@ -25,9 +25,11 @@ end
 ---@param name? string
 ---@return string? message
 function M.compression(name)
-  if name ~= nil and not COMPRESSIONS[name] then
-    return ("compression '%s' unknown%s"):format(name, errors.suggest(name, COMPRESSIONS))
+  if name == nil or COMPRESSIONS[name] then
+    return nil
   end
+  local found, message = plugin.find('compression', name)
+  return not found and message or nil
 end
 
 -- 'tcp://host:port', 'unix:///path' ...

@@ -1,0 +1,197 @@
+-- SPDX-License-Identifier: MIT
+-- Every way in which a shared object can fail to be the plugin that was asked for, and one that is.
+local ffi = require 'ffi'
+local c = require 'spec.support.c'
+
+local lib = c.cdef('protocol/plugin.h', 'protocol/compression.h', 'protocol/serializer.h')
+
+local folder
+
+local HEAD = [[
+#include <perilune.h>
+static const peri_plugin_host *host;
+static int keep(const peri_plugin_host *given, peri_err *err) {
+  (void)err;
+  host = given;
+  return 0;
+}
+static int refuse(const peri_plugin_host *given, peri_err *err) {
+  return given->fail(err, PERI_PLUGIN_INTERNAL, "needs a %s", "moon");
+}
+static int refuse_silently(const peri_plugin_host *given, peri_err *err) {
+  (void)given, (void)err;
+  return PERI_PLUGIN_INTERNAL;
+}
+static int copy(peri_bytes in, peri_buf *out) {
+  peri_append(host, out, in.ptr, in.len);
+  return 0;
+}
+static int copy_back(peri_bytes in, size_t max, peri_buf *out) {
+  return in.len > max ? PERI_PLUGIN_TOO_BIG : copy(in, out);
+}
+#define COPY(called, number)                                                       \
+  static const peri_compression_ops ops = {.name = called,                         \
+                                           .id = number,                           \
+                                           .compress = copy,                       \
+                                           .decompress = copy_back};
+#define PLUGIN PERI_EXPORT const peri_plugin perilune_plugin =
+void unused(void);
+void unused(void) {
+  (void)keep, (void)refuse, (void)refuse_silently, (void)copy_back;
+}
+]]
+
+-- Compiles the text and loads it; returns what was wrong.
+local function load(name, text, point)
+  local source = ('%s/%s.c'):format(folder, name)
+  local object = ('%s/%s.so'):format(folder, name)
+  local file = assert(io.open(source, 'w'))
+  file:write(HEAD, text)
+  file:close()
+  local command = ('cc -std=c11 -Wall -Wextra -Werror -shared -fPIC -I%s/src -o %s %s'):format(
+    c.root,
+    object,
+    source
+  )
+  assert.equal(0, os.execute(command))
+  local err = ffi.new 'peri_err'
+  local rc = lib.peri_plugin_load(object, point or 'compression', name, err)
+  return rc == 0 and 'ok' or ffi.string(err.text):gsub(folder .. '/', '', 1), object
+end
+
+describe('a C plugin', function()
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute('mkdir -m 700 ' .. folder) == 0)
+  end)
+  teardown(function()
+    os.execute('rm -rf ' .. folder)
+  end)
+
+  it('is loaded, registered and used; twice is once', function()
+    local said, object = load(
+      'copy',
+      [[
+COPY("copy", 120)
+PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "copy", .init = keep, .compression = &ops};
+]]
+    )
+    assert.equal('ok', said)
+    assert.equal(0, lib.peri_plugin_load(object, 'compression', 'copy', nil))
+    local found = lib.peri_compression_by_name 'copy'
+    assert.equal(120, found.id)
+    local out = c.buf()
+    assert.equal(0, found.compress(c.bytes 'moon', out))
+    assert.equal('moon', c.string(out))
+  end)
+
+  -- file name, its text, what is said
+  local wrong = {
+    {
+      'other_abi',
+      [[PLUGIN{.abi = 3, .size = sizeof(peri_plugin)};]],
+      "compression 'other_abi': made for ABI 3, this perilune has ABI 1; "
+        .. 'compile it anew against its perilune.h (other_abi.so)',
+    },
+    {
+      'no_entry',
+      [[int perilune_plug_in;]],
+      "compression 'no_entry': no_entry.so: has no symbol perilune_plugin, so it is no plugin; "
+        .. 'see perilune.h',
+    },
+    {
+      'empty',
+      [[PLUGIN{.abi = PERI_ABI};]],
+      "compression 'empty': empty.so: its perilune_plugin is not filled; "
+        .. 'begin it with PERI_PLUGIN_HEAD',
+    },
+    {
+      'elsewhere',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "serializer", .name = "elsewhere"};]],
+      "compression 'elsewhere': elsewhere.so: is a plugin for the point 'serializer'",
+    },
+    {
+      'renamed',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "zip"};]],
+      "compression 'renamed': renamed.so: calls itself 'zip'",
+    },
+    {
+      'no_ops',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "no_ops"};]],
+      "compression 'no_ops': no_ops.so: its `compression` misses a member; "
+        .. 'see peri_compression_ops',
+    },
+    {
+      'same_id',
+      [[
+COPY("same_id", 121)
+PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "same_id", .compression = &ops};]],
+      "compression 'same_id': id 121 is that of 'first'",
+    },
+    {
+      'public_id',
+      [[
+COPY("public_id", 7)
+PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "public_id", .compression = &ops};]],
+      "compression 'public_id': public_id.so: its id must be from 112 to 127",
+    },
+    {
+      'lz4',
+      [[
+COPY("lz4", 122)
+PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "lz4", .compression = &ops};]],
+      "compression 'lz4': already exists",
+    },
+    {
+      'refuses',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "refuses", .init = refuse};]],
+      'needs a moon',
+    },
+    {
+      'sulks',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "sulks",
+              .init = refuse_silently};]],
+      "compression 'sulks': its init() failed: internal error",
+    },
+    {
+      'other_point',
+      [[PLUGIN{PERI_PLUGIN_HEAD, .point = "filter", .name = "other_point"};]],
+      "filter 'other_point': other_point.so: plugins of this point are written in Lua; "
+        .. 'C has compression and serializer',
+      'filter',
+    },
+    {
+      'half',
+      [[
+static const peri_serializer_ops ops = {.name = "half", .id = 119};
+PLUGIN{PERI_PLUGIN_HEAD, .point = "serializer", .name = "half", .serializer = &ops};]],
+      "serializer 'half': half.so: its `serializer` misses a member; see peri_serializer_ops",
+      'serializer',
+    },
+  }
+
+  for _, case in ipairs(wrong) do
+    it(('%s is refused'):format(case[1]), function()
+      if case[1] == 'same_id' then
+        assert.equal('ok', (load(
+          'first',
+          [[
+COPY("first", 121)
+PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "first", .compression = &ops};]]
+        )))
+      end
+      assert.equal(case[3], (load(case[1], case[2], case[4])))
+    end)
+  end
+
+  it('that is no shared object is refused', function()
+    local path = folder .. '/text.so'
+    local file = assert(io.open(path, 'w'))
+    file:write 'not an object'
+    file:close()
+    local err = ffi.new 'peri_err'
+    assert.equal(lib.PERI_ECONFIG, lib.peri_plugin_load(path, 'compression', 'text', err))
+    assert.matches("^compression 'text': cannot be loaded: .*text%.so", ffi.string(err.text))
+  end)
+end)

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// The public interface in C: plugins for the hot points, and the runtime inside another program.
+// Needs no other header of Perilune. The same in C++.
+//
+// ---- Plugins ------------------------------------------------------------------------------------
+//
+// A plugin is a shared object that defines one symbol, `perilune_plugin`:
+//
+//   #include <perilune.h>
+//   static const peri_compression_ops rle = {.name = "rle", .id = 120, ...};
+//   PERI_EXPORT const peri_plugin perilune_plugin = {
+//       PERI_PLUGIN_HEAD, .point = "compression", .name = "rle", .compression = &rle};
+//
+// It is found by name when first used (`refer { compression = 'rle' }`, or `perilune.compression
+// 'rle'` in a script that only serves): `perilune/protocol/compression/rle.so` in a folder where Lua
+// looks for C modules (the script's, its .rocks, LUA_CPATH, ~/.luarocks, the installation). It links
+// against nothing of Perilune: what it needs comes as a table of functions, `peri_plugin_host`.
+//
+// The object is loaded once per process and never unloaded. `abi` is compared before anything else
+// of it is looked at and before any of its functions runs. Everything that the tables point to must
+// stay as it is for good (static const).
+//
+// Threads: `init` runs once, on the thread that loads, under a lock: it must not load another
+// plugin. All other functions are called by any worker at any time, several at once: keep no state
+// but constants and what lies in the memory a call hands in. None of them may block or wait.
+//
+// Results: 0 (or a positive count), or a negative PERI_PLUGIN_* code. Input comes from peers: every
+// byte of it may be wrong, and nothing may be read outside of it.
+//
+// ---- Units and ownership ------------------------------------------------------------------------
+//
+// Sizes are bytes, times milliseconds. `peri_bytes` are borrowed until the function returns. A
+// `peri_buf` belongs to the caller: append only, by peri_append or by peri_room and then `len`;
+// never free or shrink it below its length at entry. On failure it may be left longer than that;
+// the caller cuts it back.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Raised when anything below changes for those who were compiled with it. Members are added only at
+// the end of peri_plugin_host, which does not raise it.
+#define PERI_ABI 1
+#define PERI_EXPORT __attribute__((visibility("default")))
+
+enum {
+  PERI_PLUGIN_BAD_REQUEST = -3,  // the input is malformed
+  PERI_PLUGIN_INTERNAL = -13,    // something that should not happen
+  PERI_PLUGIN_TOO_BIG = -24,     // a limit was reached
+  PERI_PLUGIN_NO_MEMORY = -25,
+};
+
+enum { PERI_PLUGIN_DEBUG, PERI_PLUGIN_INFO, PERI_PLUGIN_WARN, PERI_PLUGIN_ERROR };
+
+// ---- bytes --------------------------------------------------------------------------------------
+
+// A growable byte buffer with one owner.
+typedef struct peri_buf {
+  uint8_t *data;  // owned; NULL while cap is 0
+  size_t len;     // bytes that are valid
+  size_t cap;     // bytes
+} peri_buf;
+
+// Borrowed bytes: `ptr` may be NULL when len is 0. Who keeps them alive is said where they appear.
+typedef struct peri_bytes {
+  const uint8_t *ptr;
+  size_t len;
+} peri_bytes;
+
+// An error with prose, filled by host->fail.
+typedef struct peri_err peri_err;
+
+// What Perilune gives to a plugin; valid for good.
+typedef struct peri_plugin_host {
+  uint32_t size;        // bytes of this table: later members are there when it is large enough
+  uint32_t abi;         // PERI_ABI of this Perilune
+  const char *version;  // "0.1.0"
+  // Makes room for `extra` more bytes (may move `data`). Ends the process when out of memory.
+  void (*grow)(peri_buf *buf, size_t extra);
+  // Sets `err` (may be NULL) to a sentence and returns `code`, so that a failure is one statement.
+  int (*fail)(peri_err *err, int code, const char *format, ...)
+#ifdef __GNUC__
+      __attribute__((format(printf, 3, 4)))
+#endif
+      ;
+  // Writes one line to the log; never blocks. `tag` is upper case, such as "PLUGIN-RLE".
+  void (*log)(int level, const char *tag, const char *text);
+} peri_plugin_host;
+
+// Room for `extra` bytes behind `buf->len`; what was written is added to `len` by the caller.
+static inline uint8_t *peri_room(const peri_plugin_host *host, peri_buf *buf, size_t extra) {
+  if (buf->cap - buf->len < extra) {
+    host->grow(buf, extra);
+  }
+  return buf->data + buf->len;
+}
+
+static inline void peri_append(const peri_plugin_host *host, peri_buf *buf, const void *bytes,
+                               size_t len) {
+  if (len != 0) {
+    memcpy(peri_room(host, buf, len), bytes, len);
+    buf->len += len;
+  }
+}
+
+// ---- values -------------------------------------------------------------------------------------
+
+// The one way a structured value travels: as a sequence of calls on a sink. A decoder reads bytes
+// and calls a sink; an encoder is a sink that writes bytes.
+//
+// Every member returns 0 or a negative code; the first failure ends the walk and is returned to
+// whoever drives it. Calls are strictly nested. In a map, `key` comes before each value. Strings are
+// borrowed until the call returns. A producer that does not know a count says PERI_COUNT_UNKNOWN; a
+// count that is given is exact. A map's or list's key is never a map or a list itself. No blocking,
+// no allocation that a peer sizes beyond the limits. A sink may leave by longjmp, so a producer owns
+// nothing that it would have to free.
+#define PERI_COUNT_UNKNOWN SIZE_MAX
+
+typedef struct peri_sink_ops {
+  int (*null)(void *sink);
+  int (*boolean)(void *sink, bool value);
+  int (*integer)(void *sink, int64_t value);
+  int (*uinteger)(void *sink, uint64_t value);  // only for values above INT64_MAX
+  int (*number)(void *sink, double value);
+  int (*string)(void *sink, const char *text, size_t len);    // UTF-8, checked by decoders
+  int (*bytes)(void *sink, const uint8_t *data, size_t len);  // binary
+  int (*list_begin)(void *sink, size_t count);
+  int (*list_end)(void *sink);
+  int (*map_begin)(void *sink, size_t count);
+  int (*key)(void *sink, const char *text, size_t len);  // string keys, the common case
+  // Announces that the next value is a key, for formats whose keys may be any scalar.
+  int (*any_key)(void *sink);
+  int (*map_end)(void *sink);
+  // Names the class of the map or list that follows; formats without classes ignore it.
+  int (*type)(void *sink, const char *name, size_t len);
+} peri_sink_ops;
+
+typedef struct peri_sink {
+  const peri_sink_ops *ops;
+  void *self;
+} peri_sink;
+
+// What a decoder may build. Checked before memory is spent; exceeding one is TOO_BIG.
+typedef struct peri_value_limits {
+  uint32_t depth;     // nested lists and maps
+  uint32_t elements;  // list elements and map entries of one value, in total
+  uint32_t refs;      // back references, for formats that have them
+  uint32_t string;    // bytes of one string
+} peri_value_limits;
+
+// ---- the points ---------------------------------------------------------------------------------
+
+// Ids travel in frames: both ends must mean the same by one. From PERI_PRIVATE_ID on they are
+// offered to Perilune peers only; plugins take theirs from 112 to 127.
+#define PERI_PRIVATE_ID 110
+
+// Compression of bodies.
+typedef struct peri_compression_ops {
+  const char *name;  // lower case letters, digits and _; as the plugin's
+  uint8_t id;
+  // Appends the compressed form of `in` to `out`.
+  int (*compress)(peri_bytes in, peri_buf *out);
+  // Appends the plain form. Never writes more than `max` bytes and never makes room for more than it
+  // is about to write: a bomb is TOO_BIG, damaged or truncated input BAD_REQUEST.
+  int (*decompress)(peri_bytes in, size_t max, peri_buf *out);
+} peri_compression_ops;
+
+// Memory for an encoder's state; `encoder` points to as much, aligned for uint64_t.
+#define PERI_ENCODER_SIZE 4096u
+
+// Serialization of arguments (one list) and results (one value). Spoken with the native head only.
+typedef struct peri_serializer_ops {
+  const char *name;
+  const char *provider;  // NULL, or what tells two implementations of a name apart ("cbor@tiny")
+  uint8_t id;
+  // Makes `sink` a sink that appends one value to `out`. `encoder` is memory for its state, in any
+  // condition. A refused value leaves its reason in `err` (may be NULL; kept, like `out`, until the
+  // encoder is done). Depth is limited; counting elements is the producer's work. An encoder owns
+  // nothing: it may be dropped at any point.
+  void (*encoder_init)(void *encoder, peri_buf *out, const peri_value_limits *limits, peri_err *err,
+                       peri_sink *sink);
+  // After the last value: checks that exactly one was written.
+  int (*encoder_finish)(void *encoder);
+  // Reads exactly one value from `in` and feeds it to `sink`. Bytes left over are BAD_REQUEST unless
+  // `used` is given, which then receives the count of bytes read. Malformed input is BAD_REQUEST
+  // with a text that names the offset. When the sink fails, its code is returned as it is.
+  int (*decode)(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
+                peri_err *err);
+} peri_serializer_ops;
+
+// What the symbol `perilune_plugin` is.
+typedef struct peri_plugin {
+  uint32_t abi;         // PERI_ABI it was compiled with
+  uint32_t size;        // of this struct when it was compiled
+  const char *point;    // "compression" or "serializer"
+  const char *name;     // the name of the file
+  const char *version;  // of the plugin, for listings; may be NULL
+  // Called once before anything else; keeps `host`. A negative result refuses to be loaded, with the
+  // sentence of host->fail(err, ...). May be NULL where `host` is not needed.
+  int (*init)(const peri_plugin_host *host, peri_err *err);
+  // One of them, as `point` says.
+  const peri_compression_ops *compression;
+  const peri_serializer_ops *serializer;
+} peri_plugin;
+
+#define PERI_PLUGIN_HEAD .abi = PERI_ABI, .size = (uint32_t)sizeof(peri_plugin)
+
+#ifdef __cplusplus
+}
+#endif
