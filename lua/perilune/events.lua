@@ -32,8 +32,8 @@ M.NAMES = {
   ['node.state'] = 'interface, alias, address, from, to, message',
   ['node.ejected'] = 'interface, alias, address, message: not asked for a while',
   ['node.restored'] = 'interface, alias, address: asked again',
-  ['session.opened'] = 'side, interface, alias, peer, session',
-  ['session.closed'] = 'side, interface, alias, peer, session',
+  ['session.opened'] = 'side, interface, alias, peer, session; connection, native (provider)',
+  ['session.closed'] = 'side, interface, alias, session; connection (provider), peer',
   ['export.opened'] = 'interface, alias',
   ['export.closed'] = 'interface, alias',
   ['breaker.state'] = 'interface, method, from, to',
@@ -81,6 +81,19 @@ end
 
 local function forget_names()
   heard, cached = {}, 0
+end
+
+-- Sessions of peers are C's, which tells of them only while somebody listens.
+local function follow_sessions()
+  local wanted = M.wanted 'session.opened' or M.wanted 'session.closed'
+  if not core.on_session or wanted == (M.following or false) then
+    return
+  end
+  M.following = wanted
+  core.on_session(wanted and function(session, opened)
+    session.side = 'provider'
+    M.publish(opened and 'session.opened' or 'session.closed', session)
+  end or nil)
 end
 
 local function listeners_of(name)
@@ -267,6 +280,7 @@ function M.on(pattern, listener)
   }, Listener)
   listeners[#listeners + 1] = self
   forget_names()
+  follow_sessions()
   return self
 end
 
@@ -277,6 +291,7 @@ function Listener:close()
     if other == self then
       table.remove(listeners, i)
       forget_names()
+      follow_sessions()
       break
     end
   end

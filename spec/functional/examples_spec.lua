@@ -57,6 +57,19 @@ describe('example', function()
     says(run 'balancer', 'small 20, large 20', 'small 10, large 30')
   end)
 
+  it('events', function()
+    local output = run 'events'
+    says(
+      output,
+      'a star was ordered in worker 1',
+      'the moon is not for sale',
+      'a comet was ordered in worker 1',
+      'shop sends a comet',
+      'node of demo.Shop: connecting -> ready',
+      'a session with demo.Shop'
+    )
+  end)
+
   it('failover', function()
     local output = run 'failover'
     says(

@@ -222,4 +222,31 @@ describe('the event bus', function()
       assert.same({ 'export.opened demo.Heard', 'export.closed demo.Heard' }, heard)
     end)
   )
+
+  it(
+    'hears of sessions, of both ends',
+    inside(function()
+      local heard = {}
+      local ear = perilune.on('session.*', function(event)
+        heard[#heard + 1] = ('%s %s %s'):format(event.name, event.side, event.interface)
+        heard.connection = heard.connection or event.connection
+        assert.equal(heard.connection, event.connection)
+      end)
+      local greeter, interface = serve {
+        hello = function()
+          return 'hello'
+        end,
+      }
+      assert.equal('hello', greeter:hello())
+      turns(2)
+      assert.equal('session.opened provider ' .. interface, heard[1])
+      assert.equal('number', type(heard.connection))
+      require('perilune.entry.declare').close()
+      eventually(function()
+        return heard[2]
+      end, 'the end of the session')
+      assert.equal('session.closed provider ' .. interface, heard[2])
+      ear:close()
+    end)
+  )
 end)

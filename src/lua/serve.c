@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/ref.h"
+#include "lua/sessions.h"
 #include "lua/value.h"
 
 static const peri_value_limits *value_limits(const peri_vm *vm) {
@@ -248,10 +249,24 @@ static void on_event(void *arg, peri_conn *conn, const peri_event *event) {
   }
 }
 
+static void on_session(void *arg, peri_conn *conn, peri_session *session) {
+  peri_sessions_tell(arg, conn, session, true);
+}
+
+static void on_session_ended(void *arg, peri_conn *conn, peri_session *session) {
+  peri_sessions_tell(arg, conn, session, false);
+}
+
 static void on_closed(void *arg, peri_conn *conn, int code) {
   peri_vm *vm = arg;
   (void)code;
   peri_accepted *accepted = conn->user;
+  for (peri_list *n = conn->sessions.next; n != &conn->sessions; n = n->next) {
+    const peri_session *session = peri_container(n, peri_session, link);
+    if (!session->evicted) {
+      peri_sessions_tell(vm, conn, session, false);
+    }
+  }
   peri_server_forget(&vm->server, conn, cancel_call, vm);
   peri_list_remove(&accepted->link);
   if (accepted->gone != NULL) {
@@ -335,6 +350,8 @@ static int on_authenticate(void *arg, peri_conn *conn, peri_session *session, ui
 
 const peri_conn_handler peri_serve_handler = {
     .event = on_event,
+    .session = on_session,
+    .session_ended = on_session_ended,
     .authenticate = on_authenticate,
     .closed = on_closed,
 };

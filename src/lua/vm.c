@@ -11,6 +11,7 @@
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
+#include "lua/sessions.h"
 #include "lua/value.h"
 
 enum {
@@ -188,6 +189,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);
   peri_vm_add(vm, peri_limits_functions);
+  peri_vm_add(vm, peri_sessions_functions);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, return_core);
@@ -228,6 +230,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->authenticating_max = MAX_AUTHENTICATIONS;
   vm->events_max = MAX_EVENTS;
   vm->on_authenticate = LUA_NOREF;
+  vm->on_session = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);
   vm->futures.arm = timers_arm;

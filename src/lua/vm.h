@@ -54,9 +54,11 @@ struct peri_vm {
   _Atomic(const peri_method *) current;  // what runs now, for the supervisor; NULL = nothing
   uint32_t authenticating;               // sessions whose authentication waits for its fiber
   uint32_t authenticating_max;
-  uint32_t events_max;  // events that wait for one listener (perilune.events)
-  int on_authenticate;  // refs of Lua hooks, LUA_NOREF when absent
-  int call_over;        // Lua function(slot) that drops a call's side table
+  uint32_t events_max;    // events that wait for one listener (perilune.events)
+  uint32_t session_news;  // of sessions, not told to Lua yet (lua/sessions.c)
+  int on_authenticate;    // refs of Lua hooks, LUA_NOREF when absent
+  int on_session;
+  int call_over;  // Lua function(slot) that drops a call's side table
   struct {
     uint64_t limit;    // bytes of Lua memory, 0 = no limit
     uint64_t rest_ns;  // no full collection before; see lua/limits.c

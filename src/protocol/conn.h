@@ -42,6 +42,8 @@ typedef struct peri_conn_handler {
   void (*event)(void *arg, peri_conn *conn, const peri_event *event);
   // Server: a session was negotiated; may set session->user. May be NULL.
   void (*session)(void *arg, peri_conn *conn, peri_session *session);
+  // A session ended before its connection did. May be NULL.
+  void (*session_ended)(void *arg, peri_conn *conn, peri_session *session);
   // Server: the peer authenticates for `session`. Return PERI_AGAIN and answer later through
   // conn->protocol->authenticated(conn, session->id, request, ...), or 0 (passed), or PERI_E*.
   // `attributes` is a msgpack map, borrowed. NULL = everybody passes.

@@ -46,6 +46,9 @@ peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes ifa
 }
 
 void peri_conn_session_free(peri_conn *conn, peri_session *session) {
+  if (conn->channel != NULL && !session->evicted && conn->handler->session_ended != NULL) {
+    conn->handler->session_ended(conn->arg, conn, session);
+  }
   if (conn->calls_open != 0) {
     session->evicted = true;
     return;

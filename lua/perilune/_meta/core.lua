@@ -183,6 +183,9 @@ function core.on_authenticate(fn) end
 ---@param why? string
 ---@param identity? string
 function core.authenticated(conn, session, request, passed, why, identity) end
+--- Called in a fiber of its own when a peer has begun or ended a session; nil = no more.
+---@param fn? fun(session: table, opened: boolean)  connection, session, interface, alias, peer, native
+function core.on_session(fn) end
 --- Wire numbers of the error codes, negative, by name.
 ---@return table<string, integer>
 function core.code_numbers() end
