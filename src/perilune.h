@@ -31,8 +31,7 @@
 //
 // Sizes are bytes, times milliseconds. `peri_bytes` are borrowed until the function returns. A
 // `peri_buf` belongs to the caller: append only, by peri_append or by peri_room and then `len`;
-// never free or shrink it below its length at entry. On failure it may be left longer than that;
-// the caller cuts it back.
+// never free it or shrink it below its length at entry.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +54,7 @@ enum {
   PERI_PLUGIN_NO_MEMORY = -25,
 };
 
+// Levels of the log.
 enum { PERI_PLUGIN_DEBUG, PERI_PLUGIN_INFO, PERI_PLUGIN_WARN, PERI_PLUGIN_ERROR };
 
 // ---- bytes --------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ typedef struct peri_value_limits {
 // offered to Perilune peers only; plugins take theirs from 112 to 127.
 #define PERI_PRIVATE_ID 110
 
-// Compression of bodies.
+// Compression of bodies. On failure `out->len` is what it was at entry.
 typedef struct peri_compression_ops {
   const char *name;  // lower case letters, digits and _; as the plugin's
   uint8_t id;
@@ -209,6 +209,51 @@ typedef struct peri_plugin {
 } peri_plugin;
 
 #define PERI_PLUGIN_HEAD .abi = PERI_ABI, .size = (uint32_t)sizeof(peri_plugin)
+
+// ---- the runtime inside another program -----------------------------------------------------------
+
+// Link with libperilune (pkg-config perilune; CMake perilune::perilune). It must be linked, not
+// opened with RTLD_LOCAL: scripts reach the core's functions by their names.
+//
+//   peri_runtime_options options = {.size = sizeof options, .script = "app.lua"};
+//   peri_runtime *runtime = peri_runtime_new(&options, message, sizeof message);
+//   int code = peri_runtime_run(runtime);    // on a thread of the program's choice; blocks
+//   peri_runtime_free(runtime);
+//
+// A process has one runtime at a time. It handles no signals, never ends the program, and starts its
+// threads with all signals blocked. Its log goes to stderr.
+typedef struct peri_embed peri_runtime;
+
+typedef struct peri_runtime_options {
+  uint32_t size;                // sizeof(peri_runtime_options)
+  const char *script;           // the entrypoint
+  const char *const *args;      // its arguments, ended by NULL; NULL = none
+  const char *const *settings;  // "workers=2", "queue_age=50" ..., ended by NULL; NULL = none. The
+                                // names of `perilune run --help`; PERILUNE_* counts below them
+  const char *library;          // folder of the Lua half; NULL = found beside libperilune
+} peri_runtime_options;
+
+// Copies everything. NULL with a sentence in `message` (may be NULL) when the options are wrong.
+PERI_EXPORT peri_runtime *peri_runtime_new(const peri_runtime_options *options, char *message,
+                                           size_t size);
+// Loads the script, serves, and returns once it was stopped or, without listeners, its
+// perilune.main returned. Returns the exit code; 1 also when the script does not load, and then
+// peri_runtime_message says why. Once per runtime.
+PERI_EXPORT int peri_runtime_run(peri_runtime *runtime);
+// "" or why it did not start. Borrowed. After run.
+PERI_EXPORT const char *peri_runtime_message(const peri_runtime *runtime);
+// Any thread. Waits until it serves: 0, or a negative code when it ended or the time passed.
+PERI_EXPORT int peri_runtime_wait(peri_runtime *runtime, uint32_t timeout_ms);
+// Any thread, at any time, more than once: drains like SIGTERM does, and makes run return.
+PERI_EXPORT void peri_runtime_stop(peri_runtime *runtime);
+// Any thread of the program but not the runtime's own, while it serves: calls the Lua function that
+// the script gave to perilune.expose(name, fn) and waits for its end. `result` (an empty peri_buf;
+// release with free(result->data)) receives what the function returned, or the text of the error.
+// 0, or a negative code as numbered in the error table of the documentation.
+PERI_EXPORT int peri_runtime_call(peri_runtime *runtime, const char *name, peri_bytes argument,
+                                  uint32_t timeout_ms, peri_buf *result);
+// After run has returned, or was never called.
+PERI_EXPORT void peri_runtime_free(peri_runtime *runtime);
 
 #ifdef __cplusplus
 }

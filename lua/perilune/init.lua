@@ -19,6 +19,7 @@ local M = { _VERSION = core.version }
 M.export, M.refer, M.listen = declare.export, declare.refer, declare.listen
 M.main, M.start, M.stop = declare.main, declare.start, declare.stop
 M.defaults = options.set_defaults
+M.expose = require('perilune.process.embed').expose
 
 for _, point in ipairs(plugin.points()) do
   M[point] = function(name, body)

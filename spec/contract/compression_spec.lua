@@ -3,7 +3,7 @@
 local ffi = require 'ffi'
 local c = require 'spec.support.c'
 
-local lib = c.cdef('protocol/compression.h', 'base/err.h')
+local lib = c.cdef('protocol/compression.h', 'protocol/plugin.h', 'base/err.h')
 local ebad, ebig = lib.PERI_EBAD_REQUEST, lib.PERI_ETOO_BIG
 
 local MIB = 2 ^ 20
@@ -48,9 +48,30 @@ local texts = {
   noise(1000) .. ('y'):rep(1000) .. noise(1000),
 }
 
-for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd' } do
+-- The plugin of examples/c-plugin owes the same as the built-in ones.
+local function load_example()
+  if lib.peri_compression_by_name 'brotli' == nil then
+    local object = os.tmpname()
+    local flags = '-std=c11 -shared -fPIC $(pkg-config --cflags --libs libbrotlienc libbrotlidec)'
+    local command = 'cc -o %s %s/examples/c-plugin/brotli.c -I%s/src %s'
+    assert.equal(0, os.execute(command:format(object, c.root, c.root, flags)))
+    local err = ffi.new 'peri_err'
+    local rc = lib.peri_plugin_load(object, 'compression', 'brotli', err)
+    assert.equal(0, rc, ffi.string(err.text))
+    os.remove(object)
+  end
+end
+
+for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'brotli' } do
   describe('compression ' .. name, function()
-    local codec = lib.peri_compression_by_name(name)
+    local codec
+
+    setup(function()
+      if name == 'brotli' then
+        load_example()
+      end
+      codec = lib.peri_compression_by_name(name)
+    end)
 
     it('is found by name and id', function()
       assert.equal(name, ffi.string(codec.name))
@@ -125,7 +146,7 @@ describe('the registry of compressions', function()
       n = n + 1
     end
     assert.is_true(n >= 5)
-    assert.is_true(lib.peri_compression_by_name 'brotli' == nil)
+    assert.is_true(lib.peri_compression_by_name 'broccoli' == nil)
     assert.is_true(lib.peri_compression_by_id(99) == nil)
     assert.equal(lib.PERI_EALREADY_EXISTS, lib.peri_compression_add(lib.peri_compression_at(0)))
   end)

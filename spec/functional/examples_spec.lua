@@ -70,6 +70,19 @@ describe('example', function()
     )
   end)
 
+  it('c-plugin, built as a project of its own', function()
+    says(run 'c-plugin', 'compression    brotli  ', '37000 bytes, and they begin: once upon a time')
+  end)
+
+  it('embed, a program with a runtime inside', function()
+    says(
+      run 'embed',
+      'greet(moon) = 0: good evening, moon\n',
+      'ask(moon) = 0: hello moon\n',
+      "grete(nobody) = -5: nothing exposed as 'grete'; did you mean 'greet'?"
+    )
+  end)
+
   it('failover', function()
     local output = run 'failover'
     says(

@@ -10,6 +10,7 @@
 #include "lua/ref.h"
 #include "process/accept.h"
 #include "process/drain.h"
+#include "process/embed.h"
 #include "process/folder.h"
 #include "process/notify.h"
 #include "process/worker.h"
@@ -178,7 +179,35 @@ static int limit_connections(lua_State *L) {
 }
 
 static int notify(lua_State *L) {
-  peri_notify(luaL_checkstring(L, 1));
+  peri_process *process = process_of(L);
+  const char *text = luaL_checkstring(L, 1);
+  if (!process->embedded) {
+    peri_notify(text);
+  } else if (strcmp(text, "READY=1") == 0) {
+    peri_embed_ready(process->embed);
+  }
+  return 0;
+}
+
+// core.embed_answer(id, code name or nil, text)
+static int embed_answer(lua_State *L) {
+  size_t len;
+  const peri_process *process = process_of(L);
+  const char *code = luaL_optstring(L, 2, NULL);
+  const char *text = luaL_checklstring(L, 3, &len);
+  int number = code != NULL ? peri_code_by_name(code) : 0;
+  if (process->embedded) {
+    peri_embed_answer(process->embed, (uint64_t)luaL_checknumber(L, 1),
+                      number <= 0 ? number : PERI_EUNKNOWN, text, len);
+  }
+  return 0;
+}
+
+// core.embed_failed(message)
+static int embed_failed(lua_State *L) {
+  if (process_of(L)->embedded) {
+    peri_embed_failed(process_of(L)->embed, luaL_checkstring(L, 1));
+  }
   return 0;
 }
 
@@ -260,6 +289,8 @@ static const luaL_Reg functions[] = {
     {"supervise", supervise},
     {"limit_connections", limit_connections},
     {"notify", notify},
+    {"embed_answer", embed_answer},
+    {"embed_failed", embed_failed},
     {"write_ports", write_ports},
     {"watch", watch},
     {"unwatch", unwatch},
@@ -289,6 +320,8 @@ void peri_core_process_add(peri_vm *vm, peri_process *process) {
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   lua_pushliteral(L, PERI_VERSION);
   lua_setfield(L, -2, "version");
+  lua_pushboolean(L, process->embedded);
+  lua_setfield(L, -2, "embedded");
   lua_createtable(L, process->argc, 0);
   for (int i = 0; i < process->argc; i++) {
     lua_pushstring(L, process->argv[i]);

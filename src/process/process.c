@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "process/accept.h"
 #include "process/count.h"
+#include "process/embed.h"
 #include "process/notify.h"
 #include "process/worker.h"
 
@@ -51,6 +52,12 @@ void peri_process_exit(peri_process *process, int code) {
   }
 }
 
+void peri_process_ask_stop(peri_process *process) {
+  uint64_t one = 1;
+  atomic_store(&process->stop_asked, true);
+  (void)!write(process->wake_fd, &one, sizeof one);
+}
+
 _Noreturn static void end_now(int code) {
   peri_log_stop();
   _exit(code);
@@ -74,6 +81,18 @@ static void on_end_signal(supervisor *it, int number) {
   it->kill_at_ms = now_ms() + drain_ms + DRAIN_GRACE_MS;
   peri_notify("STOPPING=1");
   peri_process_post(it->process, 0, 0, "signal", "drain", 5);
+}
+
+// The same for a runtime inside another program: nothing ends the program itself.
+static void on_stop_asked(supervisor *it) {
+  if (it->draining) {
+    return;
+  } else if (!atomic_load(&it->process->handles_signals)) {
+    it->draining = true;
+    peri_process_exit(it->process, 0);
+  } else {
+    on_end_signal(it, SIGTERM);
+  }
 }
 
 static void on_signal(supervisor *it, int number) {
@@ -108,9 +127,11 @@ static void on_stalled(const peri_worker *worker) {
   char running[256];
   describe(worker, running);
   peri_log(PERI_LOG_ERROR, "WORKER-STALLED",
-           "worker %d has not turned for stall_timeout; it runs %s; ending the process",
-           worker->number, running);
-  end_now(1);
+           "worker %d has not turned for stall_timeout; it runs %s; %s", worker->number, running,
+           worker->process->embedded ? "nothing is done about it" : "ending the process");
+  if (!worker->process->embedded) {
+    end_now(1);
+  }
 }
 
 static void look_after(supervisor *it, peri_worker *worker, uint64_t now) {
@@ -154,7 +175,11 @@ static void tick(supervisor *it) {
   bool all_turn = supervise(it, now);
   if (it->kill_at_ms != 0 && now >= it->kill_at_ms) {
     peri_log(PERI_LOG_ERROR, "DRAIN-TIMEOUT", "the process did not drain in time; ending it");
-    end_now(1);
+    it->kill_at_ms = 0;
+    if (!it->process->embedded) {
+      end_now(1);
+    }
+    peri_process_exit(it->process, 1);
   }
   if (it->watchdog_ms != 0 && all_turn && now >= it->watchdog_at_ms) {
     it->watchdog_at_ms = now + it->watchdog_ms;
@@ -172,6 +197,9 @@ static void watch_over(supervisor *it) {
     uint64_t count;
     (void)!read(it->process->wake_fd, &count, sizeof count);
     read_signals(it);
+    if (atomic_load(&it->process->stop_asked)) {
+      on_stop_asked(it);
+    }
     if (now_ms() >= next_tick) {
       next_tick = now_ms() + TICK_MS;
       tick(it);
@@ -261,6 +289,58 @@ static peri_process *new_process(int argc, char **argv, const char *library,
   return process;
 }
 
+// Threads that are started inherit that no signal is theirs.
+static int start_control(peri_process *process, const char *chunk, peri_err *err) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int rc = peri_worker_start(&process->workers[0], process, 0, chunk, strlen(chunk), "", err);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return rc;
+}
+
+static int run(supervisor *it) {
+  watch_over(it);
+  int code = atomic_load(&it->process->exit_code);
+  bool stopped = stop_threads(it);
+  if (it->process->embedded) {
+    peri_embed_ended(it->process->embed);
+  }
+  if (stopped) {
+    free_process(it->process);
+    return code;
+  }
+  peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
+  code = code != 0 ? code : 1;
+  if (!it->process->embedded) {
+    end_now(code);
+  }
+  return code;  // what the thread uses stays
+}
+
+int peri_process_run_embedded(int argc, char **argv, const char *library, const char *generated,
+                              const char *chunk, peri_embed *embed) {
+  peri_err err;
+  peri_process *process = new_process(argc, argv, library, generated);
+  process->embedded = true;
+  process->embed = embed;
+  supervisor it = {.process = process, .signal_fd = -1};
+  start_log();
+  peri_count_init();
+  peri_embed_began(embed, process);
+  int code = start_control(process, chunk, &err);
+  if (code == 0) {
+    code = run(&it);
+  } else {
+    peri_embed_failed(embed, err.text);
+    peri_embed_ended(embed);
+    free_process(process);
+    code = 1;
+  }
+  peri_log_stop();
+  return code;
+}
+
 int peri_process_run(int argc, char **argv, const char *library, const char *generated) {
   peri_err err;
   sigset_t set;
@@ -274,19 +354,12 @@ int peri_process_run(int argc, char **argv, const char *library, const char *gen
                    .watchdog_ms = peri_notify_watchdog_ms()};
   start_log();
   peri_count_init();
-  if (peri_worker_start(&process->workers[0], process, 0, program, sizeof program - 1, "", &err) !=
-      0) {
+  if (start_control(process, program, &err) != 0) {
     peri_log(PERI_LOG_ERROR, "START", "%s", err.text);
     end_now(1);
   }
-  watch_over(&it);
-  int code = atomic_load(&process->exit_code);
-  if (!stop_threads(&it)) {
-    peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
-    end_now(code != 0 ? code : 1);
-  }
+  int code = run(&it);
   close(it.signal_fd);
-  free_process(process);
   peri_log_stop();
   return code;
 }

@@ -23,6 +23,7 @@
 #define PERI_LISTENERS_MAX PERI_ADMIT_LISTENERS
 
 typedef struct peri_process peri_process;
+typedef struct peri_embed peri_embed;
 
 typedef enum peri_thread_state {
   PERI_THREAD_NONE,
@@ -89,12 +90,23 @@ struct peri_process {
   _Atomic bool handles_signals;
   _Atomic uint32_t stall_ms;
   _Atomic uint32_t drain_ms;
+  // A runtime inside another program: signals and the end of the process are not ours.
+  bool embedded;
+  _Atomic bool stop_asked;
+  peri_embed *embed;  // borrowed; NULL unless embedded
 };
 
 // Runs the process to its end on the calling (main) thread; `library` is the folder of the Lua
 // library, whose perilune.cli is the program; `generated` is looked into before it. Returns the exit
 // code.
 int peri_process_run(int argc, char **argv, const char *library, const char *generated);
+
+// The same inside another program, whose signals stay its own: runs `chunk` in the control VM until
+// it ends or peri_process_ask_stop was called. `embed` is borrowed and hears of it (process/embed.h).
+int peri_process_run_embedded(int argc, char **argv, const char *library, const char *generated,
+                              const char *chunk, peri_embed *embed);
+// Any thread, also from a signal handler: drain and end.
+void peri_process_ask_stop(peri_process *process);
 
 // Any thread: the process ends with `code` once its loops have stopped. The first call counts.
 void peri_process_exit(peri_process *process, int code);

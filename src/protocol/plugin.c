@@ -182,8 +182,10 @@ int peri_plugin_load(const char *path, const char *point, const char *name, peri
   }
   pthread_mutex_lock(&loading);
   int rc = open_object(&it);
-  rc = rc == 0 ? check_head(&it) : rc;
-  rc = rc == 0 ? add(&it) : rc;
+  if (it.plugin != NULL) {
+    rc = check_head(&it);
+    rc = rc == 0 ? add(&it) : rc;
+  }
   pthread_mutex_unlock(&loading);
   if (rc < 0 && err != NULL && err->text[0] == '\0') {
     peri_fail(err, rc, "%s '%s': its init() failed: %s", point, name, peri_code_text(rc));

@@ -18,6 +18,8 @@ core.worker = nil
 core.workers = nil
 ---@type string  version of the binary
 core.version = nil
+---@type boolean  inside another program
+core.embedded = nil
 ---@type string  folder of the Lua library the binary uses
 core.library = nil
 ---@type string[]  command line, [0] = the program
@@ -340,6 +342,13 @@ function core.on_signal(fn) end
 --- Tells systemd where asked: 'READY=1' ...
 ---@param state string
 function core.notify(state) end
+--- Embedded only: the end of a call of the program; why the script did not start.
+---@param id number
+---@param code string?
+---@param text string
+function core.embed_answer(id, code, text) end
+---@param message string
+function core.embed_failed(message) end
 --- Sums of all workers' counters and gauges: name -> number, labels as 'name{a="b"}'.
 ---@return table<string, number>
 function core.metrics() end

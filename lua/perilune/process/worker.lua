@@ -78,6 +78,9 @@ function M.main(argument)
   settings.apply(conf.limits or {})
   core.on_message('commit', on_commit)
   core.on_message('drain', on_drain)
+  if core.embedded and core.worker == 1 then
+    require('perilune.process.embed').serve()
+  end
   core.on_message('main', function()
     local code, message = run_main(declare.declarations().main, conf.args)
     tell('main_done', { code = code, message = message })
