@@ -16,6 +16,7 @@
 ---@field attempts? perilune.Attempt[]  the attempts of a call that was tried more than once
 ---@field outcome? perilune.Outcome
 ---@field retryable boolean  may the call be tried again as it is?
+---@field final? boolean     the retry budget is spent: nobody may try again
 
 ---@class perilune.Attempt
 ---@field address string

@@ -9,6 +9,7 @@ local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
+local policy = require 'perilune.policy'
 local proxy = require 'perilune.entry.proxy'
 
 ---@class perilune
@@ -29,8 +30,19 @@ end
 
 -- ── calling ─────────────────────────────────────────────────────────────────────────────────────
 
-M.with, M.async, M.oneway, M.ready, M.call =
-  proxy.with, proxy.async, proxy.oneway, proxy.ready, proxy.call
+M.with, M.oneway, M.ready, M.call = proxy.with, proxy.oneway, proxy.ready, proxy.call
+
+-- Of a proxy: calls through the result return a future at once. Of a function: runs `what(...)` beside
+-- the caller; the future is of what it returns.
+---@param what perilune.Proxy|function
+---@return any
+function M.async(what, ...)
+  if type(what) == 'function' then
+    return policy.async(what, ...)
+  end
+  return proxy.async(what)
+end
+
 local function no_streams()
   error('streams are not there yet; send a list, or call once for each message', 2)
 end
@@ -116,11 +128,7 @@ end
 M.clock, M.hrtime, M.walltime, M.random = core.clock, core.hrtime, core.walltime, core.random
 M.null, M.array, M.bytes, M.typed = core.null, core.array, core.bytes, core.typed
 
-M.shared = {
-  incr = core.shared_incr,
-  get = core.shared_get,
-  set = core.shared_set,
-}
+M.shared, M.log, M.policy = policy.shared, policy.log, policy
 
 local states = {}
 -- A table that survives a reload: made by `init()` the first time, the same one afterwards.
@@ -133,39 +141,5 @@ function M.state(name, init)
   end
   return states[name]
 end
-
--- Fields without what keys that begin with '.' hold: those are secrets.
-local function public(fields, depth)
-  local shown = {}
-  for key, value in pairs(fields) do
-    if type(key) ~= 'string' or key:sub(1, 1) ~= '.' then
-      shown[key] = type(value) == 'table' and depth < 8 and public(value, depth + 1) or value
-    end
-  end
-  local meta = getmetatable(fields)
-  return type(meta) == 'table' and setmetatable(shown, meta) or shown
-end
-
-local log = {}
-for _, level in ipairs { 'debug', 'info', 'warn', 'error' } do
-  ---@param text string
-  ---@param fields? table
-  ---@param tag? string  by which lines are found and rate-limited
-  log[level] = function(text, fields, tag)
-    local shown = type(fields) == 'table' and public(fields, 1) or nil
-    core.log(level, tag or 'SCRIPT', tostring(text), shown)
-  end
-end
-M.log = log
-
--- What policies need and nothing more: time, randomness, log and counters through our API.
-M.policy = {
-  clock = core.clock,
-  random = core.random,
-  log = log,
-  shared = M.shared,
-  error = errors.error,
-  null = core.null,
-}
 
 return M

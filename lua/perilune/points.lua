@@ -10,6 +10,13 @@ local function may(kind)
   return { type = kind }
 end
 
+-- For points whose plugins are functions and nothing else.
+local function only(contract)
+  return function(instance)
+    return type(instance) == 'table' and 'is a table; ' .. contract or nil
+  end
+end
+
 local SIDES = { provider = true, consumer = true, attempt = true, both = true }
 local OTHERWISE = { none = true, all = true, error = true }
 
@@ -81,9 +88,29 @@ return {
     name = 'router',
     layer = 'cluster',
     fn = true,
-    members = { route = need 'function' },
-    builtin = { 'failover', 'failfast' },
+    members = { route = need 'function', failed = may 'function', fanout = may 'boolean' },
+    builtin = { 'failover', 'failfast', 'failsafe', 'forking', 'broadcast', 'pinpoint' },
     default = 'failover',
+  },
+  {
+    -- function(ctx, call, err) -> boolean: may what failed like this be tried again? must not wait
+    name = 'retry_predicate',
+    layer = 'cluster',
+    fn = true,
+    members = {},
+    builtin = { 'retryable', 'not_run' },
+    default = 'retryable',
+    check = only('a predicate is function(ctx, call, err)'),
+  },
+  {
+    -- function(ctx, call, nodes, tried) -> nodes for another attempt; must not wait
+    name = 'retry_target',
+    layer = 'cluster',
+    fn = true,
+    members = {},
+    builtin = { 'other', 'same', 'other_region' },
+    default = 'other',
+    check = only('a target is function(ctx, call, nodes, tried)'),
   },
   {
     -- function(ctx, call, nodes) -> node, or { pick = that, done = function(ctx, call, node, err) };

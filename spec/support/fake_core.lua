@@ -65,6 +65,15 @@ local function loop_over(core)
     return true
   end
 
+  -- Ends what the fiber waits for.
+  function core.cancel(id)
+    local record = state.parked[id]
+    if record then
+      state.parked[id] = nil
+      push({ id = id, co = record.co }, false, 'CANCELLED')
+    end
+  end
+
   function core.sleep(ms)
     core.park(ms)
     return true
@@ -168,7 +177,11 @@ local function network_over(core)
     server.calls = (server.calls or 0) + 1
     server.timeouts = server.timeouts or {}
     table.insert(server.timeouts, timeout)
-    core.park(server.latency or 1)
+    local _, why = core.park(server.latency or 1)
+    if why == 'CANCELLED' then
+      server.cancelled = (server.cancelled or 0) + 1
+      return false, 'CANCELLED', 'cancelled', 'UNKNOWN'
+    end
     return server.handler(method, args, attachments, flags, record)
   end
 

@@ -40,6 +40,15 @@ error('perilune.types only describes; require perilune')
 --- Chooses one node; must not wait.
 ---@alias perilune.PickFn fun(ctx: perilune.Context, call: perilune.Call, nodes: perilune.cluster.Nodes): perilune.cluster.Node?
 
+---@class perilune.Router
+---@field route perilune.RouterFn
+---@field fanout? boolean  it asks several nodes at once: first attempts on a node are no retries
+---@field failed? fun(ctx: perilune.Context, call: perilune.Call, err: perilune.Error): any, any
+---  what a call gives that found no node
+
+---@alias perilune.RetryPredicateFn fun(ctx: perilune.Context, call: perilune.Call, err: perilune.Error): boolean
+---@alias perilune.RetryTargetFn fun(ctx: perilune.Context, call: perilune.Call, nodes: perilune.cluster.Nodes, tried: perilune.cluster.Node[]): perilune.cluster.Nodes?
+
 ---@class perilune.Balancer
 ---@field pick perilune.PickFn
 ---@field done? fun(ctx: perilune.Context, call: perilune.Call, node: perilune.cluster.Node, err: perilune.Error?)
@@ -56,6 +65,8 @@ error('perilune.types only describes; require perilune')
 ---@field filter fun(name: string|perilune.FilterSpec, body?: perilune.FilterFn|perilune.FilterSpec)
 ---@field selector fun(name: string|table, body?: perilune.SelectorFn|perilune.SelectorRule|table)
 ---@field router fun(name: string|table, body?: perilune.RouterFn|table)
+---@field retry_predicate fun(name: string|table, body?: perilune.RetryPredicateFn|table)
+---@field retry_target fun(name: string|table, body?: perilune.RetryTargetFn|table)
 ---@field loadbalance fun(name: string|table, body?: perilune.PickFn|perilune.Balancer|table)
 ---@field candidate fun(name: string|table, body?: function|table)
 ---@field registry fun(name: string|table, body?: table)
@@ -74,7 +85,7 @@ error('perilune.types only describes; require perilune')
 ---@field random fun(n?: integer): number  in [0, 1), or an integer from 1 to n
 ---@field shared perilune.Shared
 ---@field log perilune.Log
----@field policy table                   what policies need and nothing more
+---@field policy perilune.Policy         what policies need and nothing more
 
 --- One store for all workers of the process.
 ---@class perilune.Shared
@@ -97,7 +108,9 @@ error('perilune.types only describes; require perilune')
 ---@field idempotent? boolean            may be sent again when its fate is unknown
 ---@field concurrency? integer           most calls at once in the process
 ---@field retries? integer               attempts after the first
----@field attempt_timeout? integer       ms
+---@field attempt_timeout? integer|integer[]|'share'|'half'|'left'  ms
+---@field retry_on? any                  error codes and predicates
+---@field retry_target? any
 ---@field body? boolean                  the handler takes the undecoded body
 ---@field filters? table
 ---@field router? any

@@ -353,6 +353,15 @@ function Cluster:await_nodes(ctx)
   return self:ready(left)
 end
 
+-- The end of a call that found no node: its router may say what it gives.
+function Cluster:unsent(ctx, call, err)
+  local failed = self.plan.router_of(call).failed
+  if failed then
+    return failed(ctx, call, err)
+  end
+  return nil, err
+end
+
 -- Sends a call to a node and returns its result.
 ---@async
 ---@param ctx any
@@ -364,7 +373,7 @@ function Cluster:dispatch(ctx, call)
   if #nodes == 0 then
     local ready, err = self:await_nodes(ctx)
     if not ready then
-      return nil, err
+      return self:unsent(ctx, call, err)
     end
     nodes = self.ready_nodes
   end
@@ -376,7 +385,8 @@ function Cluster:dispatch(ctx, call)
     if not nodes or #nodes == 0 then
       message = message
         or ("selector '%s' left none of %d nodes"):format(selectors[i].name, #self.ready_nodes)
-      return nil, errors.new('NO_NODE', message, { outcome = 'NOT_SENT', retryable = false })
+      local fields = { outcome = 'NOT_SENT', retryable = false }
+      return self:unsent(ctx, call, errors.new('NO_NODE', message, fields))
     end
   end
   if self.plan.direct and direct.fits(self) then

@@ -26,6 +26,8 @@ M.NODE_FAULT = {
 
 M.BUDGET_RATIO, M.BUDGET_PER_SECOND = 0.2, 10
 M.DEFAULT_TIMEOUT = 5000
+-- A router that goes on for ever is stopped here.
+M.MAX_ATTEMPTS = 128
 
 local NODE_FAULT = M.NODE_FAULT
 
@@ -35,25 +37,30 @@ local NODE_FAULT = M.NODE_FAULT
 ---@field sends integer
 ---@field attempts? perilune.Attempt[]
 ---@field last? perilune.Error
+---@field asked? table<perilune.cluster.Node, boolean>  of a router that asks many nodes at once
 ---@field send fun(node: perilune.cluster.Node, timeout?: number): any, perilune.Error?
 
 local function trace(err)
   return errors.is(err) and err or debug.traceback(tostring(err), 2)
 end
 
+-- A policy that breaks its contract: the call fails and says so.
+local function breach(text, ...)
+  error(errors.new('INTERNAL', text:format(...)), 0)
+end
+
 local function check_node(cluster, node)
   if not node_of.is(node) then
-    error(
-      ('the balancer or router of %s gave a %s; it must give one of the nodes'):format(
-        cluster.name,
-        type(node)
-      ),
-      0
-    )
+    local text = 'the balancer or router of %s gave a %s; it must give one of the nodes'
+    breach(text, cluster.name, type(node))
   end
   local link = rawget(node, '_link')
   if not link or link.cluster ~= cluster then
-    error(('%s is no node of %s'):format(node.address, cluster.name), 0)
+    breach(
+      'the balancer or router of %s gave %s, which is none of its nodes',
+      cluster.name,
+      node.address
+    )
   end
 end
 
@@ -86,11 +93,43 @@ local function spent(cluster, last)
     details = last.details,
     outcome = last.outcome,
     retryable = false,
+    final = true,
   })
 end
 
-local function run_attempt(cluster, d, node, timeout)
+-- A copy of ctx or call for an attempt beside others: what one does to it must not reach another, nor
+-- one that ends late the call.
+local function copy(value)
+  local result = {}
+  for key, field in pairs(value) do
+    result[key] = field
+  end
+  return setmetatable(result, getmetatable(value))
+end
+
+-- What attempts beside each other share, made before they are told apart.
+local function share(ctx)
+  if not rawget(ctx, '_on_end') then
+    rawset(ctx, '_on_end', {})
+  end
+  return ctx.state
+end
+
+local function run_apart(cluster, d, node, timeout, run)
   local ctx, call = d.ctx, d.call
+  share(ctx)
+  local own_ctx, own_call = copy(ctx), copy(call)
+  local attachments = rawget(call, 'attachments')
+  own_call.attachments = attachments and copy(attachments)
+  own_ctx.call = own_call
+  local result, err = run(cluster, d, own_ctx, own_call, node, timeout)
+  if err == nil and d.ctx == ctx then
+    ctx.reply = rawget(own_ctx, 'reply')
+  end
+  return result, err
+end
+
+local function run_attempt(cluster, d, ctx, call, node, timeout)
   local counters = rawget(node, '_c')
   local began = C.peri_counters_begin(counters)
   call.attempt_left = timeout
@@ -123,12 +162,22 @@ local function send(cluster, d, node, timeout)
   end
   check_node(cluster, node)
   d.sends = d.sends + 1
+  local asked = d.asked
+  local fresh = asked and not asked[node]
   if d.sends == 1 then
     cluster.calls = cluster.calls + 1
-  elseif d.last and not may_retry(cluster) then
-    return nil, spent(cluster, d.last)
+  elseif not fresh then -- asking one of many nodes for the first time is no retry
+    if d.sends > M.MAX_ATTEMPTS then
+      breach("router '%s' of %s sent one call %d times", d.router, cluster.name, M.MAX_ATTEMPTS)
+    elseif d.last and not may_retry(cluster) then
+      return nil, spent(cluster, d.last)
+    end
   end
-  return run_attempt(cluster, d, node, timeout)
+  if asked then
+    asked[node] = true
+    return run_apart(cluster, d, node, timeout, run_attempt)
+  end
+  return run_attempt(cluster, d, d.ctx, d.call, node, timeout)
 end
 
 ---@param cluster perilune.cluster.Cluster
@@ -158,6 +207,15 @@ function M.fini(cluster)
   cluster.pool = {}
 end
 
+local function never_sent(cluster, router)
+  local text = "router '%s' of %s neither sent the call nor answered it"
+  return errors.new(
+    'INTERNAL',
+    text:format(router, cluster.name),
+    { outcome = 'NOT_SENT', retryable = false }
+  )
+end
+
 local function finish(d, err)
   if err and d.attempts and errors.is(err) and not err.attempts then
     err.attempts = d.attempts
@@ -175,21 +233,18 @@ end
 ---@return perilune.Error?
 function M.run(cluster, ctx, call, nodes)
   local plan = cluster.plan
-  local method = plan.methods and plan.methods[call.method]
-  local route, trusted = plan.route, plan.trusted
-  if method and method.route then
-    route, trusted = method.route, method.trusted
-  end
+  local owner = plan.router_of(call)
   local pool = cluster.pool
-  local d
-  if trusted then
-    d = table.remove(pool)
+  local pooled = owner.trusted and not owner.fanout
+  local d = pooled and table.remove(pool) or make(cluster)
+  d.ctx, d.call, d.sends, d.router = ctx, call, 0, owner.router
+  d.asked = owner.fanout and {} or nil
+  local result, err = owner.route(ctx, call, nodes, d.send)
+  if d.sends == 0 and result == nil and err == nil then
+    err = never_sent(cluster, owner.router)
   end
-  d = d or make(cluster)
-  d.ctx, d.call, d.sends = ctx, call, 0
-  local result, err = route(ctx, call, nodes, d.send)
   finish(d, err)
-  if trusted then
+  if pooled then
     d.attempts, d.last = nil, nil
     pool[#pool + 1] = d
   end
@@ -209,7 +264,7 @@ end
 ---@return perilune.Error?
 function M.resume(cluster, ctx, call, nodes, node, err, began)
   local d = make(cluster)
-  d.ctx, d.call, d.sends = ctx, call, 1
+  d.ctx, d.call, d.sends, d.router = ctx, call, 1, cluster.plan.router
   note(d, node, err, began)
   local result, last = cluster.plan.again(ctx, call, nodes, d.send, node, err)
   finish(d, last)
@@ -226,19 +281,20 @@ end
 ---@return any result
 ---@return any err
 function M.settle(cluster, ctx, call, err)
-  local method = cluster.plan.methods and cluster.plan.methods[call.method]
-  local repeats = cluster.plan.repeats and not (method and method.route)
-  local retries = call.retries or cluster.refer.retries or 1
-  if not repeats or retries == 0 or rawget(call, 'waited') then
-    return nil, err -- one attempt was asked for, or a router that owns them all
-  elseif not errors.is(err) or not err.retryable then
+  local repeats = cluster.plan.router_of(call).repeats
+  if not repeats or rawget(call, 'waited') then
+    return nil, err -- a router that owns all attempts
+  elseif not errors.is(err) or not repeats(ctx, call, err) then
     return nil, err
   end
   core.sleep(0) -- the end of a connection is told in this turn, perhaps after us
   if #cluster.ready_nodes > 0 or not cluster:await_nodes(ctx) then
     return nil, err
+  elseif not may_retry(cluster) then
+    return nil, spent(cluster, err)
   end
   call.waited = true
+  cluster.calls = cluster.calls - 1 -- this call is counted already
   return cluster:dispatch(ctx, call)
 end
 

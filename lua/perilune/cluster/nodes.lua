@@ -37,11 +37,13 @@ end
 -- A snapshot of `list`. `pick(ctx, call, nodes)` is the configured balancer.
 ---@param list perilune.cluster.Node[]
 ---@param pick? fun(ctx: any, call: any, nodes: perilune.cluster.Nodes): perilune.cluster.Node?
+---@param origin? perilune.cluster.Nodes  the list it was filtered from
 ---@return perilune.cluster.Nodes
-function M.new(list, pick)
+function M.new(list, pick, origin)
   local n = #list
   local counters = list_type(n > 0 and n or 1)
   local nodes = { _n = n, _counters = counters, _pick = pick or no_balancer, _index = {} }
+  nodes._origin = origin or false
   for i = 1, n do
     nodes[i] = list[i]
     counters[i - 1] = list[i]._c
@@ -111,7 +113,7 @@ local function build(nodes, by)
     end
   end
   for value, list in pairs(groups) do
-    index[value] = M.new(list, nodes._pick)
+    index[value] = M.new(list, nodes._pick, nodes._origin or nil)
   end
   nodes._index[by] = index
   return index
@@ -154,26 +156,49 @@ function Nodes:filter(pred, arg)
       list[n] = self[i]
     end
   end
-  return n == self._n and self or M.new(list, self._pick)
+  return n == self._n and self or M.new(list, self._pick, self:origin())
 end
 
-local function fresh(node, tried)
-  return not tried[node] and node.state == 'ready'
+-- The list of this node alone.
+---@param node perilune.cluster.Node
+---@return perilune.cluster.Nodes
+function Nodes:only(node)
+  return M.new({ node }, self._pick, self._origin)
 end
 
-local function is_ready(node)
-  return node.state == 'ready'
+-- What `make(nodes)` gives, made once for this list: rings, sums, positions.
+---@generic T
+---@param make fun(nodes: perilune.cluster.Nodes): T
+---@return T
+function Nodes:derived(make)
+  local value = self._index[make]
+  if value == nil then
+    value = make(self)
+    self._index[make] = value
+  end
+  return value
 end
 
--- The balancer's choice for another attempt: a node not in the set `tried`, else any that is ready.
----@param ctx any
----@param call any
----@param tried table<perilune.cluster.Node, boolean>
----@return perilune.cluster.Node?
-function Nodes:other(ctx, call, tried)
-  return self:filter(fresh, tried):pick(ctx, call)
-    or self:filter(is_ready):pick(ctx, call)
-    or self:pick(ctx, call)
+local function set_of(nodes)
+  local set = {}
+  for i = 1, nodes._n do
+    set[nodes[i]] = true
+  end
+  return set
+end
+
+-- Is the node one of these?
+---@param node perilune.cluster.Node
+---@return boolean
+function Nodes:has(node)
+  return self:derived(set_of)[node] or false
+end
+
+-- The list that this one was filtered from for one call; itself when it is a snapshot or a part of
+-- one that stays (`where`). What is derived from an origin serves many calls.
+---@return perilune.cluster.Nodes
+function Nodes:origin()
+  return self._origin or self
 end
 
 -- The better of two nodes drawn at random, with odds by weight and by decayed latency times queue.

@@ -10,19 +10,27 @@ local M = {}
 ---@field selectors perilune.cluster.Selector[]
 ---@field indexed boolean     a selector tells nodes apart by a key
 ---@field route function
+---@field router string       its name
 ---@field trusted boolean     the router comes with the installation
+---@field fanout? boolean     it asks several nodes at once, each once
+---@field router_of fun(call: any): perilune.cluster.Plan|perilune.cluster.MethodPlan  who routes it
 ---@field pick function
 ---@field done? function
 ---@field choose function
 ---@field methods? table<string, perilune.cluster.MethodPlan>
 ---@field direct boolean      first attempts may take the short way
 ---@field first? fun(ctx: any, call: any): number?   ms of the first attempt
----@field repeats? boolean    the router makes more than one attempt
+---@field repeats? fun(ctx: any, call: any, err: perilune.Error): boolean  may the call be made again?
+---@field failed? fun(ctx: any, call: any, err: perilune.Error): any, any  of a call without a node
 ---@field again? function     what follows a first attempt that failed
 
 ---@class perilune.cluster.MethodPlan
 ---@field route? function
+---@field router? string
 ---@field trusted? boolean
+---@field fanout? boolean
+---@field repeats? function
+---@field failed? function
 ---@field pick? function
 ---@field done? function
 
@@ -31,20 +39,25 @@ local function entry_of(instance, member)
   return type(instance) == 'function' and instance or instance[member]
 end
 
--- `retries` and `attempt_timeout` of the declaration are settings of the router, where it has them.
+local RETRY = { 'retries', 'attempt_timeout', 'retry_on', 'retry_target' }
+
+-- What a declaration says about attempts are settings of its router, where that has them and does not
+-- say otherwise.
 local function router_ref(refer, default)
   local ref = refer.router or default
-  local given = { retries = refer.retries, attempt_timeout = refer.attempt_timeout }
-  if type(ref) ~= 'string' or next(given) == nil then
+  local name = type(ref) == 'table' and ref[1] or ref
+  local record = type(name) == 'string' and plugin.find('router', name)
+  if not record then
     return ref
   end
-  local record = plugin.find('router', ref)
-  local schema = record and record.schema or {}
-  local conf = { ref }
-  for key, value in pairs(given) do
+  local schema, conf = record.schema or {}, { name }
+  for _, key in ipairs(RETRY) do
     if schema[key] then
-      conf[key] = value
+      conf[key] = refer[key]
     end
+  end
+  for key, value in pairs(type(ref) == 'table' and ref or {}) do
+    conf[key] = value
   end
   return conf
 end
@@ -55,7 +68,10 @@ local function add_router(plan, refer, default)
     return record
   end
   plan.route = entry_of(instance, 'route')
-  plan.trusted = record.library
+  plan.router, plan.trusted = record.name, record.library
+  if type(instance) == 'table' then
+    plan.fanout, plan.failed = instance.fanout, instance.failed
+  end
   -- Our own routers say what comes before and after a first attempt, so that a call which needs no
   -- second one takes the short way (cluster/direct.lua).
   if record.library and type(instance) == 'table' then
@@ -74,12 +90,12 @@ end
 
 local function method_plan(refer, conf)
   local plan, message = {}, nil
-  if conf.router then
-    message = add_router(plan, {
-      router = conf.router,
-      retries = conf.retries or refer.retries,
-      attempt_timeout = conf.attempt_timeout or refer.attempt_timeout,
-    })
+  if conf.router or conf.retry_on or conf.retry_target then
+    local given = { router = conf.router or refer.router }
+    for _, key in ipairs(RETRY) do
+      given[key] = conf[key] == nil and refer[key] or conf[key]
+    end
+    message = add_router(plan, given, plugin.get_point('router').default)
   end
   if not message and conf.loadbalance then
     message = add_balancer(plan, conf.loadbalance)
@@ -155,6 +171,10 @@ function M.compile(refer)
   message = add_methods(plan, refer)
   if message then
     return nil, message
+  end
+  function plan.router_of(call)
+    local method = plan.methods and plan.methods[call.method]
+    return method and method.route and method or plan
   end
   plan.direct = plan.again ~= nil and not plan.methods and not plan.done
   return plan

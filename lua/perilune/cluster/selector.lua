@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Turns selectors into functions(ctx, call, nodes) -> nodes. A rule { by, want, otherwise } is looked
 -- up in an index of the snapshot; a function is called as it is and its answer checked.
+local errors = require 'perilune.error'
 local nodes_of = require 'perilune.cluster.nodes'
 local plugin = require 'perilune.plugin'
 
@@ -27,13 +28,8 @@ local function checked(fn, name)
   return function(ctx, call, nodes)
     local found, message = fn(ctx, call, nodes)
     if not nodes_of.is(found) and message == nil then
-      error(
-        ("selector '%s' must return nodes, got a %s; use nodes:filter or nodes:where"):format(
-          name,
-          type(found)
-        ),
-        0
-      )
+      local text = "selector '%s' must return nodes, got a %s; use nodes:filter or nodes:where"
+      error(errors.new('INTERNAL', text:format(name, type(found))), 0)
     end
     return found, message
   end

@@ -3,6 +3,7 @@
 -- mean`. Options of a method win over those of the interface, those over perilune.defaults.
 local errors = require 'perilune.error'
 local plugin = require 'perilune.plugin'
+local retry = require 'perilune.cluster.retry'
 local schemas = require 'perilune.schema'
 
 local M = {}
@@ -15,7 +16,9 @@ M.method = {
   idempotent = { type = 'boolean', help = 'may be sent again when its fate is unknown' },
   concurrency = { type = 'integer', min = 1, help = 'most calls at once in the process' },
   retries = { type = 'integer', min = 0, max = 100, help = 'attempts after the first' },
-  attempt_timeout = { type = 'integer', min = 1, help = 'ms of one attempt' },
+  attempt_timeout = { type = 'any', help = "ms of one attempt, a list, 'share', 'half' or 'left'" },
+  retry_on = { type = 'any', help = 'error codes and predicates of failures to repeat' },
+  retry_target = { type = 'any', help = 'where to repeat them' },
   body = { type = 'boolean', help = 'the handler takes the undecoded body' },
   filters = { type = 'list' },
   router = { type = 'any' },
@@ -63,7 +66,9 @@ M.refer = {
   loadbalance = { type = 'any', default = 'p2c' },
   retries = { type = 'integer', min = 0, max = 100, default = 1 },
   timeout = { type = 'integer', min = 1, default = 5000 },
-  attempt_timeout = { type = 'integer', min = 1 },
+  attempt_timeout = { type = 'any', help = "ms of one attempt, a list, 'share', 'half' or 'left'" },
+  retry_on = { type = 'any', help = 'error codes and predicates of failures to repeat' },
+  retry_target = { type = 'any', help = 'where to repeat them' },
   idempotent = { type = 'boolean' },
   methods = { type = 'table', default = {} },
   filters = { type = 'list', default = {} },
@@ -146,6 +151,10 @@ function M.check(kind, spec)
     local checked, bad = schemas.apply(M.method, type(options) == 'table' and options or {})
     if type(name) ~= 'string' or not checked then
       error(('%s: methods.%s: %s'):format(title, tostring(name), bad or 'name must be a string'), 0)
+    end
+    bad = retry.check_timeout(checked.attempt_timeout)
+    if bad then
+      error(('%s: methods.%s: %s'):format(title, name, bad), 0)
     end
     result.methods[name] = checked
   end

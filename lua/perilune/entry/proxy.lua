@@ -119,8 +119,9 @@ local function options_of(state, name)
   local over = state.options
   return {
     timeout = over.timeout or own.timeout or state.refer.timeout,
-    attempt_timeout = over.attempt_timeout or own.attempt_timeout or state.refer.attempt_timeout,
-    retries = over.retries or own.retries or state.refer.retries,
+    -- Those of the interface are settings of the router.
+    attempt_timeout = over.attempt_timeout or own.attempt_timeout,
+    retries = over.retries or own.retries,
     idempotent = own.idempotent ~= nil and own.idempotent or state.refer.idempotent or false,
   }
 end

@@ -1,65 +1,80 @@
 -- SPDX-License-Identifier: MIT
--- Tries again while the error allows it, on another node first. `err.retryable` carries the rule: an
--- attempt that was not sent or was refused may always be repeated, one whose fate is unknown only if
--- the method is idempotent. `send` takes further attempts from the service's retry budget.
-
--- What one attempt may take of the time left. A timeout of a method that is not idempotent ends the
--- call anyway, so its attempts get all there is.
-local function share(ctx, call, conf, attempts)
-  local fixed = call.attempt_timeout or conf.attempt_timeout
-  if fixed then
-    return fixed
-  end
-  local left = call.idempotent and attempts > 1 and ctx:left()
-  return left and left / attempts or nil
-end
-
-local function again(ctx, call, nodes, send, conf, retries, node, err)
-  local tried = {}
-  local result
-  for attempts = retries, 1, -1 do
-    tried[node] = true
-    local left = ctx:left()
-    if left and left <= 0 then
-      break
-    end
-    node = nodes:other(ctx, call, tried)
-    result, err = send(node, share(ctx, call, conf, attempts))
-    if not err or not err.retryable then
-      return result, err
-    end
-  end
-  return nil, err
-end
+-- Tries again while the error allows it (`retry_on`), on another node first (`retry_target`).
+-- `err.retryable` carries the rule that holds when nothing else is said: an attempt that was not sent
+-- or was refused may always be repeated, one whose fate is unknown only if the method is idempotent.
+-- `send` takes further attempts from the service's retry budget.
+--
+-- `attempt_timeout`: milliseconds, a list of them for one attempt after the other, 'share' (what is
+-- left divided by the attempts left), 'half' (each half of what is left), or 'left' (all of it).
+local retry = require('perilune.policy').retry
 
 return {
   name = 'failover',
   schema = {
-    retries = { type = 'integer', min = 0, max = 100, default = 2 },
-    attempt_timeout = { type = 'number', min = 1 },
+    retries = {
+      type = 'integer',
+      min = 0,
+      max = 100,
+      default = 2,
+      help = 'attempts after the first',
+    },
+    attempt_timeout = { type = 'any', help = 'of one attempt' },
+    retry_on = { type = 'any', help = 'error codes, names of predicates, functions' },
+    retry_target = { type = 'any', help = 'where to try again' },
   },
   new = function(conf)
-    local router = { repeats = true }
+    local router = {}
+    local wrong = retry.check_timeout(conf.attempt_timeout)
+    local may, message = retry.predicate(conf.retry_on)
+    local target, missing = retry.target(conf.retry_target)
+    if wrong or not may or not target then
+      return nil, wrong or message or missing
+    end
+
+    local function timeout(ctx, call, nth, attempts)
+      local value = call.attempt_timeout or conf.attempt_timeout
+      if value or call.idempotent then
+        return retry.timeout(ctx, call, value, nth, attempts)
+      end
+    end
+
     function router.route(ctx, call, nodes, send)
-      local retries = call.retries or conf.retries
       local node = nodes:pick(ctx, call)
-      local result, err = send(node, share(ctx, call, conf, retries + 1))
+      local result, err = send(node, router.first(ctx, call))
       if not err then
         return result
       end
       return router.again(ctx, call, nodes, send, node, err)
     end
+
     -- What follows a first attempt on `node` that failed with `err`.
     function router.again(ctx, call, nodes, send, node, err)
       local retries = call.retries or conf.retries
-      if not err.retryable or retries == 0 then
-        return nil, err
+      local tried = {}
+      for nth = 2, retries + 1 do
+        local left = ctx:left()
+        if not may(ctx, call, err) or left and left <= 0 then
+          break
+        end
+        tried[#tried + 1] = node
+        node = target(ctx, call, nodes, tried)
+        local result, failure = send(node, timeout(ctx, call, nth, retries + 1))
+        if not failure then
+          return result
+        end
+        err = failure
       end
-      return again(ctx, call, nodes, send, conf, retries, node, err)
+      return nil, err
     end
+
     -- Time for the first attempt, nil = all that is left.
     function router.first(ctx, call)
-      return share(ctx, call, conf, (call.retries or conf.retries) + 1)
+      return timeout(ctx, call, 1, (call.retries or conf.retries) + 1)
+    end
+
+    -- May a call that ended with `err` be made once more when there are nodes again?
+    function router.repeats(ctx, call, err)
+      return (call.retries or conf.retries) > 0 and may(ctx, call, err)
     end
     return router
   end,

@@ -1,0 +1,88 @@
+-- SPDX-License-Identifier: MIT
+-- Sends the call to every node. Its result is a list with an element for each of them, in the order
+-- of the nodes: { node = address, result = ..., err = ... }. Fewer successes than `need` fail the
+-- call; the list is then in the error's `details`. Unless all are needed the call ends as soon as it
+-- is decided; what is under way goes on, and who has not answered is `pending` in the list.
+local policy = require 'perilune.policy'
+
+local function needed(need, n)
+  if need == 'all' then
+    return n
+  elseif need == 'quorum' then
+    return math.floor(n / 2) + 1
+  end
+  return math.min(need, n)
+end
+
+-- Nodes one after the other, several of these loops beside each other.
+local function work(state, nodes, send)
+  while state.begun < #nodes do
+    state.begun = state.begun + 1
+    local answer = state.list[state.begun]
+    answer.result, answer.err = send(nodes[state.begun])
+    answer.pending = nil
+    if answer.err == nil then
+      state.good = state.good + 1
+    else
+      state.bad = state.bad + 1
+      state.err = state.err or answer.err
+    end
+    local decided = state.good >= state.need or state.bad > #nodes - state.need
+    local told = state.good + state.bad == #nodes
+    if told or decided and not state.patient and state.begun == #nodes then
+      state.settle(true)
+    end
+  end
+end
+
+local function failure(state, n, list)
+  local text = 'broadcast: %d of %d nodes did it, %d are needed; the first failure: %s'
+  local message = text:format(state.good, n, state.need, state.err.message)
+  return policy.error(state.err.code, message, list)
+end
+
+return {
+  name = 'broadcast',
+  schema = {
+    need = { type = 'any', default = 'all', help = "'all', 'quorum' or a number of successes" },
+    parallel = { type = 'integer', min = 1, max = 10000, default = 64, help = 'nodes at once' },
+  },
+  new = function(conf)
+    local need = conf.need
+    if need ~= 'all' and need ~= 'quorum' and not (type(need) == 'number' and need >= 1) then
+      return nil, ("need must be 'all', 'quorum' or a number, got '%s'"):format(tostring(need))
+    end
+    return {
+      fanout = true,
+      route = function(_, _, nodes, send)
+        local done, settle = policy.future()
+        local state = { begun = 0, good = 0, bad = 0, list = {}, settle = settle }
+        state.need, state.patient = needed(need, #nodes), need == 'all'
+        for i, node in ipairs(nodes) do
+          state.list[i] = { node = node.address, pending = true }
+        end
+        local loops = {}
+        for i = 1, math.min(conf.parallel, #nodes) do
+          loops[i] = policy.async(work, state, nodes, send)
+        end
+        local _, err = done:await()
+        if err then -- the caller is gone
+          for _, future in ipairs(loops) do
+            future:cancel()
+          end
+          done:cancel()
+          return nil, err
+        end
+        local list = {}
+        for i, answer in ipairs(state.list) do
+          list[i] = { node = answer.node, pending = answer.pending }
+          list[i].result, list[i].err = answer.result, answer.err
+        end
+        if state.good < state.need then
+          return nil, failure(state, #nodes, list)
+        end
+        return list
+      end,
+    }
+  end,
+}
