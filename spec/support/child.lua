@@ -60,7 +60,7 @@ for name, number in pairs(SIGNALS) do
 end
 
 local WNOHANG, POLLIN = 1, 1
-local F_SETFD, FD_CLOEXEC = 2, 1
+local F_SETFD, FD_CLOEXEC, F_DUPFD_CLOEXEC = 2, 1, 1030
 local LIMIT = 20 -- seconds until a wait gives up
 
 local clock = ffi.new 'struct peri_spec_time'
@@ -121,7 +121,7 @@ end
 
 ---Starts a process; its standard output and error are both captured, its input is empty.
 ---@param argv string[]
----@param options? {env?: table<string, string|false>}
+---@param options? {env?: table<string, string|false>, fds?: integer[]}  fds become 3, 4 ...
 ---@return peri.spec.Process
 function M.start(argv, options)
   local env = environment(options and options.env)
@@ -131,10 +131,19 @@ function M.start(argv, options)
   ffi.C.posix_spawn_file_actions_addopen(actions, 0, '/dev/null', 0, 0)
   ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 1)
   ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 2)
+  -- By way of high numbers, so that none is overwritten before it was passed.
+  local passed = {}
+  for i, fd in ipairs(options and options.fds or {}) do
+    passed[i] = ffi.C.fcntl(fd, F_DUPFD_CLOEXEC, ffi.cast('int', 100))
+    ffi.C.posix_spawn_file_actions_adddup2(actions, passed[i], 2 + i)
+  end
   local pid = ffi.new 'int[1]'
   local rc = ffi.C.posix_spawnp(pid, argv[1], actions, nil, c_strings(argv), c_strings(env))
   ffi.C.posix_spawn_file_actions_destroy(actions)
   ffi.C.close(inn)
+  for _, fd in ipairs(passed) do
+    ffi.C.close(fd)
+  end
   if rc ~= 0 then
     ffi.C.close(out)
     error(('cannot start %s: errno %d'):format(argv[1], rc), 2)

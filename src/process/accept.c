@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "process/worker.h"
+#include "transport/inherit.h"
 
 const char *peri_accept_listen(peri_process *process, const char *url, const char *const *protocols,
                                peri_err *err) {
@@ -81,6 +82,7 @@ int peri_accept_start(peri_process *process, peri_err *err) {
     }
     it->started = true;
   }
+  peri_inherit_warn();
   return 0;
 }
 

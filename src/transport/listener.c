@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "transport/address.h"
+#include "transport/inherit.h"
 #include "transport/loop_priv.h"
 #include "transport/stream.h"
 
@@ -100,9 +101,14 @@ static int open_tcp(peri_listener *listener, const char *url, const char *rest, 
     return peri_fail(err, PERI_ECONFIG, "listen on %.120s: %s; check the name", url,
                      gai_strerror(code));
   }
-  listener->fd = open_socket(list->ai_family);
-  code = listener->fd < 0 ? -errno
-                          : bind_and_listen(listener->fd, list->ai_addr, list->ai_addrlen, backlog);
+  listener->fd = peri_inherit_tcp(list, any);
+  code = 0;
+  if (listener->fd < 0) {
+    listener->fd = open_socket(list->ai_family);
+    code = listener->fd < 0
+               ? -errno
+               : bind_and_listen(listener->fd, list->ai_addr, list->ai_addrlen, backlog);
+  }
   freeaddrinfo(list);
   if (code < 0) {
     return refuse(url, -code, err);
@@ -148,6 +154,12 @@ static int open_unix(peri_listener *listener, const char *url, const char *path,
                      sizeof address.sun_path - 1);
   }
   strcpy(address.sun_path, path);
+  listener->fd = peri_inherit_unix(&address);
+  if (listener->fd >= 0) {  // its file belongs to who made it
+    listener->path = peri_strdup(path);
+    listener->url = peri_strdup(url);
+    return 0;
+  }
   listener->fd = open_socket(AF_UNIX);
   int code = listener->fd < 0
                  ? -errno

@@ -15,7 +15,8 @@ typedef struct peri_listen_options {
 
 // Binds and listens; a taken port is an error here, nothing is accepted yet. `url`: tcp://host:port
 // (port 0 = chosen by the system), unix:///path (a stale socket file nobody answers on is
-// replaced). Returns NULL with `err` set to a sentence that names the address and what to do.
+// replaced). A socket for that address that was passed to this process is taken over instead
+// (transport/inherit.h). Returns NULL with `err` set to a sentence that names the address and what to do.
 peri_listener *peri_listener_open(const char *url, const peri_listen_options *options,
                                   peri_err *err);
 // The bound URL with the real port. Borrowed.
