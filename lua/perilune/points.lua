@@ -119,7 +119,16 @@ return {
     layer = 'cluster',
     fn = true,
     members = { pick = need 'function', done = may 'function' },
-    builtin = { 'p2c', 'random_weight', 'round_robin' },
+    builtin = {
+      'p2c',
+      'random_weight',
+      'round_robin',
+      'weighted_round_robin',
+      'least_active',
+      'consistent_hash',
+      'sticky',
+      'local_first',
+    },
     default = 'p2c',
   },
   {

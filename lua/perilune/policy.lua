@@ -2,9 +2,11 @@
 -- What policies need and nothing more: time, randomness, log, shared counters, futures and other
 -- policies, all through tables of ours, so that the same files run in a simulator.
 local core = require 'perilune.core'
+local dispatch = require 'perilune.cluster.dispatch'
 local errors = require 'perilune.error'
 local future = require 'perilune.entry.future'
 local log = require 'perilune.log'
+local operand = require 'perilune.cluster.operand'
 local plugin = require 'perilune.plugin'
 local retry = require 'perilune.cluster.retry'
 local C = require 'perilune.ffi'
@@ -19,6 +21,8 @@ local M = {
   null = core.null,
   future = future.manual,
   retry = retry,
+  -- 'arg.1', 'attachment.user' or a function as function(ctx, call) -> value
+  value = operand.of_call,
 }
 
 -- Runs `fn(...)` beside the caller; its result completes the future, whose cancel ends it.
@@ -36,6 +40,13 @@ end
 ---@return number
 function M.hash(text)
   return C.peri_balance_hash(text, #text)
+end
+
+-- Does the failure speak against the node rather than the call?
+---@param err perilune.Error
+---@return boolean
+function M.blames_node(err)
+  return dispatch.NODE_FAULT[err.code] or false
 end
 
 -- The function a plugin of the point is about: `pick` of a balancer, `route` of a router.

@@ -66,6 +66,46 @@ uint32_t peri_balance_weighted(peri_balance *balance, peri_counters **list, uint
   return n - 1;
 }
 
+// Draws any node and keeps it as often as its weight is of the heaviest.
+uint32_t peri_balance_drawn(peri_balance *balance, peri_counters **list, uint32_t n,
+                            uint32_t heaviest) {
+  for (int tries = 0; tries < 32; tries++) {
+    uint32_t at = peri_random_below(&balance->random, n);
+    if (peri_random_unit(&balance->random) * heaviest < list[at]->weight) {
+      return at;
+    }
+  }
+  return peri_balance_weighted(balance, list, n);
+}
+
+// Is `a` less busy for its weight than `b`? Negative, 0 as strcmp.
+static int compare(const peri_counters *a, const peri_counters *b) {
+  double left = ((double)a->active + 1) * b->weight;
+  double right = ((double)b->active + 1) * a->weight;
+  return (left > right) - (left < right);
+}
+
+uint32_t peri_balance_least(peri_balance *balance, peri_counters **list, uint32_t n,
+                            uint32_t tries) {
+  bool all = n <= tries;
+  uint32_t best = all ? 0 : peri_random_below(&balance->random, n);
+  double weight = list[best]->weight;  // of those equal to the best so far
+  for (uint32_t i = 1; i < (all ? n : tries); i++) {
+    uint32_t at = all ? i : peri_random_below(&balance->random, n);
+    int order = compare(list[at], list[best]);
+    if (order < 0) {
+      best = at;
+      weight = list[at]->weight;
+    } else if (order == 0 && at != best) {
+      weight += list[at]->weight;
+      if (peri_random_unit(&balance->random) * weight < list[at]->weight) {
+        best = at;
+      }
+    }
+  }
+  return best;
+}
+
 static double value_of(const peri_counters *counters, int32_t field, double now) {
   switch (field) {
   case 0: return counters->active;

@@ -104,6 +104,10 @@ void peri_counters_free(peri_counters *counters) {
   free(counters);
 }
 
+const char *peri_counters_address(const peri_counters *counters) {
+  return counters->node->address;
+}
+
 void peri_counters_begin_at(peri_counters *counters) {
   __atomic_store_n(&counters->active, counters->active + 1, __ATOMIC_RELAXED);
   counters->calls++;
@@ -136,6 +140,7 @@ void peri_counters_done_at(peri_counters *counters, double began, double now, bo
   if (counters->active > 0) {
     __atomic_store_n(&counters->active, counters->active - 1, __ATOMIC_RELAXED);
   }
+  last_now = now;
   peri_counters_sample(counters, now, now - began, failed);
 }
 

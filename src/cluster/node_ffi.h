@@ -7,6 +7,7 @@
 // them. Times are milliseconds of the monotonic clock.
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #pragma GCC visibility push(default)
@@ -14,6 +15,7 @@
 typedef struct peri_node peri_node;
 typedef struct peri_budget peri_budget;
 typedef struct peri_balance peri_balance;
+typedef struct peri_ring peri_ring;
 
 typedef struct peri_counters {
   double latency;              // peak EWMA in ms, 0 = no sample yet
@@ -24,12 +26,15 @@ typedef struct peri_counters {
   uint32_t weight;             // share of traffic it should get, 0 = none while others have some
   peri_node *node;             // kept
   struct peri_counters *next;  // private to node.c
+  uint64_t mark;               // private to ring.c
 } peri_counters;
 
 // The counters of this VM for an address, all zero with weight 100. Returns owned; give back with
 // peri_counters_free, never while a call is between begin and done.
 peri_counters *peri_counters_new(const char *address);
 void peri_counters_free(peri_counters *counters);
+// Borrowed for as long as the counters are held.
+const char *peri_counters_address(const peri_counters *counters);
 // One attempt starts; returns its start time for peri_counters_done.
 double peri_counters_begin(peri_counters *counters);
 // It ended. `failed`: the node is to blame (no answer, refused, overloaded).
@@ -51,6 +56,8 @@ void peri_node_eject(peri_node *node, double until);  // 0 = take back
 bool peri_node_ejected(const peri_node *node, double now);
 // Rank of an address for a chooser (rendezvous hashing): the same pair gives the same number.
 uint32_t peri_node_rank(const char *address, double chooser);
+// Is it an address of this host: loopback, a unix socket, one of its interfaces?
+bool peri_node_is_local(const char *address);
 uint32_t peri_node_count(void);  // addresses interned, for leak checks
 
 // Chooses among `n` counters (n > 0) and returns an index from 0 on.
@@ -60,7 +67,27 @@ uint32_t peri_balance_p2c(peri_balance *balance, peri_counters **list, uint32_t 
 uint32_t peri_balance_weighted(peri_balance *balance, peri_counters **list, uint32_t n);
 // `field`: 0 active, 1 latency, 2 errors, 3 calls, 4 load. Among equals each has the same chance.
 uint32_t peri_balance_min(peri_balance *balance, peri_counters **list, uint32_t n, int32_t field);
+// The one with the fewest attempts in flight for its weight of `tries` drawn at random, of all when
+// there are no more.
+uint32_t peri_balance_least(peri_balance *balance, peri_counters **list, uint32_t n,
+                            uint32_t tries);
+// As peri_balance_weighted, for lists whose heaviest weight is known: does not walk them.
+uint32_t peri_balance_drawn(peri_balance *balance, peri_counters **list, uint32_t n,
+                            uint32_t heaviest);
 uint32_t peri_balance_below(peri_balance *balance, uint32_t n);
+
+// A number in [0, 1) that is the same for the same bytes everywhere.
+double peri_balance_hash(const char *bytes, size_t len);
+
+// Consistent hashing (ring.h). Keeps `list` and its counters, which the caller holds until
+// peri_ring_free. Weights count as they are now.
+peri_ring *peri_ring_new(peri_counters **list, uint32_t n);
+void peri_ring_free(peri_ring *ring);
+// Index in the ring's list of the node for a key. `bound` > 0: none that has more than so many times
+// its share of the attempts in flight, while others have less. `among` (n of them, or NULL): only
+// these, each of which is in the ring's list. UINT32_MAX when there is none.
+uint32_t peri_ring_find(peri_ring *ring, const char *key, size_t len, double bound,
+                        peri_counters **among, uint32_t n);
 
 // Retry budget of a service in the whole process: `ratio` of its calls plus `per_second`.
 peri_budget *peri_budget_ref(const char *service, double ratio, double per_second);

@@ -14,6 +14,7 @@ local C = require 'perilune.ffi'
 ---@field errors integer     attempts that failed because of the node
 ---@field calls integer      attempts begun
 ---@field weight integer
+---@field is_local boolean   it is on this host
 ---@field state 'idle'|'connecting'|'ready'|'offline'|'ejected'|'down'|'closed'
 
 local readers = {
@@ -31,6 +32,9 @@ local readers = {
   end,
   weight = function(c)
     return c.weight
+  end,
+  is_local = function(_, node)
+    return C.peri_node_is_local(node.address)
   end,
   total = function(c)
     return C.peri_node_total(c.node)
@@ -55,7 +59,7 @@ function Node.__index(node, key)
   if type(key) == 'string' and key:sub(1, 1) == '_' then
     return nil
   end
-  local names = 'id, address, meta, active, total, latency, errors, calls, weight, state'
+  local names = 'id, address, meta, active, total, latency, errors, calls, weight, is_local, state'
   local text = "a node has no '%s'; it has %s; what it registered is in meta"
   error(text:format(tostring(key), names), 2)
 end

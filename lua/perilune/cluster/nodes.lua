@@ -207,9 +207,51 @@ function Nodes:better_of_two()
   return self[C.peri_balance_p2c(balance, self._counters, self._n) + 1]
 end
 
+-- The node with the fewest attempts in flight for its weight, exactly among `tries` (default 64) or
+-- fewer nodes; of more it looks at so many drawn at random.
+---@param tries? integer
+---@return perilune.cluster.Node
+function Nodes:least(tries)
+  return self[C.peri_balance_least(balance, self._counters, self._n, tries or 64) + 1]
+end
+
+local function ring_of(nodes)
+  return ffi.gc(C.peri_ring_new(nodes._counters, nodes._n), C.peri_ring_free)
+end
+
+-- The node that a key belongs to: always the same one while it is there and has room. With `bound`
+-- none gets more than so many times its share of what is in flight. A filtered list gives the next
+-- of its nodes on the ring of the list it comes from, so that keys stay where they are.
+---@param key string
+---@param bound? number
+---@return perilune.cluster.Node?
+function Nodes:by_hash(key, bound)
+  local origin = self:origin()
+  local ring = origin:derived(ring_of)
+  local index
+  if origin == self then
+    index = C.peri_ring_find(ring, key, #key, bound or 0, nil, 0)
+  else
+    index = C.peri_ring_find(ring, key, #key, bound or 0, self._counters, self._n)
+  end
+  return index < origin._n and origin[index + 1] or self[1]
+end
+
+local function heaviest(nodes)
+  local most = 0
+  for i = 1, nodes._n do
+    most = math.max(most, nodes._counters[i - 1].weight)
+  end
+  return most
+end
+
 -- A node drawn at random, each with its share of the weight.
 ---@return perilune.cluster.Node
 function Nodes:weighted()
+  if self._n > 64 and self:origin() == self then
+    local most = self:derived(heaviest)
+    return self[C.peri_balance_drawn(balance, self._counters, self._n, most) + 1]
+  end
   return self[C.peri_balance_weighted(balance, self._counters, self._n) + 1]
 end
 
