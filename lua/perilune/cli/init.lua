@@ -9,7 +9,19 @@ local terminal = require 'perilune.cli.terminal'
 
 local M = {}
 
-local COMMANDS = { 'run', 'call', 'bench', 'test', 'check', 'status', 'plugins', 'version' }
+local COMMANDS = {
+  'run',
+  'call',
+  'bench',
+  'test',
+  'check',
+  'status',
+  'plugins',
+  'new',
+  'completion',
+  'manual',
+  'version',
+}
 
 -- A way out of argparse, which would end the process itself.
 local Stop = {}
@@ -67,6 +79,12 @@ local function arguments()
     list[#list + 1] = '--help'
   end
   return list
+end
+
+-- The parser of the whole command line, for what is generated from it.
+---@return table
+function M.parser()
+  return make_parser(load_commands())
 end
 
 local function run()

@@ -43,7 +43,7 @@ function M.parse(text)
   if type(text) ~= 'string' then
     return nil, ('a URL must be a string, got a %s'):format(type(text))
   end
-  local scheme, rest = text:match '^([%a][%w%+%.%-]*)://(.*)$'
+  local scheme, rest = text:match '^([%a][%w%+%.%-_]*)://(.*)$'
   if not scheme then
     return nil, ("'%s' is no URL: write it like joyrpc://127.0.0.1:22000"):format(text)
   end
