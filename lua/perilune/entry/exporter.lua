@@ -72,7 +72,6 @@ local function method_of(spec, name)
     timeout = option 'timeout',
     concurrency = option 'concurrency',
     idempotent = option 'idempotent' or false,
-    filters = own.filters,
   }
   method.arity = not method.body and chain.arity(method.handler) or nil
   context.methods[mid] = method
@@ -90,7 +89,8 @@ function M.compile(spec)
   if not names then
     return refuse(wrong)
   end
-  local list, message = filters.resolve('provider', spec, spec.title)
+  local made = {}
+  local list, message = filters.resolve('provider', spec, spec.title, made)
   if not list then
     return refuse(message)
   end
@@ -102,20 +102,11 @@ function M.compile(spec)
   for i, name in ipairs(names) do
     local method = method_of(spec, name)
     local own = list
-    if method.filters then
-      local both = {}
-      for key, value in pairs(spec) do
-        both[key] = value
-      end
-      both.filters = {}
-      for _, set in ipairs { spec.filters, method.filters } do
-        for _, ref in ipairs(set) do
-          table.insert(both.filters, ref)
-        end
-      end
-      own, message = filters.resolve('provider', both, spec.title)
+    local both = filters.merged(spec, spec.methods[name])
+    if both then
+      own, message = filters.resolve('provider', both, spec.title, made)
       if not own then
-        return refuse(message)
+        return refuse(('methods.%s: %s'):format(name, message))
       end
     end
     method.chain_names = {}

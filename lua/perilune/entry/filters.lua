@@ -7,42 +7,76 @@ local plugin = require 'perilune.plugin'
 
 local M = {}
 
--- Built-in filters by the option that switches them on, outermost first. An option that is no table
--- of settings is the setting named by `setting`; a `bare` one has none. `unless` names the option whose
--- filter asks the same and more.
+-- Built-in filters by the option that switches them on, outermost first. A value that is no table of
+-- settings is the setting named by `setting`, a list the one named by `list`; a `bare` option has no
+-- settings, a `whole` one is the setting even when it is a table. `unless` names the option whose filter
+-- asks the same and more; `attempt` says whether a value wants to stand around each attempt instead.
+local BOTH = { provider = true, consumer = true }
+local PROVIDER, CONSUMER = { provider = true }, { consumer = true }
 local BUILTIN = {
-  { name = 'trace', option = 'trace', provider = true, consumer = true },
+  { name = 'trace', sides = BOTH },
+  { name = 'access_log', setting = 'level', sides = BOTH },
+  { name = 'exception', sides = PROVIDER },
+  { name = 'auth', unless = 'token', bare = true, sides = PROVIDER },
+  { name = 'token', setting = 'token', whole = true, sides = PROVIDER },
+  { name = 'signature', sides = BOTH },
+  { name = 'authorization', list = 'rules', setting = 'authorizer', sides = PROVIDER },
+  { name = 'ip', list = 'allow', sides = PROVIDER },
+  { name = 'method_list', list = 'allow', sides = BOTH },
+  { name = 'mock', setting = 'mode', sides = BOTH },
+  { name = 'concurrency', setting = 'limit', sides = CONSUMER },
+  { name = 'limiter', setting = 'rate', list = 'rules', sides = BOTH },
+  { name = 'timeout', option = 'slow', setting = 'slow', sides = BOTH },
+  { name = 'validation', list = 'args', setting = 'validator', sides = BOTH },
+  { name = 'cache', setting = 'ttl', sides = BOTH },
   {
-    name = 'access_log',
-    option = 'access_log',
-    setting = 'level',
-    provider = true,
-    consumer = true,
+    name = 'breaker',
+    sides = CONSUMER,
+    attempt = function(value)
+      return type(value) == 'table' and value.per == 'node'
+    end,
   },
-  { name = 'exception', option = 'exception', provider = true },
-  { name = 'auth', option = 'auth', unless = 'token', bare = true, provider = true },
-  { name = 'token', option = 'token', setting = 'token', whole = true, provider = true },
-  { name = 'concurrency', option = 'concurrency', setting = 'limit', consumer = true },
-  { name = 'timeout', option = 'slow', setting = 'slow', provider = true, consumer = true },
+  { name = 'fault', sides = BOTH },
 }
 
-local known = {
-  trace = 1,
-  access_log = 1,
-  exception = 1,
-  auth = 1,
-  token = 1,
-  ip = 1,
-  method_list = 1,
-  concurrency = 1,
-  limiter = 1,
-  timeout = 1,
-  validation = 1,
-  cache = 1,
-} -- stylua: ignore
+local known = {}
+for _, builtin in ipairs(BUILTIN) do
+  known[builtin.name] = 1
+end
 
-local function add(list, side, ref)
-  local fn, record = plugin.use('filter', ref)
+local function option_of(builtin)
+  return builtin.option or builtin.name
+end
+
+-- Where a built-in filter stands when its option has this value: on `side`?
+local function stands(builtin, side, value)
+  if value == nil or value == false then
+    return false
+  elseif builtin.attempt and builtin.attempt(value) then
+    return side == 'attempt'
+  end
+  return builtin.sides[side] or false
+end
+
+-- What one declaration uses is made once, so that a method with options of its own shares the rest with
+-- the others.
+local function use(made, side, ref, key)
+  local by_side = made[side] or {}
+  made[side] = by_side
+  local found = by_side[key]
+  if not found then
+    local fn, record = plugin.use('filter', ref)
+    if not fn then
+      return nil, record
+    end
+    found = { fn = fn, record = record }
+    by_side[key] = found
+  end
+  return found.fn, found.record
+end
+
+local function add(list, made, side, ref, key)
+  local fn, record = use(made, side, ref, key)
   if not fn then
     return record
   end
@@ -63,7 +97,9 @@ local function ref_of(builtin, value)
   if builtin.bare then
     return ref
   end
-  if type(value) == 'table' and not builtin.whole then
+  if type(value) == 'table' and builtin.list and value[1] ~= nil then
+    ref[builtin.list] = value
+  elseif type(value) == 'table' and not builtin.whole then
     for key, setting in pairs(value) do
       ref[key] = setting
     end
@@ -81,30 +117,68 @@ local function has(refs, name)
   end
 end
 
+-- What a method says differently about its filters: the declaration's options with the method's own
+-- over them and its filters after the others, or nil when it says nothing.
+---@param options table      of the declaration
+---@param own? table         of the method
+---@return table?
+function M.merged(options, own)
+  local both
+  local function set(key, value)
+    both = both or setmetatable({}, { __index = options })
+    both[key] = value
+  end
+  for _, builtin in ipairs(own and BUILTIN or {}) do
+    local option = option_of(builtin)
+    if own[option] ~= nil then
+      set(option, own[option])
+    end
+  end
+  for _, option in ipairs(own and { 'filters', 'attempt_filters' } or {}) do
+    if own[option] then
+      local list = {}
+      for _, refs in ipairs { options[option] or {}, own[option] } do
+        for _, ref in ipairs(refs) do
+          list[#list + 1] = ref
+        end
+      end
+      set(option, list)
+    end
+  end
+  return both
+end
+
+local function add_builtin(list, made, side, options, refs)
+  for _, builtin in ipairs(BUILTIN) do
+    local value = options[option_of(builtin)]
+    local instead = builtin.unless and (options[builtin.unless] or has(refs, builtin.unless))
+    if stands(builtin, side, value) and not instead and not has(refs, builtin.name) then
+      local key = type(value) == 'table' and value or builtin.name .. ' ' .. tostring(value)
+      local wrong = add(list, made, side, ref_of(builtin, value), key)
+      if wrong then
+        return wrong
+      end
+    end
+  end
+end
+
 -- The filters of one side of a declaration, or nil and what is wrong.
 ---@param side 'provider'|'consumer'|'attempt'
 ---@param options table  of the declaration: filters, and options that switch built-in ones on
 ---@param title string   for warnings
+---@param made? table    what was made for the same declaration before
 ---@return {name: string, fn: function}[]?
 ---@return string? message
-function M.resolve(side, options, title)
+function M.resolve(side, options, title, made)
   local list = {}
-  local refs = side == 'attempt' and options.attempt_filters or options.filters or {}
-  for _, builtin in ipairs(side == 'attempt' and {} or BUILTIN) do
-    local value = options[builtin.option]
-    local instead = builtin.unless and (options[builtin.unless] or has(refs, builtin.unless))
-    if builtin[side] and value and not instead and not has(refs, builtin.name) then
-      local wrong = add(list, side, ref_of(builtin, value))
-      if wrong then
-        return nil, wrong
-      end
-    end
-  end
+  made = made or {}
+  local refs = options[side == 'attempt' and 'attempt_filters' or 'filters'] or {}
+  local wrong = add_builtin(list, made, side, options, refs)
   for _, ref in ipairs(refs) do
-    local wrong = add(list, side, ref)
-    if wrong then
-      return nil, wrong
-    end
+    wrong = wrong or add(list, made, side, ref, ref)
+  end
+  if wrong then
+    return nil, wrong
   end
   local sorted, warnings = order.sort(list, known)
   if not sorted then

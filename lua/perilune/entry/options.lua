@@ -11,6 +11,25 @@ local M = {}
 local NAME = '^[%w_.$%-]+$'
 local ALIAS = '^[%w_.:%-]*$'
 
+-- Options that switch built-in filters on: of methods, exports and refers alike. entry/filters.lua says
+-- what a value that is no table of settings stands for.
+local FILTERS = {
+  trace = { type = 'any' },
+  access_log = { type = 'any' },
+  exception = { type = 'any' },
+  slow = { type = 'any', help = 'ms; calls that take longer are logged' },
+  signature = { type = 'table', help = 'calls are signed: settings of the filter signature' },
+  authorization = { type = 'any', help = 'who may call what: rules, or an authorizer' },
+  ip = { type = 'any', help = 'addresses that may call, or { allow, deny }' },
+  method_list = { type = 'any', help = 'methods that may be called, or { allow, deny }' },
+  mock = { type = 'any', help = "'always' or 'fail', or settings of the filter mock" },
+  limiter = { type = 'any', help = 'calls per second, rules, or settings of the filter limiter' },
+  validation = { type = 'any', help = 'rules of the arguments, or settings of the filter' },
+  cache = { type = 'any', help = 'ms a result is good, or settings of the filter cache' },
+  breaker = { type = 'any', help = 'true, or settings of the filter breaker' },
+  fault = { type = 'any', help = 'faults to inject: settings of the filter fault' },
+}
+
 M.method = {
   timeout = { type = 'integer', min = 1, help = 'ms a call may take' },
   idempotent = { type = 'boolean', help = 'may be sent again when its fate is unknown' },
@@ -21,6 +40,7 @@ M.method = {
   retry_target = { type = 'any', help = 'where to repeat them' },
   body = { type = 'boolean', help = 'the handler takes the undecoded body' },
   filters = { type = 'list' },
+  attempt_filters = { type = 'list' },
   router = { type = 'any' },
   loadbalance = { type = 'any' },
 }
@@ -47,10 +67,6 @@ M.export = {
     help = 'callers must present this token, or one of a table name -> token',
   },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
-  trace = { type = 'any' },
-  access_log = { type = 'any' },
-  exception = { type = 'any' },
-  slow = { type = 'any', help = 'ms; calls that take longer are logged' },
   serialization = { type = 'string', help = 'what consumers should prefer' },
 }
 
@@ -87,9 +103,6 @@ M.refer = {
     min = 1,
     help = 'most calls at once of one worker; others wait',
   },
-  trace = { type = 'any' },
-  access_log = { type = 'any' },
-  slow = { type = 'any', help = 'ms; calls that take longer are logged' },
   int64 = { type = 'string', enum = { 'number', 'cdata', 'string' }, default = 'number' },
 }
 
@@ -99,6 +112,12 @@ M.listen = {
   tls = { type = 'table' },
   auth = { type = 'any' },
 }
+
+for name, rule in pairs(FILTERS) do
+  M.method[name], M.export[name], M.refer[name] = rule, rule, rule
+end
+M.refer.authorization, M.refer.ip, M.refer.exception = nil, nil, nil
+M.export.breaker = nil
 
 M.defaults = {}
 

@@ -161,7 +161,7 @@ local function make_method(state, name)
   proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
   proto.oneway = state.oneway
   proto.flags = (state.oneway and 1 or 0) + 2 * INT64[refer.int64 or 'number']
-  local method = chain.proxy(title, refer.consumer_filters, {
+  local method = chain.proxy(title, refer.method_filters[name] or refer.consumer_filters, {
     dispatch = refer.dispatch,
     ended = ended,
     ctx_meta = ctx_meta,
@@ -206,19 +206,31 @@ local function make(state)
   return proxy
 end
 
+-- The filters of a declaration, and of those of its methods that say something else about them.
+local function resolve_filters(refer)
+  local made = {}
+  local function resolve(side, options, what)
+    local list, message = filters.resolve(side, options, refer.title, made)
+    return list or error(('%s: %s%s'):format(refer.title, what, message), 0)
+  end
+  refer.consumer_filters = resolve('consumer', refer, '')
+  refer.attempt_filter_list = resolve('attempt', refer, '')
+  refer.method_filters, refer.method_attempt_filters = {}, {}
+  for name, own in pairs(refer.methods) do
+    local both = filters.merged(refer, own)
+    if both then
+      local what = ('methods.%s: '):format(name)
+      refer.method_filters[name] = resolve('consumer', both, what)
+      refer.method_attempt_filters[name] = resolve('attempt', both, what)
+    end
+  end
+end
+
 -- A proxy for a checked refer declaration. Raises when its filters are wrong.
 ---@param refer table
 ---@return perilune.Proxy
 function M.new(refer)
-  local list, message = filters.resolve('consumer', refer, refer.title)
-  if not list then
-    error(('%s: %s'):format(refer.title, message), 0)
-  end
-  local attempt, wrong = filters.resolve('attempt', refer, refer.title)
-  if not attempt then
-    error(('%s: %s'):format(refer.title, wrong), 0)
-  end
-  refer.consumer_filters, refer.attempt_filter_list = list, attempt
+  resolve_filters(refer)
   local attachments = copy(refer.attachments)
   if refer.token then
     attachments['.token'] = refer.token

@@ -10,16 +10,29 @@ local M = {}
 
 -- Inserts the per-attempt filters between the router's send and the node.
 local function wrap_attempt(refer, cluster)
-  if #refer.attempt_filter_list == 0 then
-    return
+  local raw, runs, needed = cluster.attempt, {}, false
+  local function compile(list)
+    if #list == 0 then
+      return raw
+    end
+    needed = true
+    local run = chain.consumer(refer.title, list, function(ctx, call)
+      return raw(ctx, call, ctx.node)
+    end)
+    return function(ctx, call, node)
+      ctx.node = node
+      return run(ctx, call)
+    end
   end
-  local raw = cluster.attempt
-  local run = chain.consumer(refer.title, refer.attempt_filter_list, function(ctx, call)
-    return raw(ctx, call, ctx.node)
-  end)
-  cluster.attempt = function(ctx, call, node)
-    ctx.node = node
-    return run(ctx, call)
+  local run = compile(refer.attempt_filter_list)
+  for name, list in pairs(refer.method_attempt_filters) do
+    runs[name] = compile(list)
+  end
+  if needed then
+    cluster.attempt = next(runs) == nil and run
+      or function(ctx, call, node)
+        return (runs[call.method] or run)(ctx, call, node)
+      end
   end
 end
 
