@@ -34,7 +34,7 @@ unused_args = false
 
 -- What spec/support/vm/prelude.lua gives to specs that run inside a VM of the runtime.
 stds.inside = { read_globals = {
-  'advance', 'core', 'eventually', 'logged', 'perilune', 'serve', 'spec_run', 'stats', 'turns',
+  'advance', 'core', 'counted', 'eventually', 'logged', 'perilune', 'serve', 'spec_run', 'stats', 'turns',
 } }
 files['spec'] = {
   std = 'luajit+busted+inside',

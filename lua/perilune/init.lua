@@ -129,6 +129,7 @@ M.clock, M.hrtime, M.walltime, M.random = core.clock, core.hrtime, core.walltime
 M.null, M.array, M.bytes, M.typed = core.null, core.array, core.bytes, core.typed
 
 M.shared, M.log, M.policy = policy.shared, policy.log, policy
+M.crypto, M.counter, M.use = policy.crypto, policy.counter, policy.use
 
 local states = {}
 -- A table that survives a reload: made by `init()` the first time, the same one afterwards.
@@ -141,5 +142,7 @@ function M.state(name, init)
   end
   return states[name]
 end
+
+policy.state = M.state
 
 return M

@@ -360,9 +360,10 @@ end
 -- allows, the function or table itself. Returns the instance and the plugin's record.
 ---@param point_name string
 ---@param ref any
+---@param where? table  what the use is for; the second argument of new()
 ---@return any instance
 ---@return perilune.Plugin|string  message on failure
-function M.use(point_name, ref)
+function M.use(point_name, ref, where)
   local point = M.get_point(point_name)
   local name, conf = ref, nil
   if type(ref) == 'table' and type(ref[1]) == 'string' then
@@ -386,16 +387,17 @@ function M.use(point_name, ref)
   if not plugin then
     return nil, message
   end
-  return M.instantiate(plugin, conf)
+  return M.instantiate(plugin, conf, nil, where)
 end
 
 -- An instance of `plugin` for one use. `given` is added to its checked settings.
 ---@param plugin perilune.Plugin
 ---@param conf? table
 ---@param given? table<string, any>
+---@param where? table
 ---@return any instance
 ---@return perilune.Plugin|string  message on failure
-function M.instantiate(plugin, conf, given)
+function M.instantiate(plugin, conf, given, where)
   local spec = plugin.spec
   if not spec.new then
     if conf and next(conf) ~= nil then
@@ -410,8 +412,10 @@ function M.instantiate(plugin, conf, given)
   for key, value in pairs(given or {}) do
     settings[key] = value
   end
-  local instance, message = spec.new(settings)
-  if instance == nil then
+  local ok, instance, message = pcall(spec.new, settings, where)
+  if not ok then
+    return nil, ("%s '%s': new() threw: %s"):format(plugin.point, plugin.name, tostring(instance))
+  elseif instance == nil then
     message = tostring(message or 'made nothing')
     return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, message)
   end

@@ -35,11 +35,26 @@ return {
         return ("filter '%s': side '%s' unknown%s"):format(spec.name, spec.side, near)
       end
     end,
-    builtin = { 'access_log', 'auth', 'token', 'concurrency', 'timeout', 'exception', 'trace' },
-    check = function(instance)
-      return type(instance) == 'table' and 'is a table; a filter is function(ctx, call, next)'
-        or nil
-    end,
+    builtin = {
+      'access_log',
+      'auth',
+      'authorization',
+      'breaker',
+      'cache',
+      'concurrency',
+      'exception',
+      'fault',
+      'ip',
+      'limiter',
+      'method_list',
+      'mock',
+      'signature',
+      'timeout',
+      'token',
+      'trace',
+      'validation',
+    },
+    check = only 'a filter is function(ctx, call, next)',
   },
   {
     -- function(request) -> identity, or nil and why not; request has interface, alias, type and
@@ -48,11 +63,9 @@ return {
     layer = 'entry',
     fn = true,
     members = {},
-    builtin = { 'token' },
-    check = function(instance)
-      return type(instance) == 'table' and 'is a table; an authenticator is function(request)'
-        or nil
-    end,
+    builtin = { 'token', 'signature' },
+    fields = { present = 'function' },
+    check = only 'an authenticator is function(request)',
   },
   {
     -- function(event), or { listen = that }; see perilune.events; may wait
@@ -61,6 +74,96 @@ return {
     fn = true,
     members = { listen = need 'function' },
     builtin = { 'log' },
+  },
+  {
+    -- function(ctx, call) -> who calls, or nil when nobody can tell; must not wait
+    name = 'identity',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'attachment', 'caller', 'peer', 'session' },
+    default = 'session',
+    check = only 'an identity is function(ctx, call)',
+  },
+  {
+    -- function(ctx, call, identity) -> true, or nil and why not; may wait
+    name = 'authorizer',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'rules' },
+    default = 'rules',
+    check = only 'an authorizer is function(ctx, call, identity)',
+  },
+  {
+    -- function(args, fill) -> failures, or nil when all is well; `fill` says that defaults are written
+    -- into args; must not wait
+    name = 'validator',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'schema' },
+    default = 'schema',
+    check = only 'a validator is function(args, fill)',
+  },
+  {
+    -- { get = function(key) -> entry, set = function(key, entry, ttl_ms, bytes), remove =
+    -- function(key) }; may wait
+    name = 'cache',
+    layer = 'entry',
+    members = { get = need 'function', set = need 'function', remove = need 'function' },
+    builtin = { 'lru' },
+    default = 'lru',
+  },
+  {
+    -- function(ctx, call) -> key, or nil when this call is not to be cached; must not wait
+    name = 'cache_key',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'arguments', 'fields' },
+    default = 'arguments',
+    check = only 'a cache key is function(ctx, call)',
+  },
+  {
+    -- function(key, rule) -> ms to wait before the call may go on, or nil and ms after which to try again;
+    -- must not wait itself
+    name = 'limiter',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'leaky_bucket', 'token_bucket' },
+    default = 'token_bucket',
+    check = only 'a limiter is function(key, rule)',
+  },
+  {
+    -- { allow = function(state, now) -> true, or nil and ms until it may; done = function(state, now,
+    -- outcome, turns) }: decides on a table that the filter keeps; turns = state.turns when the call was
+    -- allowed; must not wait
+    name = 'breaker',
+    layer = 'entry',
+    members = { allow = need 'function', done = need 'function' },
+    builtin = { 'window' },
+    default = 'window',
+  },
+  {
+    -- function(ctx, call, err) -> result, err: answers instead of the service; may wait
+    name = 'mock',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'fixed' },
+    default = 'fixed',
+    check = only 'a mock is function(ctx, call, err)',
+  },
+  {
+    -- function(service): prepares a service before it is listed, in each worker; may wait
+    name = 'warmup',
+    layer = 'entry',
+    fn = true,
+    members = {},
+    builtin = { 'repeat_calls' },
+    check = only 'a warm-up is function(service)',
   },
   {
     -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait

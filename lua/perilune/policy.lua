@@ -4,6 +4,7 @@
 local core = require 'perilune.core'
 local dispatch = require 'perilune.cluster.dispatch'
 local errors = require 'perilune.error'
+local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
 local log = require 'perilune.log'
 local operand = require 'perilune.cluster.operand'
@@ -14,10 +15,20 @@ local C = require 'perilune.ffi'
 ---@class perilune.Policy
 local M = {
   clock = core.clock,
+  walltime = core.walltime,
   random = core.random,
   log = log,
-  shared = { incr = core.shared_incr, get = core.shared_get, set = core.shared_set },
+  shared = {
+    incr = core.shared_incr,
+    take = core.shared_take,
+    get = core.shared_get,
+    set = core.shared_set,
+  },
+  -- Randomness comes from a seed: what others must not guess is made of secrets.
+  crypto = { sha256 = core.sha256, hmac_sha256 = core.hmac_sha256, same = core.same },
+  publish = events.publish,
   error = errors.error,
+  error_of = errors.from,
   null = core.null,
   future = future.manual,
   retry = retry,
@@ -49,7 +60,20 @@ function M.blames_node(err)
   return dispatch.NODE_FAULT[err.code] or false
 end
 
--- The function a plugin of the point is about: `pick` of a balancer, `route` of a router.
+-- A counter of the process, found or added, shown by `perilune status`: `count(by)` adds to it.
+---@param name string
+---@param labels? table<string, string>
+---@return fun(by?: number)
+function M.counter(name, labels)
+  local metric
+  return function(by)
+    metric = metric or core.metric(name, labels)
+    core.count(metric, by or 1)
+  end
+end
+
+-- The function a plugin of the point is about: `pick` of a balancer, `route` of a router; nil where the
+-- point is about a function alone.
 local function main_member(point)
   for member, rule in pairs(plugin.get_point(point).members) do
     if rule.required and rule.type == 'function' then
@@ -59,17 +83,19 @@ local function main_member(point)
 end
 
 -- Another policy, to be built upon: `use('loadbalance', 'p2c')` gives { pick, done }. Always the
--- table form. `ref` is what a declaration takes. Nil and a message when it is unknown or wrong.
+-- table form, unless the point knows functions only. `ref` is what a declaration takes. Nil and a message
+-- when it is unknown or wrong.
 ---@param point string
 ---@param ref any
----@return table?
+---@return any
 ---@return string? message
 function M.use(point, ref)
   local instance, record = plugin.use(point, ref)
   if instance == nil then
     return nil, record --[[@as string]]
   end
-  return type(instance) == 'function' and { [main_member(point)] = instance } or instance
+  local member = type(instance) == 'function' and main_member(point)
+  return member and { [member] = instance } or instance
 end
 
 return M

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/core.h"
+#include "lua/core_crypto.h"
 #include "lua/limits.h"
 #include "lua/ref.h"
 #include "lua/request.h"
@@ -185,6 +186,7 @@ static void make_core(peri_vm *vm) {
   peri_value_register(L);
   lua_setfield(L, LUA_REGISTRYINDEX, "perilune.core");
   peri_vm_add(vm, peri_core_functions);
+  peri_vm_add(vm, peri_core_crypto_functions);
   peri_vm_add(vm, peri_serve_functions);
   peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);

@@ -3,6 +3,7 @@
 // that need more than a few million a second should count per worker.
 #include "process/shared.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,58 @@ int peri_shared_incr(peri_shared *shared, const char *key, size_t key_len, doubl
     it = it != NULL ? it : add(shared, key, key_len, hash, true);
     it->type = PERI_SHARED_NUMBER;
     *sum = it->number = next;
+  }
+  pthread_mutex_unlock(&shared->lock);
+  return result;
+}
+
+// A bucket is a number that says when the call after the last one is due; once that is past, the
+// bucket is full, which is what no entry means. So its expiry is that time.
+static entry *bucket_of(peri_shared *shared, const char *key, size_t len, bool keep,
+                        uint64_t now_ms) {
+  uint64_t hash = hash_of(shared, key, len);
+  entry *it = find(shared, key, len, hash, now_ms);
+  if (it != NULL) {
+    return it->type == PERI_SHARED_NUMBER && !it->counter ? it : NULL;
+  }
+  if (keep && !peri_list_empty(&shared->ages)) {
+    entry *oldest = peri_container(shared->ages.next, entry, age);
+    bool full = shared->entries >= shared->limits.entries ||
+                shared->bytes + len > shared->limits.bytes;
+    if (full && (oldest->expires == 0 || oldest->expires > now_ms)) {
+      return NULL;
+    }
+  }
+  if (!make_room(shared, 1, len, now_ms)) {
+    return NULL;
+  }
+  it = add(shared, key, len, hash, false);
+  it->type = PERI_SHARED_NUMBER;
+  return it;
+}
+
+double peri_shared_take(peri_shared *shared, const char *key, size_t key_len,
+                        const peri_shared_rate *rate, double now) {
+  if (key_len > shared->limits.key) {
+    return NAN;
+  }
+  double result = NAN;
+  pthread_mutex_lock(&shared->lock);
+  entry *it = bucket_of(shared, key, key_len, rate->keep, (uint64_t)now);
+  if (it != NULL) {
+    double due = it->number > now ? it->number : now;
+    double next = due + rate->cost * rate->interval;
+    double wait = next - rate->burst * rate->interval - now;
+    if (wait > rate->max_wait + 1e-6) {
+      result = -(wait - rate->max_wait);
+    } else {
+      it->number = next;
+      it->expires = (uint64_t)next + 1;
+      result = wait > 0 ? wait : 0;
+    }
+    if (it->number <= now) {
+      drop(shared, it);
+    }
   }
   pthread_mutex_unlock(&shared->lock);
   return result;

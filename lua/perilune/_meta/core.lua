@@ -117,6 +117,32 @@ function core.random(n) end
 ---@param limit? number  the counter is left alone and nil returned if it would exceed this
 ---@return number?
 function core.shared_incr(name, by, limit) end
+--- One step of a rate limit: calls due `interval` ms apart, `burst` of which may come early. The ms
+--- (0 or more, at most `max_wait`) after which this call may go on, counted; or nil and the ms after
+--- which to try again. nil and 'LIMITED' when the name is over 255 bytes or, with `keep`, when the store
+--- is full (else the oldest key is thrown out).
+---@param key string
+---@param interval number
+---@param burst? number
+---@param cost? number
+---@param max_wait? number
+---@param keep? boolean
+---@return number?
+---@return number|string|nil
+function core.shared_take(key, interval, burst, cost, max_wait, keep) end
+--- Digests as 64 hexadecimal digits.
+---@param data string
+---@return string
+function core.sha256(data) end
+---@param key string
+---@param data string
+---@return string
+function core.hmac_sha256(key, data) end
+--- Equal? Takes as long for a wrong string as for a right one of its length.
+---@param a string
+---@param b string
+---@return boolean
+function core.same(a, b) end
 ---@param key string
 ---@return string|number|boolean|nil
 function core.shared_get(key) end

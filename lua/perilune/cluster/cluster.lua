@@ -74,7 +74,8 @@ local function session_params(refer)
 end
 
 local function session_key(refer)
-  local auth = refer.auth and core.encode(refer.auth) or ''
+  local auth = refer.auth
+  auth = auth and core.encode { type = auth.type, attributes = auth.attributes } or ''
   return table.concat({
     refer.interface,
     refer.alias or '',

@@ -193,6 +193,20 @@ function Connection:release(listener)
   end
 end
 
+-- What is presented anew for each session (a signature) is made now.
+local function presented(params)
+  local auth = params.auth
+  if not auth or not auth.fresh then
+    return params
+  end
+  local made = {}
+  for key, value in pairs(params) do
+    made[key] = value
+  end
+  made.auth = { type = auth.type, attributes = auth.fresh() }
+  return made
+end
+
 -- The session for a service on this connection; negotiated once, whoever asks.
 ---@async
 ---@param key string     equal keys share a session
@@ -205,7 +219,7 @@ function Connection:session(key, params)
   if not slot then
     slot = { waiting = waiters.new() }
     sessions[key] = slot
-    local session, code, message = core.session(conn, params)
+    local session, code, message = core.session(conn, presented(params))
     if session then
       slot.session, slot.params = session, params
       tell_session('session.opened', self, slot)

@@ -12,6 +12,7 @@ local options = require 'perilune.entry.options'
 local paths = require 'perilune.path'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
+local warmup = require 'perilune.entry.warmup'
 
 local M = {}
 
@@ -238,6 +239,12 @@ function M.commit(serve)
     end)
     if not ok then
       return undo('perilune.start: ' .. tostring(err):match '^[^\n]*')
+    end
+  end
+  for _, spec in ipairs(serve and current.exports or {}) do
+    local ok, message = warmup.run(spec)
+    if not ok then
+      return undo(message)
     end
   end
   return true

@@ -6,6 +6,7 @@ local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local events = require 'perilune.events'
 local filters = require 'perilune.entry.filters'
+local warmup = require 'perilune.entry.warmup'
 
 local M = {}
 
@@ -96,6 +97,10 @@ function M.compile(spec)
   end
   spec.authenticators, message = authenticate.compile(spec)
   if not spec.authenticators then
+    return refuse(message)
+  end
+  spec.warmups, message = warmup.compile(spec)
+  if not spec.warmups then
     return refuse(message)
   end
   local methods = {}

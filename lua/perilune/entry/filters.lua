@@ -19,7 +19,7 @@ local BUILTIN = {
   { name = 'exception', sides = PROVIDER },
   { name = 'auth', unless = 'token', bare = true, sides = PROVIDER },
   { name = 'token', setting = 'token', whole = true, sides = PROVIDER },
-  { name = 'signature', sides = BOTH },
+  { name = 'signature', sides = { provider = true, attempt = true } },
   { name = 'authorization', list = 'rules', setting = 'authorizer', sides = PROVIDER },
   { name = 'ip', list = 'allow', sides = PROVIDER },
   { name = 'method_list', list = 'allow', sides = BOTH },
@@ -65,7 +65,7 @@ local function use(made, side, ref, key)
   made[side] = by_side
   local found = by_side[key]
   if not found then
-    local fn, record = plugin.use('filter', ref)
+    local fn, record = plugin.use('filter', ref, { side = side })
     if not fn then
       return nil, record
     end

@@ -68,6 +68,9 @@ M.export = {
   },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
   serialization = { type = 'string', help = 'what consumers should prefer' },
+  warmup = { type = 'any', help = 'runs in each worker before the service is listed' },
+  warmup_timeout = { type = 'integer', min = 1, default = 10000, help = 'ms' },
+  warmup_required = { type = 'boolean', default = true, help = 'no start without it' },
 }
 
 M.refer = {

@@ -4,6 +4,7 @@
 local chain = require 'perilune.entry.chain'
 local errors = require 'perilune.error'
 local names = require 'perilune.entry.names'
+local plugin = require 'perilune.plugin'
 local proxy = require 'perilune.entry.proxy'
 
 local M = {}
@@ -69,7 +70,8 @@ function M.close(refer)
   end
 end
 
--- { 'token', token = 'x' } as the session's authentication message has it.
+-- { 'token', token = 'x' } as the session's authentication message has it. An authenticator that wants to
+-- say something else for each session says it with `present`; then `fresh()` makes the attributes.
 local function auth_of(refer)
   local attributes = {}
   for key, value in pairs(refer.auth) do
@@ -83,7 +85,19 @@ local function auth_of(refer)
   if type(refer.auth[1]) ~= 'string' then
     error(refer.title .. ": auth: the type comes first, as in { 'token', token = ... }", 0)
   end
-  return { type = refer.auth[1], attributes = attributes }
+  local record = plugin.find('authenticator', refer.auth[1])
+  local present = record and record.spec.present
+  if not present then
+    return { type = refer.auth[1], attributes = attributes }
+  end
+  local function fresh()
+    return present(attributes, { interface = refer.interface, alias = refer.alias })
+  end
+  local first, message = fresh()
+  if not first then
+    error(('%s: %s'):format(refer.title, tostring(message)), 0)
+  end
+  return { type = refer.auth[1], attributes = attributes, fresh = fresh }
 end
 
 -- What is wrong with the names in a declaration, or nil. Everything that they may mean is registered.

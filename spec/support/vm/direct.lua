@@ -26,12 +26,16 @@ function Direct:connect()
     return nil, errors.new(code, message)
   end
   local session
+  local auth = self.refer.auth
+  if auth and auth.fresh then
+    auth = { type = auth.type, attributes = auth.fresh() }
+  end
   session, code, message = core.session(self.conn, {
     interface = self.refer.interface,
     alias = self.refer.alias,
     serialization = self.refer.serialization,
     compression = self.refer.compression,
-    auth = self.refer.auth,
+    auth = auth,
   })
   if not session then
     if self.conn then

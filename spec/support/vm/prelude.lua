@@ -25,6 +25,37 @@ for _, name in ipairs { 'shared_incr', 'shared_get', 'shared_set', 'metrics' } d
   absent(name)
 end
 
+-- As process/shared.c has it: when the call after the last one is due.
+local due = {}
+core.shared_take = core.shared_take
+  or function(key, interval, burst, cost, max_wait)
+    local now = core.clock()
+    local next_due = math.max(due[key] or 0, now) + (cost or 1) * interval
+    local wait = next_due - (burst or 1) * interval - now
+    if wait > (max_wait or 0) + 1e-6 then
+      return nil, wait - (max_wait or 0)
+    end
+    due[key] = next_due
+    return math.max(wait, 0)
+  end
+
+local counted = {}
+core.metric = core.metric
+  or function(name, labels)
+    local parts = {}
+    for key, value in pairs(labels or {}) do
+      parts[#parts + 1] = ('%s="%s"'):format(key, value)
+    end
+    table.sort(parts)
+    return #parts > 0 and ('%s{%s}'):format(name, table.concat(parts, ',')) or name
+  end
+core.count = core.count
+  or function(metric, by)
+    counted[metric] = (counted[metric] or 0) + (by or 1)
+  end
+-- What perilune.counter counted so far: { ['name{label="x"}'] = count }.
+_G.counted = counted
+
 -- One node, one connection, one attempt: what entry needs of a cluster.
 package.preload['perilune.cluster.cluster'] = package.preload['perilune.cluster.cluster']
   or function()

@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: MIT
+-- Who may call what, as a list of rules; the first one that fits decides.
+--
+--   { identity = 'shop*', interface = 'demo.*', method = { 'get*', 'list*' } }     may
+--   { identity = 'shop*', allow = false }                                         may not
+--
+-- What a rule leaves out fits everything; `identity` fits nobody who did not prove one. When no rule fits,
+-- `default` decides.
+local glob = require 'perilune.entry.glob'
+
+local FIELDS = { identity = 1, interface = 1, method = 1, allow = 1 }
+
+local function anything()
+  return true
+end
+
+local function compile(rule, i)
+  local compiled = { allow = rule.allow ~= false, identity = nil }
+  for key in pairs(rule) do
+    if not FIELDS[key] then
+      local text = "rules[%d]: unknown '%s'; known: allow, identity, interface, method"
+      return nil, text:format(i, tostring(key))
+    end
+  end
+  if rule.allow ~= nil and type(rule.allow) ~= 'boolean' then
+    return nil, ('rules[%d]: allow must be true or false'):format(i)
+  end
+  for _, key in ipairs { 'identity', 'interface', 'method' } do
+    local message
+    compiled[key] = key ~= 'identity' and anything or nil
+    if rule[key] ~= nil then
+      compiled[key], message = glob.matcher(rule[key])
+      if not compiled[key] then
+        return nil, ('rules[%d].%s: %s'):format(i, key, message)
+      end
+    end
+  end
+  return compiled
+end
+
+local function fits(rule, call, identity)
+  if rule.identity and not (identity and rule.identity(identity)) then
+    return false
+  end
+  return rule.interface(call.interface) and rule.method(call.method)
+end
+
+return {
+  name = 'rules',
+  schema = {
+    rules = { type = 'list', required = true, items = { type = 'table' } },
+    default = { type = 'string', enum = { 'deny', 'allow' }, default = 'deny' },
+  },
+  new = function(conf)
+    local rules = {}
+    for i, rule in ipairs(conf.rules) do
+      local compiled, message = compile(rule, i)
+      if not compiled then
+        return nil, message
+      end
+      rules[i] = compiled
+    end
+    return function(_, call, identity)
+      for i = 1, #rules do
+        if fits(rules[i], call, identity) then
+          if rules[i].allow then
+            return true
+          end
+          return nil, 'a rule forbids it'
+        end
+      end
+      if conf.default == 'allow' then
+        return true
+      end
+      return nil, 'no rule allows it'
+    end
+  end,
+}

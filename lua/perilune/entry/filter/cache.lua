@@ -1,0 +1,183 @@
+-- SPDX-License-Identifier: MIT
+-- Answers from what was answered before: equal arguments, equal result, for `ttl` ms. Failures are never
+-- kept. Of equal calls that come together one asks, the others wait for its answer, each at most until
+-- its own deadline; when the one gives up, the next takes its place.
+--
+--   methods = { price = { cache = 1000 } }
+--   cache = { ttl = 1000, capacity = 500, nulls = true, key = { 'fields', of = { '1.id' } } }
+--
+-- On a provider, a result that depends on who calls needs that in its key.
+local perilune = require 'perilune'
+
+local TABLE, SLOT = 64, 32 -- bytes a table and a field of it cost, about
+
+-- Stand in for nil, which a store cannot tell from nothing.
+local NULL = {}
+
+-- A deep copy, so that nobody changes what others get, and its size in bytes. nil when it cannot be kept:
+-- bodies and functions end with their call, circles have no size.
+local function copy(value, depth)
+  local kind = type(value)
+  if kind == 'string' then
+    return value, #value
+  elseif kind == 'number' or kind == 'boolean' then
+    return value, 8
+  elseif kind == 'table' and depth < 32 then
+    local made, bytes = {}, TABLE
+    for key, inner in pairs(value) do
+      local copied, size = copy(inner, depth + 1)
+      if copied == nil then
+        return nil
+      end
+      made[key], bytes = copied, bytes + size + SLOT
+    end
+    return setmetatable(made, getmetatable(value)), bytes
+  elseif value == perilune.null then
+    return value, 8
+  end
+end
+
+-- Keeps a result, and returns what was kept: nil when it cannot be.
+local function keep(self, key, result)
+  if result == nil then
+    if self.nulls then
+      self.store.set(key, NULL, self.ttl, 8)
+    end
+    return NULL
+  end
+  local kept, bytes = copy(result, 1)
+  if kept ~= nil then
+    self.store.set(key, kept, self.ttl, bytes)
+  end
+  return kept
+end
+
+local function given(self, entry)
+  if entry == NULL then
+    return nil
+  elseif type(entry) == 'table' and not self.share then
+    return (copy(entry, 1))
+  end
+  return entry
+end
+
+-- Why a leader gave up says nothing about the others' calls.
+local function gave_up(ctx, err)
+  return ctx:cancelled() ~= nil
+    or err.code == 'CANCELLED'
+    or (err.code == 'TIMEOUT' and ctx:left() <= 0)
+end
+
+local AGAIN, EACH = 'again', 'each'
+
+-- Asks for itself and for those who wait. They get { what was kept }, AGAIN when one of them has to ask,
+-- EACH when every one has to, or the error.
+---@async
+local function lead(self, key, ctx, call, next)
+  local future, settle = perilune.future()
+  self.flights[key] = future
+  local ok, result, err = pcall(next, ctx, call)
+  self.flights[key] = nil
+  if not ok then
+    settle(nil, perilune.error('INTERNAL', 'internal error'))
+    error(result, 0)
+  elseif err ~= nil then
+    err = perilune.error_of(err)
+    if gave_up(ctx, err) then
+      settle(AGAIN)
+    else
+      settle(nil, err)
+    end
+    return nil, err
+  end
+  local kept = keep(self, key, result)
+  settle(kept ~= nil and { kept } or EACH)
+  return result
+end
+
+---@async
+local function ask(self, key, ctx, call, next)
+  local result, err = next(ctx, call)
+  if err == nil then
+    keep(self, key, result)
+  end
+  return result, err
+end
+
+-- Who finds nobody asking asks; the others wait for the answer, and for the next one who asks.
+---@async
+local function miss(self, key, ctx, call, next)
+  while self.single_flight do
+    local future = self.flights[key]
+    if not future then
+      self.misses()
+      return lead(self, key, ctx, call, next)
+    end
+    local answer, err = future:await(ctx:left())
+    if err ~= nil then
+      return nil, err
+    elseif answer == EACH then
+      break
+    elseif answer ~= AGAIN then
+      self.hits()
+      return given(self, answer[1])
+    end
+  end
+  self.misses()
+  return ask(self, key, ctx, call, next)
+end
+
+return {
+  name = 'cache',
+  side = 'both',
+  schema = {
+    ttl = { type = 'number', min = 1, help = 'ms a result is good; for ever without' },
+    capacity = { type = 'integer', min = 1, default = 10000, help = 'entries' },
+    bytes = { type = 'integer', min = 1, default = 16777216, help = 'of keys and results' },
+    nulls = { type = 'boolean', default = false, help = 'keep results that are nil' },
+    single_flight = { type = 'boolean', default = true, help = 'equal calls wait for the first' },
+    share = { type = 'boolean', default = false, help = 'hand out one table; nobody may change it' },
+    key = { type = 'any', default = 'arguments', help = 'a plugin of the point cache_key' },
+    store = { type = 'any', default = 'lru', help = 'a plugin of the point cache' },
+  },
+  new = function(conf)
+    local store, message = conf.store, nil
+    if store == 'lru' then
+      store = { 'lru', capacity = conf.capacity, bytes = conf.bytes }
+    end
+    store, message = perilune.use('cache', store)
+    if not store then
+      return nil, message
+    end
+    local key_of, wrong = perilune.use('cache_key', conf.key)
+    if not key_of then
+      return nil, wrong
+    end
+    local self = {
+      store = store,
+      flights = {},
+      ttl = conf.ttl,
+      nulls = conf.nulls,
+      share = conf.share,
+      single_flight = conf.single_flight,
+      hits = perilune.counter('perilune_cache', { outcome = 'hit' }),
+      misses = perilune.counter('perilune_cache', { outcome = 'miss' }),
+    }
+    local get, share, hits = store.get, conf.share, self.hits
+    return function(ctx, call, next)
+      local key = key_of(ctx, call)
+      if key == nil then
+        return next(ctx, call)
+      end
+      local entry = get(key)
+      if entry == nil then
+        return miss(self, key, ctx, call, next)
+      end
+      hits()
+      if type(entry) ~= 'table' or (share and entry ~= NULL) then
+        return entry
+      end
+      return given(self, entry)
+    end
+  end,
+}

@@ -1,0 +1,82 @@
+-- SPDX-License-Identifier: MIT
+-- Lets calls pass by the address they come from. A pattern is an address, a network ('10.0.0.0/8',
+-- 'fd00::/8'), a range ('10.0.0.1-10.0.0.9') or '*'; a wrong one refuses to load instead of fitting
+-- everything. What is denied is denied, even when it is allowed, too. Peers on this host pass unless
+-- `loopback = false`, calls over a unix socket and inside the process always.
+--
+--   ip = { '10.0.0.0/8', '::1' }                    ip = { deny = { '10.0.9.0/24' } }
+local perilune = require 'perilune'
+local address = require 'perilune.entry.address'
+
+local REMEMBERED = 1000 -- addresses whose verdict is kept
+
+local function judge_of(conf)
+  local allow, deny, message
+  if not conf.allow and not conf.deny then
+    return nil, 'says nothing: give it allow or deny'
+  end
+  deny, message = address.matcher(conf.deny or {})
+  if not deny then
+    return nil, 'deny: ' .. message
+  end
+  allow, message = address.matcher(conf.allow or { '*' })
+  if not allow then
+    return nil, 'allow: ' .. message
+  elseif conf.allow and #conf.allow == 0 then
+    return nil, 'allow is empty: nobody could call'
+  end
+  return function(text)
+    local bytes = address.parse(text)
+    return bytes ~= nil and not deny(bytes) and allow(bytes)
+  end
+end
+
+local function remembering(judge)
+  local verdicts, count = {}, 0
+  return function(text)
+    local verdict = verdicts[text]
+    if verdict == nil then
+      if count >= REMEMBERED then
+        verdicts, count = {}, 0
+      end
+      verdict = judge(text)
+      verdicts[text], count = verdict, count + 1
+    end
+    return verdict
+  end
+end
+
+return {
+  name = 'ip',
+  side = 'provider',
+  schema = {
+    allow = { type = 'list', help = 'patterns of addresses that may call' },
+    deny = { type = 'list', help = 'patterns of addresses that may not' },
+    loopback = { type = 'boolean', default = true, help = 'peers on this host pass' },
+  },
+  new = function(conf)
+    local judge, message = judge_of(conf)
+    if not judge then
+      return nil, message
+    end
+    judge = remembering(judge)
+    local refused = perilune.counter 'perilune_refused_addresses'
+    return function(ctx, call, next)
+      local is_local = ctx.is_local
+      if not (conf.loopback and is_local) then
+        local text = address.of_peer(ctx.peer)
+        -- What has no address is on this host, or we do not know it.
+        local allowed = is_local
+        if text then
+          allowed = judge(text)
+        end
+        if not allowed then
+          refused()
+          return nil,
+            perilune.error('FORBIDDEN', ('calls from %s are not allowed here'):format(text or '?'))
+        end
+      end
+      return next(ctx, call)
+    end
+  end,
+}

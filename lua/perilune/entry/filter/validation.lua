@@ -1,0 +1,96 @@
+-- SPDX-License-Identifier: MIT
+-- Refuses calls whose arguments break the rules, with every field that is wrong: BAD_REQUEST, `details`
+-- is a list of { field, message }. A provider writes defaults into the arguments.
+--
+--   methods = { book = { validation = {
+--     { type = 'string', min = 1, max = 80 },
+--     { type = 'table', fields = { seats = { type = 'integer', min = 1, default = 1 } } },
+--   } } }
+--   validation = { methods = { book = {...}, cancel = {...} } }       rules of several methods
+--   validation = 'my_validator'                                       a plugin of the point validator
+local perilune = require 'perilune'
+
+local TOLD = 1000 -- bytes of the message
+
+-- One line that names every field; it is what peers see that know no details.
+local function message_of(failures)
+  local parts = {}
+  for i, failure in ipairs(failures) do
+    parts[i] = failure.field .. ' ' .. failure.message
+  end
+  local text = table.concat(parts, '; ')
+  if #text > TOLD then
+    text = text:sub(1, TOLD) .. ' ...'
+  end
+  local more = (failures.count or #failures) - #failures
+  return more > 0 and ('%s (and %d more)'):format(text, more) or text
+end
+
+local function refusal(failures)
+  local details = {}
+  for i, failure in ipairs(failures) do
+    details[i] = failure
+  end
+  return perilune.error('BAD_REQUEST', message_of(failures), details)
+end
+
+-- method -> validator, or nil and what is wrong. `[1]` is the one of all other methods.
+local function validators_of(conf)
+  local found, message = {}, nil
+  local function add(key, ref, place)
+    if not message then
+      found[key], message = perilune.use('validator', ref)
+      message = message and place .. message
+    end
+  end
+  if conf.args then
+    add(1, { conf.validator, args = conf.args, most = conf.most }, '')
+  elseif conf.validator ~= 'schema' then
+    add(1, conf.validator, '')
+  end
+  for method, args in pairs(conf.methods) do
+    if type(args) ~= 'table' then
+      return nil, ('methods.%s must be a list of rules'):format(tostring(method))
+    end
+    add(
+      method,
+      { 'schema', args = args, most = conf.most },
+      ('methods.%s: '):format(tostring(method))
+    )
+  end
+  if not message and next(found) == nil then
+    message = 'says nothing: give it args, methods or a validator'
+  end
+  if message then
+    return nil, message
+  end
+  return found
+end
+
+return {
+  name = 'validation',
+  side = 'both',
+  schema = {
+    args = { type = 'list', help = 'the rule of each argument, in order' },
+    methods = { type = 'table', default = {}, help = 'such lists by method' },
+    validator = { type = 'any', default = 'schema', help = 'a plugin of the point validator' },
+    most = { type = 'integer', min = 1, max = 1000, default = 32, help = 'failures that are told' },
+  },
+  new = function(conf)
+    local validators, message = validators_of(conf)
+    if not validators then
+      return nil, message
+    end
+    return function(ctx, call, next)
+      local validate = validators[call.method] or validators[1]
+      if validate then
+        -- A caller keeps its tables as they are.
+        local failures = validate(call.args, ctx.side == 'provider')
+        if failures then
+          return nil, refusal(failures)
+        end
+      end
+      return next(ctx, call)
+    end
+  end,
+}
