@@ -61,7 +61,8 @@ static int shared_take(lua_State *L) {
   double now = (double)peri_vm_of(L)->loop->now_ns / 1e6;
   double wait = peri_shared_take(shared_of(L), key, len, &rate, now);
   if (isnan(wait)) {
-    return fail(L, PERI_ELIMITED, "the name is over 255 bytes, or the store of shared keys is full");
+    return fail(L, PERI_ELIMITED,
+                "the name is over 255 bytes, or the store of shared keys is full");
   }
   if (wait < 0) {
     lua_pushnil(L);

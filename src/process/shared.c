@@ -194,8 +194,8 @@ static entry *bucket_of(peri_shared *shared, const char *key, size_t len, bool k
   }
   if (keep && !peri_list_empty(&shared->ages)) {
     entry *oldest = peri_container(shared->ages.next, entry, age);
-    bool full = shared->entries >= shared->limits.entries ||
-                shared->bytes + len > shared->limits.bytes;
+    bool full =
+        shared->entries >= shared->limits.entries || shared->bytes + len > shared->limits.bytes;
     if (full && (oldest->expires == 0 || oldest->expires > now_ms)) {
       return NULL;
     }

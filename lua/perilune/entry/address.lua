@@ -89,7 +89,9 @@ function M.of_peer(peer)
   if not peer then
     return nil
   end
-  return peer:match '^%[(.-)%]:%d+$' or peer:match '^([%d.]+):%d+$' or peer:match '^(%x*:%x*:[%x:.]*)$'
+  return peer:match '^%[(.-)%]:%d+$'
+    or peer:match '^([%d.]+):%d+$'
+    or peer:match '^(%x*:%x*:[%x:.]*)$'
 end
 
 local function bounds(text, bits, mapped)

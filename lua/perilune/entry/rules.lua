@@ -254,7 +254,8 @@ local function write_fields(out, rule, v, path)
   for _, name in ipairs(sorted_keys(rule.fields)) do
     local inner = out:variable()
     out:line('do local %s = %s[%q]', inner, v, name)
-    local own = path:match '"$' and ('%s.%s"'):format(path:sub(1, -2), ('%q'):format(name):sub(2, -2))
+    local own = path:match '"$'
+        and ('%s.%s"'):format(path:sub(1, -2), ('%q'):format(name):sub(2, -2))
       or ('%s .. %q'):format(path, '.' .. name)
     write_rule(out, rule.fields[name], inner, own, ('%s[%q]'):format(v, name))
     out:line 'end'
@@ -283,13 +284,19 @@ end
 local function write_check(out, rule, v, path)
   local ok, why = out:variable(), out:variable()
   out:line('local %s, %s = %s(%s)', ok, why, out:constant(rule.check), v)
-  out:line("if not %s then failures = fail(failures, most, %s, %s or 'is wrong') end", ok, path, why)
+  out:line(
+    "if not %s then failures = fail(failures, most, %s, %s or 'is wrong') end",
+    ok,
+    path,
+    why
+  )
 end
 
 local function write_absent(out, rule, v, path, place)
   out:line('elseif %s == nil or %s == null then', v, v)
   if rule.default ~= nil then
-    local default = type(rule.default) == 'table' and ('copy(%s)'):format(out:constant(rule.default))
+    local default = type(rule.default) == 'table'
+        and ('copy(%s)'):format(out:constant(rule.default))
       or out:constant(rule.default)
     out:line('if fill then %s = %s end', place, default)
   elseif not rule.optional then

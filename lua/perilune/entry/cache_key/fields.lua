@@ -48,8 +48,7 @@ return {
     for i, field in ipairs(conf.of) do
       readers[i] = reader_of(field)
       if not readers[i] then
-        return nil,
-          ("of[%d]: '%s' is none of 1, 2.name, @attachment, identity"):format(i, field)
+        return nil, ("of[%d]: '%s' is none of 1, 2.name, @attachment, identity"):format(i, field)
       end
     end
     return function(ctx, call)

@@ -157,7 +157,8 @@ return {
     if not machine then
       return nil, message
     end
-    local failures, find, slow_ms = set_of(conf.codes), finder(PARTS[conf.per]), conf.slow or math.huge
+    local failures, find, slow_ms =
+      set_of(conf.codes), finder(PARTS[conf.per]), conf.slow or math.huge
     local refused = perilune.counter 'perilune_breaker_refused'
     local clock, allow, done = policy.clock, machine.allow, machine.done
 

@@ -136,16 +136,16 @@ return {
     bytes = { type = 'integer', min = 1, default = 16777216, help = 'of keys and results' },
     nulls = { type = 'boolean', default = false, help = 'keep results that are nil' },
     single_flight = { type = 'boolean', default = true, help = 'equal calls wait for the first' },
-    share = { type = 'boolean', default = false, help = 'hand out one table; nobody may change it' },
+    share = { type = 'boolean', default = false, help = 'one table for all; nobody changes it' },
     key = { type = 'any', default = 'arguments', help = 'a plugin of the point cache_key' },
     store = { type = 'any', default = 'lru', help = 'a plugin of the point cache' },
   },
   new = function(conf)
-    local store, message = conf.store, nil
-    if store == 'lru' then
-      store = { 'lru', capacity = conf.capacity, bytes = conf.bytes }
+    local ref = conf.store
+    if ref == 'lru' then
+      ref = { 'lru', capacity = conf.capacity, bytes = conf.bytes }
     end
-    store, message = perilune.use('cache', store)
+    local store, message = perilune.use('cache', ref)
     if not store then
       return nil, message
     end

@@ -54,7 +54,7 @@ local function rules_of(conf)
         return nil, ("rules[%d]: unknown setting '%s'"):format(i, tostring(key))
       end
     end
-    if type(rule.rate) ~= 'number' or not (rule.rate > 0) then
+    if type(rule.rate) ~= 'number' or rule.rate ~= rule.rate or rule.rate <= 0 then
       return nil, ('rules[%d]: rate must be a number above 0'):format(i)
     end
     local made, wrong = complete(rule, conf, i)
