@@ -57,22 +57,26 @@ describe('filter breaker', function()
     'lets so many probes at once, and counts nothing that began before it turned',
     inside(function()
       local gate, bad = {}, true
-      local proxy = serve({
-        f = function(_, hold)
-          if hold then
-            local done, settle = perilune.future()
-            gate[#gate + 1] = settle
-            done:await()
-          end
-          if bad then
-            return nil, perilune.error('OVERLOADED', 'busy')
-          end
-          return 1
-        end,
-      }, nil, {
-        breaker = { successive = 2, min_calls = 100, open = 500, probes = 2, jitter = 0 },
-        timeout = 60000,
-      })
+      local proxy = serve(
+        {
+          f = function(_, hold)
+            if hold then
+              local done, settle = perilune.future()
+              gate[#gate + 1] = settle
+              done:await()
+            end
+            if bad then
+              return nil, perilune.error('OVERLOADED', 'busy')
+            end
+            return 1
+          end,
+        },
+        nil,
+        {
+          breaker = { successive = 2, min_calls = 100, open = 500, probes = 2, jitter = 0 },
+          timeout = 60000,
+        }
+      )
       local early = perilune.async(proxy):f(true)
       eventually(function()
         return gate[1]

@@ -284,7 +284,8 @@ describe('filter cache', function()
       assert.is_falsy(key(circle))
       assert.is_nil(key({ ('x'):rep(70000) }))
 
-      local fields = assert(perilune.use('cache_key', { 'fields', of = { '1.user.id', '@lang', 'identity' } }))
+      local fields =
+        assert(perilune.use('cache_key', { 'fields', of = { '1.user.id', '@lang', 'identity' } }))
       local function of(id, lang, identity, other)
         local call = {
           method = 'm',

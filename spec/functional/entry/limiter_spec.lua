@@ -81,12 +81,19 @@ describe('filter limiter', function()
     'makes calls wait for their turn in a leaky bucket, at most until they are cancelled',
     inside(function()
       local served = {}
-      local proxy = serve({
-        f = function(_, i)
-          served[#served + 1] = i
-          return i
-        end,
-      }, nil, { limiter = { rate = 10, burst = 4, algorithm = 'leaky_bucket' }, timeout = 10000 })
+      local proxy = serve(
+        {
+          f = function(_, i)
+            served[#served + 1] = i
+            return i
+          end,
+        },
+        nil,
+        {
+          limiter = { rate = 10, burst = 4, algorithm = 'leaky_bucket' },
+          timeout = 10000,
+        }
+      )
       local list = {}
       for i = 1, 6 do
         list[i] = perilune.async(proxy):f(i)

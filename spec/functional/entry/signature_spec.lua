@@ -141,7 +141,8 @@ describe('filter signature', function()
         assert.is_false(ok)
         assert.truthy(message:find(part, 1, true), message)
       end
-      local refer = { interface = 'demo.X', url = core.test_url(), auth = { 'signature', key = 'x' } }
+      local refer =
+        { interface = 'demo.X', url = core.test_url(), auth = { 'signature', key = 'x' } }
       local ok, message = pcall(perilune.refer, refer)
       assert.is_false(ok)
       assert.truthy(message:find('secret of at least 16 bytes', 1, true), message)

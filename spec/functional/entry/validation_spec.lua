@@ -82,16 +82,23 @@ describe('filter validation', function()
     'of a consumer asks nobody, gives details, and leaves the arguments alone',
     inside(function()
       local ran = 0
-      local proxy = serve({
-        f = function(_, t)
-          ran = ran + 1
-          return t
-        end,
-      }, nil, {
-        validation = {
-          { type = 'table', fields = { n = { type = 'integer' }, d = { type = 'any', default = 1 } } },
+      local proxy = serve(
+        {
+          f = function(_, t)
+            ran = ran + 1
+            return t
+          end,
         },
-      })
+        nil,
+        {
+          validation = {
+            {
+              type = 'table',
+              fields = { n = { type = 'integer' }, d = { type = 'any', default = 1 } },
+            },
+          },
+        }
+      )
       local _, err = proxy:f { n = 'x' }
       assert.equal('BAD_REQUEST', err.code)
       assert.same({ { field = 'args[1].n', message = 'must be an integer' } }, err.details)
@@ -154,7 +161,8 @@ describe('filter validation', function()
     'refuses wrong rules when loading, with the place and what is allowed',
     inside(function()
       local function refused(rules, method)
-        local export = method and { methods = { f = { validation = rules } } } or { validation = rules }
+        local export = method and { methods = { f = { validation = rules } } }
+          or { validation = rules }
         local ok, message = pcall(serve, { f = print }, export)
         assert.is_false(ok)
         assert.truthy(message:find('demo.Spec', 1, true), message)
@@ -171,7 +179,9 @@ describe('filter validation', function()
         ['args[2].items: a rule is a table'] = { { type = 'any' }, { type = 'list', items = 5 } },
         ['min 5 is more than max 1'] = { { type = 'integer', min = 5, max = 1 } },
         ["pattern '[' is no Lua pattern"] = { { type = 'string', pattern = '[' } },
-        ['default must be an integer of at least 1'] = { { type = 'integer', min = 1, default = 0 } },
+        ['default must be an integer of at least 1'] = {
+          { type = 'integer', min = 1, default = 0 },
+        },
         ['enum must be a list'] = { { type = 'string', enum = {} } },
         ['says nothing'] = true,
         ["validator 'nobody' unknown"] = 'nobody',
