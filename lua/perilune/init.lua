@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The module users see. Everything here is the contract of the Lua API; what it is made of lives in
 -- perilune.entry, perilune.cluster, perilune.protocol.
+local callback = require 'perilune.entry.callback'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
@@ -49,6 +50,7 @@ end
 M.open, M.stream = no_streams, no_streams
 M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
+M.release = callback.release
 
 -- The result, when there is no error; else raises the error.
 ---@generic T

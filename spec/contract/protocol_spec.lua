@@ -161,6 +161,43 @@ local scenarios = {
     down = { 'DONE %d+ OK.-body="?seen' },
   },
   {
+    name = 'a call from the server that it cancels, beside one of the client with its number',
+    native = true,
+    run = function(rig, call)
+      local own, id = rig:expect(UP), 0
+      for _ = 1, own do
+        id = rig:expect(DOWN)
+      end
+      call(UP, { type = 'OPEN', flags = END, stream = own, method = 'subscribe', callback = '7:1' })
+      call(DOWN, {
+        type = 'OPEN',
+        flags = END + CALLBACK,
+        stream = id,
+        method = 'notify',
+        callback = '7',
+      })
+      call(DOWN, { type = 'CANCEL', flags = CALLBACK, stream = id, code = E.PERI_ETIMEOUT })
+      call(DOWN, { type = 'REPLY', flags = END, stream = own, body = 'done' })
+    end,
+    up = { 'OPEN %d+ flags=9.-method=notify', 'CANCEL %d+ flags=8', 'DONE %d+ OK.-done' },
+    down = { 'OPEN %d+ flags=1.-method=subscribe' },
+  },
+  {
+    name = 'the release of a callback',
+    native = true,
+    run = function(_, call)
+      call(DOWN, {
+        type = 'OPEN',
+        flags = END + ONEWAY + CALLBACK,
+        stream = 9,
+        method = '$release',
+        callback = '7',
+      })
+    end,
+    up = { 'OPEN 9 flags=11.-method=%$release' },
+    down = {},
+  },
+  {
     name = 'a late answer',
     run = function(rig, call)
       local id = rig:expect(UP)

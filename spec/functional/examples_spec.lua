@@ -83,6 +83,19 @@ describe('example', function()
     )
   end)
 
+  it('callback', function()
+    local output = run 'callback'
+    says(
+      output,
+      'paper has 1 listener',
+      'the moon is up, called back, with ',
+      'a listener says thank you for the moon is up',
+      'told:\t1',
+      'told:\t0'
+    )
+    assert.is_nil(output:find('the moon is down', 1, true))
+  end)
+
   it('failover', function()
     local output = run 'failover'
     says(

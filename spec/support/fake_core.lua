@@ -192,9 +192,9 @@ local function network_over(core)
     end
     local C = require 'perilune.ffi'
     local began = C.peri_counters_begin(counters)
-    local ok, a, b, c = request(conn, session, method, args, timeout, attachments, flags)
+    local ok, a, b, c, d = request(conn, session, method, args, timeout, attachments, flags)
     C.peri_counters_done(counters, began, not ok and NODE_FAULT[a] or false)
-    return ok, a, b, c
+    return ok, a, b, c, d
   end
 
   -- How cluster/direct.lua asks: the wait is yielded without a function around it.

@@ -34,6 +34,8 @@ local M = {
   NEGOTIATED = 9,
   BEAT = 10,
   DATA = 100,
+  CALLBACK = 4,
+  CALLBACK_REPLY = 5,
   CANCEL = 102,
   json = 13,
   raw = 110,
@@ -91,7 +93,7 @@ function Peer:read(limit)
   return true
 end
 
--- Takes the next whole frame from the input: type, id, body. Nil when none comes.
+-- Takes the next whole frame from the input: type, id, body, all of it. Nil when none comes.
 function Peer:reply(limit)
   while true do
     local length = #self.input >= 6 and M.number(self.input, 3, 4)
@@ -99,7 +101,7 @@ function Peer:reply(limit)
       local frame = self.input:sub(1, length + 2)
       self.input = self.input:sub(length + 3)
       local header = M.number(frame, 7, 2)
-      return frame:byte(9), M.number(frame, 10, 4), frame:sub(7 + header)
+      return frame:byte(9), M.number(frame, 10, 4), frame:sub(7 + header), frame
     end
     if not self:read(limit) then
       return nil
@@ -151,19 +153,21 @@ end
 M.u16, M.u32 = u16, u32
 
 -- Fields left out are those of a message without a body. `length` may lie.
----@param f table  type, id, session, serialization, compression, timeout, body, length ...
+---@param f table  type, id, session, serialization, compression, timeout, callback, body, length ...
 ---@return string
 function M.frame(f)
   local body = f.body or ''
+  local attribute = f.callback and '\5\2' .. u16(#f.callback) .. f.callback or ''
   return '\173\208'
-    .. u32(f.length or 22 + #body)
-    .. u16(f.header or 18)
+    .. u32(f.length or 22 + #attribute + #body)
+    .. u16(f.header or (18 + #attribute))
     .. string.char(f.type)
     .. u32(f.id or 1)
     .. u32(f.session or 1)
     .. string.char(f.serialization or M.json, f.compression or 0)
     .. u32(f.timeout or 5000)
-    .. string.char(f.attributes or 0)
+    .. string.char(f.attributes or (f.callback and 1 or 0))
+    .. attribute
     .. body
 end
 

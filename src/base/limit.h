@@ -31,6 +31,7 @@
   X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                                                      \
   X(NEGOTIATE_TIMEOUT, "negotiate_timeout")                                                        \
   X(FRAME_TIMEOUT, "frame_timeout")                                                                \
+  X(CALLBACKS_PER_CONNECTION, "callbacks_per_connection")                                          \
   X(EVENTS, "events")                                                                              \
   X(FUTURES, "futures")                                                                            \
   X(COROUTINES, "coroutines")                                                                      \

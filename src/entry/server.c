@@ -40,18 +40,22 @@ void peri_server_fini(peri_server *server) {
 // Answers a request that never became a call.
 static void refuse(peri_conn *conn, const peri_event *event, int code, const char *text,
                    bool not_run) {
+  if (event->callback.len != 0) {
+    peri_conn_release_callbacks(conn, event->callback);
+  }
   if ((event->flags & PERI_EV_ONEWAY) != 0 || conn->channel == NULL) {
     return;
   }
   peri_event reply = {
       .type = PERI_EV_REPLY,
-      .flags = (uint8_t)(PERI_EV_END | (not_run ? PERI_EV_NOT_RUN : 0)),
+      .flags = (uint8_t)(PERI_EV_END | (not_run ? PERI_EV_NOT_RUN : 0) |
+                         (event->flags & PERI_EV_CALLBACK)),
       .serializer = event->serializer,
       .code = code,
       .stream = event->stream,
       .session = event->session,
       .message = peri_bytes_of(text),
-      .callback = event->callback,
+      .callback = (event->flags & PERI_EV_CALLBACK) != 0 ? event->callback : (peri_bytes){NULL, 0},
   };
   conn->protocol->emit(conn, &reply);
 }
@@ -145,18 +149,9 @@ static uint64_t deadline_of(const peri_server *server, const peri_method *method
   return server->loop->now_ns + (uint64_t)ms * 1000000u;
 }
 
-void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
+static void enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
+                    peri_method *method, bool foreign) {
   peri_id id;
-  server->arrived++;
-  if (!admit(server, conn, event)) {
-    return;
-  }
-  bool foreign = is_foreign(event);
-  peri_method *method = resolve(server, conn, event, foreign);
-  if (method == NULL) {
-    server->failed++;
-    return;
-  }
   peri_call *call = peri_slots_take(&server->calls, &id);
   if (call == NULL) {
     refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
@@ -174,6 +169,9 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   call->serializer = event->serializer;
   call->compression = event->compression;
   call->stream = event->stream;
+  if (__builtin_expect(event->callback.len != 0, 0)) {
+    call->callback = peri_strndup((const char *)event->callback.ptr, event->callback.len);
+  }
   call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
   call->arrived_ns = server->loop->now_ns;
   call->deadline_ns = deadline_of(server, method, event);
@@ -187,10 +185,41 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   peri_list_push(&server->queue, &call->queue);
 }
 
+void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
+  server->arrived++;
+  if (!admit(server, conn, event)) {
+    return;
+  }
+  bool foreign = is_foreign(event);
+  peri_method *method = resolve(server, conn, event, foreign);
+  if (method == NULL) {
+    server->failed++;
+  } else if (__builtin_expect(event->callback.len > PERI_CALLBACK_TEXT_MAX, 0)) {
+    refuse(conn, event, PERI_EBAD_REQUEST, "too many callbacks in one call", false);
+  } else {
+    enqueue(server, conn, event, method, foreign);
+  }
+}
+
+void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_event *event,
+                               peri_method *method) {
+  server->arrived++;
+  if (within_limits(server, conn, event)) {
+    enqueue(server, conn, event, method, false);
+  }
+}
+
 void peri_call_pin(peri_server *server, peri_call *call) {
   server->pinned -= call->pinned;
   call->pinned = (uint32_t)(call->body.len + call->attachments.len);
   server->pinned += call->pinned;
+}
+
+static void drop_callbacks(peri_call *call) {
+  if (call->conn != NULL && call->conn->server && !call->adopted) {
+    peri_conn_release_callbacks(call->conn, peri_bytes_of(call->callback));
+  }
+  free(call->callback);
 }
 
 static void release(peri_server *server, peri_call *call) {
@@ -201,6 +230,9 @@ static void release(peri_server *server, peri_call *call) {
   if (call->conn != NULL) {
     peri_list_remove(&call->link);
     call->conn->calls_open--;
+  }
+  if (__builtin_expect(call->callback != NULL, 0)) {
+    drop_callbacks(call);
   }
   peri_block_unref(call->block);
   free((void *)call->reply_attachments.ptr);
@@ -305,9 +337,11 @@ void peri_call_park(peri_call *call) {
 }
 
 static peri_event reply_event(const peri_call *call) {
+  bool callback = call->callback != NULL && !call->conn->server;
   return (peri_event){
       .type = PERI_EV_REPLY,
-      .flags = PERI_EV_END,
+      .flags = (uint8_t)(PERI_EV_END | (callback ? PERI_EV_CALLBACK : 0)),
+      .callback = callback ? peri_bytes_of(call->callback) : (peri_bytes){NULL, 0},
       .serializer = call->serializer,
       .compression = call->session != NULL && call->session->compression != NULL
                          ? call->session->compression->id

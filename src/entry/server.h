@@ -27,6 +27,7 @@ typedef struct peri_call {
   peri_bytes body;
   peri_bytes attachments;
   peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
+  char *callback;                // the event's text, owned; NULL = none
   uint64_t stream;
   uint64_t arrived_ns;
   uint64_t deadline_ns;  // 0 = none
@@ -34,6 +35,7 @@ typedef struct peri_call {
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
+  bool adopted;  // the owner took over the callbacks among the arguments; else they are released
   bool foreign;  // for another service than its session: who authenticated that counts for nothing
   bool parked;
   uint8_t small[PERI_CALL_SMALL];  // body and attachments of a parked call when they fit
@@ -73,6 +75,10 @@ void peri_server_fini(peri_server *server);
 
 // From the connection's handler: OPEN. Resolves, admits and queues, or answers with an error.
 void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event);
+// The same for a callback: a call that the server of a connection of ours makes. `method` is not looked
+// up; who drains still takes it, for it belongs to a call of our own.
+void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_event *event,
+                               peri_method *method);
 // The next call that is still worth running, now RUNNING, or NULL. Refuses the others on the way.
 peri_call *peri_server_next(peri_server *server);
 static inline bool peri_server_waiting(const peri_server *server) {

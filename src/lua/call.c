@@ -3,6 +3,7 @@
 // that is over gives nothing.
 #include <stdlib.h>
 
+#include "lua/callback.h"
 #include "lua/serve.h"
 #include "lua/value.h"
 
@@ -152,8 +153,8 @@ static int call_body(lua_State *L) {
 // core.call_args(slot, gen): all arguments as a table with `n`, decoded anew; false when they cannot be.
 static int call_args(lua_State *L) {
   peri_err err;
-  const peri_vm *vm = peri_vm_of(L);
-  const peri_call *call = call_at(L);
+  peri_vm *vm = peri_vm_of(L);
+  peri_call *call = call_at(L);
   const peri_serializer *serializer = call != NULL ? peri_serializer_by_id(call->serializer) : NULL;
   lua_settop(L, 0);
   lua_newtable(L);
@@ -161,6 +162,10 @@ static int call_args(lua_State *L) {
                   ? PERI_EBAD_REQUEST
                   : peri_value_decode_args(L, serializer, call->body, &vm->conn_limits.value,
                                            call->method->exporter->int64, &err);
+  if (count >= 0 && call->callback != NULL &&
+      peri_callbacks_adopt(vm, call, L, lua_gettop(L) - count + 1, count, &err) != 0) {
+    count = PERI_EBAD_REQUEST;
+  }
   if (count < 0) {
     lua_pushboolean(L, 0);
     return 1;

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/node.h"
+#include "lua/callback.h"
 #include "lua/ref.h"
+#include "lua/serve.h"
 #include "lua/value.h"
 
 typedef struct opening {
@@ -52,8 +54,12 @@ static void tell(peri_vm *vm, int fn, peri_id link, int code) {
 }
 
 static void client_event(void *arg, peri_conn *conn, const peri_event *event) {
-  (void)arg;
-  if (event->type == PERI_EV_OPEN) {
+  peri_link *link = arg;
+  if (event->type == PERI_EV_OPEN && (event->flags & PERI_EV_CALLBACK) != 0) {
+    peri_callback_serve(link, event);
+  } else if (event->type == PERI_EV_CANCEL) {
+    peri_serve_cancel(link->vm, conn, event->stream);
+  } else if (event->type == PERI_EV_OPEN) {
     peri_event reply = {
         .type = PERI_EV_REPLY,
         .flags = PERI_EV_END | PERI_EV_NOT_RUN,
@@ -76,7 +82,8 @@ static void client_drained(void *arg, peri_conn *conn) {
 static void client_closed(void *arg, peri_conn *conn, int code) {
   peri_link *link = arg;
   peri_vm *vm = link->vm;
-  (void)conn;
+  peri_callbacks_revoke_all(link);
+  peri_serve_forget(vm, conn);
   link->conn = NULL;
   tell(vm, link->on_close, link->id, code);
   // The tasks keep the functions alive by their own references until they started.
@@ -126,6 +133,7 @@ static void on_connected(void *arg, peri_channel *channel, int code, const char 
   if (link != NULL) {
     link->id = o->link;
     link->vm = vm;
+    peri_list_init(&link->offers);
     link->on_close = o->on_close;
     link->on_drain = o->on_drain;
     o->on_close = o->on_drain = LUA_NOREF;

@@ -67,6 +67,12 @@ static int export(lua_State *L) {
     add_method(L, exporter);
     lua_pop(L, 1);
   }
+  lua_getfield(L, 4, "callback");
+  if (lua_toboolean(L, -1) != 0) {
+    // Nobody finds it by name: what calls it are callbacks.
+    vm->callback_run = peri_method_find(exporter, peri_bytes_of("notify"));
+    peri_exporter_remove(&vm->server.exporters, exporter->id);
+  }
   lua_pushnumber(L, exporter->id);
   return 1;
 }

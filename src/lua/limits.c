@@ -38,6 +38,7 @@ enum {
   X("queue_burst", server.limits.burst_ms)                                                         \
   X("call_timeout", server.limits.timeout_ms)                                                      \
   X("authentications", authenticating_max)                                                         \
+  X("callbacks_per_connection", callbacks_per_conn)                                                \
   X("events", events_max)                                                                          \
   X("futures", futures.slots.limit)                                                                \
   X("coroutines", fibers.slots.limit)                                                              \
@@ -128,7 +129,7 @@ static uint64_t used_bytes(lua_State *L) {
   return (uint64_t)lua_gc(L, LUA_GCCOUNT, 0) << 10;
 }
 
-static void collect(peri_vm *vm) {
+void peri_limits_collect(peri_vm *vm) {
   uint64_t began = peri_env->hrtime();
   if (began < vm->memory.rest_ns) {
     lua_gc(vm->L, LUA_GCSTEP, STEP);
@@ -145,7 +146,7 @@ void peri_limits_check_memory(peri_vm *vm) {
     vm->server.starved = false;
     return;
   }
-  collect(vm);
+  peri_limits_collect(vm);
   uint64_t used = used_bytes(vm->L);
   bool starved = used > limit;
   if (starved && !vm->server.starved) {

@@ -11,3 +11,5 @@ extern const luaL_Reg peri_limits_functions[];
 // that does not help new calls are refused until it is below. A full collection is repeated only after
 // a multiple of the time the last one took, so that a heap which is really full cannot stop the worker.
 void peri_limits_check_memory(peri_vm *vm);
+// Collects everything, or a little when that was done just now.
+void peri_limits_collect(peri_vm *vm);

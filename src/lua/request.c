@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/node.h"
+#include "lua/callback.h"
 #include "lua/connect.h"
 #include "lua/ref.h"
 #include "lua/value.h"
@@ -109,13 +110,14 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
     if (code != 0) {
       lua_settop(co, 0);
       count = push_error(co, code, peri_bytes_of(err.text), "UNKNOWN");
-    } else if (future->attachments.len != 0 &&
-               peri_value_decode(co, peri_serializer_by_id(PERI_SER_MSGPACK), future->attachments,
-                                 &vm->conn_limits.value, PERI_INT64_NUMBER, &err) == 0) {
-      count = 3;
     } else {
       count = 2;
     }
+  }
+  if (future->attachments.len != 0 &&
+      peri_value_decode(co, peri_serializer_by_id(PERI_SER_MSGPACK), future->attachments,
+                        &vm->conn_limits.value, PERI_INT64_NUMBER, &err) == 0) {
+    count++;
   }
   if (future->user != NULL) {
     peri_counters_done_at(future->user, (double)future->began_ns / 1e6,
@@ -128,6 +130,10 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
 
 static void request_done(peri_future *future) {
   peri_fiber *fiber = future->owner;
+  if (__builtin_expect((future->flags & PERI_FUTURE_NOT_RUN) != 0, 0) && future->conn != NULL &&
+      !((peri_conn *)future->conn)->server) {
+    peri_callbacks_unoffer(((peri_conn *)future->conn)->arg, future->stream);
+  }
   if (future->code == PERI_ETIMEOUT || future->code == PERI_ECANCELLED) {
     // Not the peer's answer: tell it that nobody waits any more.
     peri_conn *conn = future->conn;
@@ -140,7 +146,9 @@ static void request_done(peri_future *future) {
 
 typedef struct request {
   peri_conn *conn;
-  peri_session *session;
+  peri_session *session;    // NULL = calls `callback`
+  peri_link *link;          // NULL for a callback
+  peri_callback *callback;  // of the peer; NULL for a call
   peri_bytes method;
   const peri_serializer *serializer;
   uint32_t timeout_ms;
@@ -170,46 +178,86 @@ static int argument_count(lua_State *co) {
   return count;
 }
 
+// What a message says of the functions in it.
+typedef struct callbacks {
+  peri_buf names, classes;
+} callbacks;
+
+static bool is_native(const request *r) {
+  return r->session != NULL ? r->session->native : r->conn->native;
+}
+
+// Pushes the arguments. The peer may call the functions among them: it gets their numbers instead. Java
+// wants to know the classes where functions are concerned.
+static int push_arguments(lua_State *co, int count, const request *r, peri_event *event,
+                          callbacks *c, peri_err *err) {
+  int first = lua_gettop(co) + 1;
+  bool functions = false;
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(co, 6, i);
+    functions |= lua_type(co, -1) == LUA_TFUNCTION;
+  }
+  if (__builtin_expect(!functions && r->callback == NULL, 1) || r->serializer->id == PERI_SER_RAW) {
+    return 0;  // where there are functions, encoding refuses them
+  }
+  if (!is_native(r)) {
+    peri_callbacks_classes(co, first, count, &c->classes);
+    event->args_type = (peri_bytes){c->classes.data, c->classes.len};
+  }
+  if (r->link == NULL) {
+    return 0;
+  }
+  int code =
+      peri_callbacks_offer(r->link, co, first, count, event->stream, is_native(r), &c->names, err);
+  event->callback = (peri_bytes){c->names.data, c->names.len};
+  return code;
+}
+
+static int write_message(peri_vm *vm, lua_State *co, int first, const request *r,
+                         const peri_event *event, peri_err *err) {
+  peri_mark mark;
+  int code = r->conn->protocol->begin(r->conn, event, &mark);
+  if (code != 0) {
+    return peri_fail(err, code, "the request could not be begun: %s", peri_code_text(code));
+  }
+  code = peri_value_encode_args(co, first, lua_gettop(co) - first + 1, r->serializer,
+                                &vm->conn_limits.value, peri_conn_out(r->conn), err);
+  if (code != 0) {
+    r->conn->protocol->abort(r->conn, &mark);
+    return code;
+  }
+  code = r->conn->protocol->end(r->conn, event, &mark);
+  return code == 0
+             ? 0
+             : peri_fail(err, code, "the request could not be sent: %s", peri_code_text(code));
+}
+
 // Writes the message; on failure nothing of it is left in the output buffer.
 static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_event *event,
                          peri_err *err) {
-  peri_mark mark;
   peri_buf attachments = {0};
+  callbacks c = {0};
   int count = argument_count(co);
   // Nobody catches what luaL_checkstack would throw here.
   if (count < 0 || count > PERI_ARGS_MAX || !lua_checkstack(co, count + 4)) {
     return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
   }
+  int code = 0;
   if (has_attachments(co)) {
-    int code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK),
-                                 &vm->conn_limits.value, &attachments, err);
-    if (code != 0) {
-      peri_buf_fini(&attachments);
-      return code;
-    }
+    code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK), &vm->conn_limits.value,
+                             &attachments, err);
     event->attachments = (peri_bytes){attachments.data, attachments.len};
     event->attachments_ser = PERI_SER_MSGPACK;
   }
-  int code = r->conn->protocol->begin(r->conn, event, &mark);
-  if (code == 0) {
-    int first = lua_gettop(co) + 1;
-    for (int i = 1; i <= count; i++) {
-      lua_rawgeti(co, 6, i);
-    }
-    code = peri_value_encode_args(co, first, count, r->serializer, &vm->conn_limits.value,
-                                  peri_conn_out(r->conn), err);
-    if (code != 0) {
-      r->conn->protocol->abort(r->conn, &mark);
-    } else {
-      code = r->conn->protocol->end(r->conn, event, &mark);
-      if (code != 0) {
-        peri_fail(err, code, "the request could not be sent: %s", peri_code_text(code));
-      }
-    }
-  } else {
-    peri_fail(err, code, "the request could not be begun: %s", peri_code_text(code));
+  int first = lua_gettop(co) + 1;
+  code = code == 0 ? push_arguments(co, count, r, event, &c, err) : code;
+  code = code == 0 ? write_message(vm, co, first, r, event, err) : code;
+  if (code != 0 && c.names.len != 0) {
+    peri_callbacks_unoffer(r->link, event->stream);
   }
   peri_buf_fini(&attachments);
+  peri_buf_fini(&c.names);
+  peri_buf_fini(&c.classes);
   return code;
 }
 
@@ -223,24 +271,57 @@ static void *pointer_at(lua_State *co, int index) {
   return pointer;
 }
 
-// (WAIT, REQUEST, conn, session, method, args, timeout, attachments, flags, counters)
-static const char *read_request(peri_vm *vm, lua_State *co, request *r) {
-  peri_link *link = peri_slots_by_number(&vm->links, lua_tonumber(co, 3));
-  if (link == NULL || link->conn == NULL || link->conn->channel == NULL) {
+// Who is called: the session of a connection, or a function of a peer.
+static const char *read_callee(peri_vm *vm, lua_State *co, request *r) {
+  if (__builtin_expect(lua_type(co, 3) == LUA_TUSERDATA, 0)) {
+    r->callback = peri_callback_at(vm, co, 3);
+    if (r->callback == NULL) {
+      return "the callback was closed";
+    }
+    r->conn = r->callback->conn;
+    r->serializer = peri_serializer_by_id(r->callback->serializer);
+    return r->conn == NULL || r->conn->channel == NULL
+               ? "the connection of the callback's owner is closed"
+               : NULL;
+  }
+  r->link = peri_slots_by_number(&vm->links, lua_tonumber(co, 3));
+  if (r->link == NULL || r->link->conn == NULL || r->link->conn->channel == NULL) {
     return "the connection is closed";
   }
-  r->conn = link->conn;
-  r->session = peri_conn_session(link->conn, (uint32_t)lua_tonumber(co, 4));
+  r->conn = r->link->conn;
+  r->session = peri_conn_session(r->conn, (uint32_t)lua_tonumber(co, 4));
   if (r->session == NULL) {
     return "the session is lost";
   }
-  if (peri_channel_is_full(link->conn->channel)) {
+  r->serializer = r->session->serializer;
+  return NULL;
+}
+
+// (WAIT, REQUEST, conn or callback, session, method, args, timeout, attachments, flags, counters)
+static const char *read_request(peri_vm *vm, lua_State *co, request *r) {
+  const char *why = read_callee(vm, co, r);
+  if (why != NULL) {
+    return why;
+  }
+  if (peri_channel_is_full(r->conn->channel)) {
     return "the connection's output is above high water";
   }
   r->method.ptr = (const uint8_t *)lua_tolstring(co, 5, &r->method.len);
-  r->serializer = r->session->serializer;
   r->flags = (uint32_t)lua_tointeger(co, 9);
   return NULL;
+}
+
+static void name_callee(peri_event *event, const request *r) {
+  const peri_session *session = r->session;
+  if (session == NULL) {
+    event->flags |= PERI_EV_CALLBACK;
+    event->callback = peri_bytes_of(r->callback->name);
+    return;
+  }
+  event->session = r->session;
+  event->iface = (peri_bytes){(const uint8_t *)session->iface, session->iface_len};
+  event->alias = (peri_bytes){(const uint8_t *)session->alias, session->alias_len};
+  event->compression = session->compression != NULL ? session->compression->id : PERI_COMP_NONE;
 }
 
 static void begin_request(peri_vm *vm, peri_fiber *fiber) {
@@ -272,13 +353,10 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
       .type = PERI_EV_OPEN,
       .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0)),
       .serializer = r.serializer->id,
-      .compression = r.session->compression != NULL ? r.session->compression->id : PERI_COMP_NONE,
       .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
-      .session = r.session,
-      .iface = peri_bytes_of(r.session->iface),
-      .alias = peri_bytes_of(r.session->alias),
       .method = r.method,
   };
+  name_callee(&event, &r);
   event.stream = peri_conn_expect(r.conn, future);
   future->conn = r.conn;
   future->stream = event.stream;

@@ -11,6 +11,8 @@ typedef struct peri_link {
   peri_conn *conn;  // NULL once closed
   int on_close;     // refs, LUA_NOREF when absent
   int on_drain;
+  peri_list offers;  // functions that the peer may call (lua/callback.c)
+  uint32_t offered;
 } peri_link;
 
 // fiber->wait and the stack say what; parks or wakes the fiber.

@@ -7,6 +7,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/callback.h"
 #include "lua/ref.h"
 #include "lua/sessions.h"
 #include "lua/value.h"
@@ -66,6 +67,13 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
     lua_settop(co, base - 1);
     return count;
   }
+  if (__builtin_expect(call->callback != NULL, 0)) {
+    int code = peri_callbacks_adopt(vm, call, co, base + 1, count, err);
+    if (code != 0) {
+      lua_settop(co, base - 1);
+      return code;
+    }
+  }
   lua_pushinteger(co, count);
   lua_replace(co, base);
   if (arity >= 0) {
@@ -108,7 +116,7 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
 // that and no further word.
 static void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
   peri_conn *conn = call->conn;
-  fail_text(vm, call, code, why, false);
+  fail_text(vm, call, code, why, code == PERI_EOVERLOADED);
   if (code == PERI_ETOO_BIG && conn != NULL && !conn->closing) {
     peri_conn_complain(conn, code, "CALL-TOO-BIG", "%s", why);
     peri_conn_finish(conn);
@@ -232,20 +240,29 @@ static void cancel_call(void *arg, peri_call *call) {
   }
 }
 
+void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream) {
+  peri_call *call = peri_server_find(conn, stream);
+  if (call == NULL) {
+    return;
+  }
+  call->oneway = true;  // nobody waits for the answer any more
+  if (call->state == PERI_CALL_RUNNING) {
+    cancel_call(vm, call);
+  } else {
+    call->deadline_ns = vm->loop->now_ns;  // dropped when its turn comes
+  }
+}
+
+void peri_serve_forget(peri_vm *vm, peri_conn *conn) {
+  peri_server_forget(&vm->server, conn, cancel_call, vm);
+}
+
 static void on_event(void *arg, peri_conn *conn, const peri_event *event) {
   peri_vm *vm = arg;
   if (event->type == PERI_EV_OPEN) {
     peri_server_open(&vm->server, conn, event);
   } else if (event->type == PERI_EV_CANCEL) {
-    peri_call *call = peri_server_find(conn, event->stream);
-    if (call != NULL) {
-      call->oneway = true;  // nobody waits for the answer any more
-      if (call->state == PERI_CALL_RUNNING) {
-        cancel_call(vm, call);
-      } else {
-        call->deadline_ns = vm->loop->now_ns;  // dropped when its turn comes
-      }
-    }
+    peri_serve_cancel(vm, conn, event->stream);
   }
 }
 
@@ -267,7 +284,8 @@ static void on_closed(void *arg, peri_conn *conn, int code) {
       peri_sessions_tell(vm, conn, session, false);
     }
   }
-  peri_server_forget(&vm->server, conn, cancel_call, vm);
+  peri_serve_forget(vm, conn);
+  peri_callbacks_gone(accepted);
   peri_list_remove(&accepted->link);
   if (accepted->gone != NULL) {
     accepted->gone(accepted->gone_arg);

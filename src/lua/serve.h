@@ -15,6 +15,10 @@ bool peri_serve_next(peri_vm *vm);
 void peri_serve_done(peri_vm *vm, peri_fiber *fiber);
 // The chain raised past its guards: the call ends as INTERNAL.
 void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber);
+// A CANCEL for a call of this connection, of either direction.
+void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream);
+// The connection is gone: its calls are cancelled.
+void peri_serve_forget(peri_vm *vm, peri_conn *conn);
 // The connection handler of accepted connections.
 extern const peri_conn_handler peri_serve_handler;
 // core.export and its like (export.c).

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/callback.h"
 #include "lua/core.h"
 #include "lua/core_crypto.h"
 #include "lua/limits.h"
@@ -25,6 +26,7 @@ enum {
   MAX_CONNECTIONS = 1000000,
   MAX_AUTHENTICATIONS = 4096,
   MAX_EVENTS = 1024,
+  MAX_CALLBACKS = 1024,  // of one connection
 };
 
 static const uint64_t MEMORY = 2048ull << 20;  // bytes of Lua per VM
@@ -140,6 +142,7 @@ bool peri_vm_drain(peri_loop *loop, void *arg) {
   peri_vm *vm = arg;
   uint64_t end = loop->now_ns + SLICE_NS;
   peri_limits_check_memory(vm);
+  peri_callbacks_sweep(vm);
   peri_fiber_turn(vm);
   for (int i = 0; i < SLICE; i++) {
     if (!start_task(vm) && !peri_fiber_run_ready(vm) && !peri_serve_next(vm)) {
@@ -192,6 +195,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_request_functions);
   peri_vm_add(vm, peri_limits_functions);
   peri_vm_add(vm, peri_sessions_functions);
+  peri_vm_add(vm, peri_callback_functions);
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, return_core);
@@ -240,6 +244,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->futures.timers = loop;
   peri_slots_init(&vm->fibers.slots, sizeof(peri_fiber), MAX_FIBERS);
   peri_slots_init(&vm->links, sizeof(peri_link), MAX_CONNECTIONS);
+  peri_callbacks_init(vm, MAX_CALLBACKS);
   peri_slots_init(&vm->accepted_slots, sizeof(peri_accepted), MAX_CONNECTIONS);
   peri_list_init(&vm->fibers.ready);
   peri_list_init(&vm->fibers.later);
@@ -299,6 +304,7 @@ void peri_vm_free(peri_vm *vm) {
   }
   peri_request_abandon(vm);
   lua_close(vm->L);
+  peri_callbacks_fini(vm);
   peri_server_fini(&vm->server);
   peri_futures_fini(&vm->futures);
   peri_slots_fini(&vm->fibers.slots);
@@ -338,6 +344,7 @@ void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols, void (*go
     return;
   }
   *accepted = (peri_accepted){.id = id, .conn = conn, .gone = gone, .gone_arg = gone_arg};
+  peri_list_init(&accepted->callbacks);
   peri_list_push(&vm->accepted, &accepted->link);
   conn->user = accepted;
   atomic_fetch_add_explicit(&vm->connections, 1, memory_order_relaxed);

@@ -35,6 +35,8 @@ typedef struct peri_accepted {
   peri_list link;           // in vm->accepted
   void (*gone)(void *arg);  // told once it is closed; NULL = nobody
   void *gone_arg;
+  peri_list callbacks;  // functions of the peer that scripts hold (lua/callback.c)
+  uint32_t callback_count;
 } peri_accepted;
 
 struct peri_vm {
@@ -54,9 +56,14 @@ struct peri_vm {
   _Atomic(const peri_method *) current;  // what runs now, for the supervisor; NULL = nothing
   uint32_t authenticating;               // sessions whose authentication waits for its fiber
   uint32_t authenticating_max;
-  uint32_t events_max;    // events that wait for one listener (perilune.events)
-  uint32_t session_news;  // of sessions, not told to Lua yet (lua/sessions.c)
-  int on_authenticate;    // refs of Lua hooks, LUA_NOREF when absent
+  uint32_t events_max;               // events that wait for one listener (perilune.events)
+  uint32_t session_news;             // of sessions, not told to Lua yet (lua/sessions.c)
+  peri_slots offers;                 // our functions that peers may call (lua/callback.c)
+  peri_slots callbacks;              // functions of peers that scripts hold
+  peri_list callbacks_over;          // collected; their peers are told in the next drain
+  uint32_t callbacks_per_conn;       // of either kind
+  struct peri_method *callback_run;  // what runs our functions; NULL = none was ever given away
+  int on_authenticate;               // refs of Lua hooks, LUA_NOREF when absent
   int on_session;
   int call_over;  // Lua function(slot) that drops a call's side table
   struct {

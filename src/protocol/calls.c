@@ -39,6 +39,21 @@ void peri_conn_forget(peri_conn *conn, uint64_t stream, bool tell) {
   }
 }
 
+void peri_conn_release_callbacks(peri_conn *conn, peri_bytes callbacks) {
+  if (!conn->server || !conn->native || conn->closing || conn->channel == NULL) {
+    return;
+  }
+  peri_event event = {
+      .type = PERI_EV_OPEN,
+      .flags = PERI_EV_END | PERI_EV_ONEWAY | PERI_EV_CALLBACK,
+      .serializer = PERI_SER_MSGPACK,
+      .stream = peri_conn_next_stream(conn),
+      .method = peri_bytes_of(PERI_CALLBACK_RELEASE),
+      .callback = callbacks,
+  };
+  conn->protocol->emit(conn, &event);
+}
+
 static void complete(peri_futures *table, peri_id id, const peri_event *event) {
   peri_future *future = peri_future_get(table, id);
   if (future != NULL && future->state == PERI_FUTURE_PENDING) {

@@ -131,6 +131,15 @@ uint64_t peri_conn_next_stream(peri_conn *conn);
 void peri_conn_forget(peri_conn *conn, uint64_t stream, bool tell);
 uint32_t peri_conn_expecting(const peri_conn *conn);
 
+// Callbacks. A request names the functions among its arguments in event->callback, in place of which
+// null stands: "17:2" is callback 17 for argument 2, "17:2,18:3" two of them; JoyRPC's "17" names no
+// argument. The text is at most PERI_CALLBACK_TEXT_MAX bytes. A call of one has its number alone.
+#define PERI_CALLBACK_TEXT_MAX 1024u
+// The method by which a server says that it needs the callbacks named in event->callback no more.
+#define PERI_CALLBACK_RELEASE "$release"
+// Server: says so, to peers that know it. `callbacks` as in the request or a number.
+void peri_conn_release_callbacks(peri_conn *conn, peri_bytes callbacks);
+
 static inline peri_buf *peri_conn_out(peri_conn *conn) {
   return peri_channel_out(conn->channel);
 }

@@ -47,9 +47,11 @@ typedef struct peri_event {
   struct peri_session *session;  // NULL when the call has none
   uint32_t session_id;           // as on the wire; an answer without `session` repeats it
   peri_bytes iface, alias, method;
-  peri_bytes attachments;   // encoded map, in `attachments_ser`; empty = none
-  peri_bytes message;       // REPLY, TRAILERS: text of the error
-  peri_bytes callback;      // JoyRPC callback id, empty = none
+  peri_bytes attachments;  // encoded map, in `attachments_ser`; empty = none
+  peri_bytes message;      // REPLY, TRAILERS: text of the error
+  peri_bytes callback;     // callback id, empty = none; see protocol/conn.h
+  peri_bytes
+      args_type;  // OPEN to a JoyRPC peer: classes of the arguments, a msgpack list; or empty
   uint8_t attachments_ser;  // PERI_SER_*
   peri_bytes body;          // arguments, result or DATA as they came (perhaps compressed)
   peri_block *block;

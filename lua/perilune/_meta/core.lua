@@ -256,9 +256,10 @@ function core.session(conn, params) end
 
 --- Sends one request and parks until its answer. On success returns true, the result and the
 --- reply's attachments (nil when none); else false, code name, message, outcome: 'NOT_SENT'
---- | 'REFUSED' | 'UNKNOWN'.
+--- | 'REFUSED' | 'UNKNOWN', and the reply's attachments. Functions among the arguments can be called by
+--- the peer until core.callback_release, the peer's release or the connection's end.
 ---@async
----@param conn integer
+---@param conn integer|perilune.Callback  a callback: calls it
 ---@param session integer
 ---@param method string
 ---@param args table  with n
@@ -266,8 +267,28 @@ function core.session(conn, params) end
 ---@param attachments? table
 ---@param flags? integer  1 = one-way; 64-bit integers of the reply: +2 as cdata, +4 as string
 ---@param counters? ffi.cdata*  peri_counters of the node, which then count this attempt
----@return boolean, any, any, any
+---@return boolean, any, any, any, any
 function core.request(conn, session, method, args, timeout, attachments, flags, counters) end
+
+--- The metatable of callbacks, for Lua to complete.
+---@return table
+function core.callback_meta() end
+--- Can it still be called? And the number its owner knows it by.
+---@param callback perilune.Callback
+---@return boolean
+---@return string?
+function core.callback_alive(callback) end
+---@param callback perilune.Callback
+function core.callback_close(callback) end
+--- The function of ours that a call in progress is for; nothing when it was released.
+---@return function?
+function core.callback_function(slot, gen) end
+--- Ends what peers may do with a function; how many could call it. How many functions they can call.
+---@param fn function
+---@return integer
+function core.callback_release(fn) end
+---@return integer
+function core.callback_count() end
 
 --- Closes at once (code nil = after what is queued was written).
 ---@param conn integer

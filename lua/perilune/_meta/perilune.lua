@@ -87,6 +87,10 @@ error('perilune.types only describes; require perilune')
 ---@field log perilune.Log
 ---@field policy perilune.Policy         what policies need and nothing more
 
+--- What a handler gets in place of a function among the arguments; `callback(...)` waits for its result.
+---@class perilune.Callback
+---@overload async fun(...: any): any, perilune.Error?
+
 --- One store for all workers of the process.
 ---@class perilune.Shared
 ---@field incr fun(name: string, by: number, limit?: number): number?  nil when it would exceed `limit`

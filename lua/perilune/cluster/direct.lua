@@ -51,7 +51,7 @@ function M.run(cluster, ctx, call, nodes)
     return dispatch.run(cluster, ctx, call, nodes)
   end
   count(cluster, link, 1)
-  local ok, a, b, c = yield(
+  local ok, a, b, c, d = yield(
     WAIT,
     REQUEST,
     link.conn,
@@ -69,6 +69,9 @@ function M.run(cluster, ctx, call, nodes)
       ctx.reply = b
     end
     return a
+  end
+  if d then
+    ctx.reply = d
   end
   if a == 'SESSION_LOST' then
     link:renegotiate(session)

@@ -320,7 +320,7 @@ local function request(link, ctx, call)
   end
   local connection, session = link.connection, link.session
   connection.inflight = connection.inflight + 1
-  local ok, a, b, c = core.request(
+  local ok, a, b, c, d = core.request(
     link.conn,
     session,
     call.method,
@@ -333,7 +333,7 @@ local function request(link, ctx, call)
   if not ok and a == 'SESSION_LOST' then
     link:renegotiate(session)
   end
-  return ok, a, b, c
+  return ok, a, b, c, d
 end
 
 -- One attempt without filters: the request on the node's session. A session the peer has lost is
@@ -346,9 +346,9 @@ end
 ---@return perilune.Error?
 function M.attempt(ctx, call, node)
   local link = rawget(node, '_link')
-  local ok, a, b, c = request(link, ctx, call)
+  local ok, a, b, c, d = request(link, ctx, call)
   if not ok and a == 'SESSION_LOST' then
-    ok, a, b, c = request(link, ctx, call)
+    ok, a, b, c, d = request(link, ctx, call)
     if not ok and a == 'SESSION_LOST' then
       c = 'REFUSED'
     end
@@ -357,6 +357,7 @@ function M.attempt(ctx, call, node)
     ctx.reply = b
     return a
   end
+  ctx.reply = d
   return nil, M.failure(call, a, b, c)
 end
 

@@ -51,6 +51,7 @@ M.limits = {
   { 'idle_timeout', 'ms', 0, DAY, 0, 'close a connection without any byte; 0 = never' },
   { 'heartbeat_interval', 'ms', 0, DAY, 10000, 'between heartbeats of a client; 0 = none' },
   { 'heartbeat_misses', 'integer', 1, 100, 3, 'unanswered heartbeats that close a connection' },
+  { 'callbacks_per_connection', 'integer', 1, 1e6, 1024, 'functions of a peer that may be called' },
   { 'events', 'integer', 1, 1e6, 1024, 'events that wait for one listener' },
   { 'futures', 'integer', 1, 16e6, 4e6, 'answers a worker waits for' },
   { 'coroutines', 'integer', 8, 16e6, 4e6, 'coroutines of a worker' },

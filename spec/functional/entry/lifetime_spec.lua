@@ -356,6 +356,10 @@ describe('during its call', function()
             ctx.reply.answer = 'to ' .. ctx.call.attachments.question
             return 'done'
           end,
+          fail = function(ctx)
+            ctx.reply.answer = 'no'
+            return nil, perilune.error('NOT_FOUND', 'nothing')
+          end,
           silent = function()
             return 'done'
           end,
@@ -374,6 +378,9 @@ describe('during its call', function()
       local asking = perilune.with(greeter, { attachments = { question = 'why' } })
       assert.equal('done', (asking:swap()))
       assert.equal('to why', got.answer)
+      local _, failed = greeter:fail()
+      assert.equal('NOT_FOUND', failed.code)
+      assert.same({ answer = 'no' }, got)
       assert.equal('done', (greeter:silent()))
       assert.is_nil(got)
       -- One call's attachments are not the next one's.

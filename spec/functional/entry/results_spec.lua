@@ -281,7 +281,7 @@ describe('arguments', function()
         end,
       }
       local before = stats().arrived
-      local result, err = greeter:echo(print)
+      local result, err = greeter:echo { print }
       assert.is_nil(result)
       assert.equal('NOT_SENT', err.outcome)
       assert.truthy(err.message:find('function', 1, true))

@@ -54,7 +54,7 @@ function Direct:send(ctx, call)
       return nil, err
     end
   end
-  local done, a, b, c = core.request(
+  local done, a, b, c, d = core.request(
     self.conn,
     self.session.id,
     call.method,
@@ -67,6 +67,7 @@ function Direct:send(ctx, call)
     ctx.reply = b
     return a
   end
+  ctx.reply = d
   return nil, errors.new(a, b, { outcome = c })
 end
 

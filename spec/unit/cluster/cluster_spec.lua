@@ -64,6 +64,28 @@ describe('cluster/cluster', function()
     assert.is_true(cluster.ready_nodes[1].latency > 0)
   end)
 
+  it('hands on the attachments of a failed reply, by the short way and the long one', function()
+    serve('a:1', {
+      handler = function()
+        return false, 'NOT_FOUND', 'nothing', 'UNKNOWN', { why = 'gone' }
+      end,
+    })
+    for _, router in ipairs {
+      'failfast',
+      function(ctx, c, nodes, send)
+        return send(nodes:pick(ctx, c))
+      end,
+    } do
+      local cluster = open { url = 'joyrpc://a:1', router = router }
+      local ctx = fake.ctx(core)
+      local err = core.run(function()
+        return select(2, cluster:dispatch(ctx, call()))
+      end)
+      assert.equal('NOT_FOUND', err.code)
+      assert.same({ why = 'gone' }, ctx.reply)
+    end
+  end)
+
   it('shares a connection and a session between refers, and closes it with the last', function()
     serve 'a:1'
     local one = open { interface = 'demo.X', url = 'joyrpc://a:1' }

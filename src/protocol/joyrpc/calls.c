@@ -24,7 +24,8 @@ void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char
       .stream = request->stream,
       .session = request->session,
       .session_id = request->session_id,
-      .callback = request->callback,
+      .callback =
+          (request->flags & PERI_EV_CALLBACK) != 0 ? request->callback : (peri_bytes){NULL, 0},
       .message = peri_bytes_of(message),
   };
   joy_emit(conn, &reply);
@@ -127,6 +128,8 @@ static int on_control(peri_conn *conn, const joy_frame *frame, peri_event_type t
     // A cancelled call never looks like a success, whatever the peer writes.
     int code = frame->body.len != 0 ? -(int)frame->body.ptr[0] : 0;
     event.code = strcmp(peri_code_name(code), "UNKNOWN") == 0 || code == 0 ? PERI_ECANCELLED : code;
+    // Both ends number their calls from 1: the attribute tells whose call is meant.
+    event.flags = frame->callback.len != 0 ? PERI_EV_CALLBACK : 0;
   } else {
     event.flags = PERI_EV_END;
   }

@@ -181,6 +181,7 @@ static peri_envelope request_envelope(const peri_event *event, const peri_serial
   peri_envelope envelope = {.iface = event->iface,
                             .alias = event->alias,
                             .method = event->method,
+                            .args_type = event->args_type,
                             .attachments = event->attachments};
   const peri_session *session = event->session;
   if (session == NULL) {

@@ -3,7 +3,7 @@
 // no partial frame ever leaves.
 #include "protocol/joyrpc/joyrpc.h"
 
-enum { BY_REFERENCE = 8192, CALLBACK_MAX = 1024 };
+enum { BY_REFERENCE = 8192 };
 
 static uint8_t type_of(const peri_event *event) {
   bool callback = (event->flags & PERI_EV_CALLBACK) != 0;
@@ -82,7 +82,7 @@ static int attachments_as_msgpack(peri_conn *conn, peri_event *event, peri_buf *
 
 static int begin_plain(peri_conn *conn, const peri_event *event, peri_mark *mark) {
   joy_frame frame = frame_of(event);
-  if (frame.type == 0 || frame.callback.len > CALLBACK_MAX) {
+  if (frame.type == 0 || frame.callback.len > PERI_CALLBACK_TEXT_MAX) {
     return PERI_EBAD_REQUEST;
   }
   peri_buf *out = peri_conn_out(conn);
@@ -240,8 +240,12 @@ static int emit_goaway(peri_conn *conn, const peri_event *event) {
 static int emit_cancel(peri_conn *conn, const peri_event *event) {
   uint8_t status =
       event->code < 0 && event->code > -256 ? (uint8_t)-event->code : (uint8_t)-PERI_ECANCELLED;
+  peri_event copy = *event;
+  if ((event->flags & PERI_EV_CALLBACK) != 0 && event->callback.len == 0) {
+    copy.callback = peri_bytes_of("0");
+  }
   // JoyRPC has no way to tell; the answer will come and be dropped.
-  return conn->native ? emit_control(conn, event, JOY_CANCEL, (peri_bytes){&status, 1}) : 0;
+  return conn->native ? emit_control(conn, &copy, JOY_CANCEL, (peri_bytes){&status, 1}) : 0;
 }
 
 int joy_emit(peri_conn *conn, const peri_event *event) {

@@ -1,0 +1,94 @@
+-- SPDX-License-Identifier: MIT
+-- Callbacks in the form JoyRPC's Java side has: one in a call, named by an attribute, null among the
+-- arguments, called with the server's own numbers outside of any session.
+local app = require 'spec.support.app'
+local peer = require 'spec.support.peer'
+
+local PROVIDER = [[
+perilune.export { interface = 'demo.News', service = {
+  subscribe = function(ctx, topic, fn)
+    local first = perilune.check(fn(topic .. ' 1', 7, 2.5, { 1 }))
+    perilune.spawn(function() fn:call({ method = 'changed', timeout = 300 }, 'later') end)
+    return first
+  end,
+} }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+local NEGOTIATE = '{"serialization":"json","compression":null,"checksum":null,'
+  .. '"serializations":["json"],"compressions":[],"checksums":[],'
+  .. '"attributes":{"interface":"demo.News","alias":""}}'
+
+describe('a callback of a JoyRPC peer', function()
+  local server, it_
+  before_each(function()
+    server = app.serve(PROVIDER, { args = { '--workers', '1' } })
+    it_ = peer.connect(tonumber(server.url:match ':(%d+)$'))
+    it_:send(peer.frame { type = peer.NEGOTIATE, body = NEGOTIATE })
+    assert.equal(peer.NEGOTIATED, (it_:reply()))
+  end)
+  after_each(function()
+    it_:close()
+    app.stop_all()
+  end)
+
+  local function subscribe(args, callback)
+    it_:send(peer.frame {
+      type = peer.REQUEST,
+      id = 2,
+      callback = callback,
+      body = '{"className":"demo.News","alias":"","methodName":"subscribe",'
+        .. '"argsType":["java.lang.String","io.joyrpc.Callback"],"args":'
+        .. args
+        .. '}',
+    })
+  end
+
+  it('is called as Java does it', function()
+    subscribe('["moon",null]', '1993134103')
+    local type, id, body, frame = it_:reply()
+    assert.equal(peer.CALLBACK, type)
+    assert.equal(1, id)
+    assert.equal(0, peer.number(frame, 14, 4)) -- no session
+    assert.equal(peer.json, frame:byte(18))
+    assert.equal('\1\5\2\0\0101993134103', frame:sub(24, 38))
+    assert.equal(
+      '{"methodName":"notify","argsType":["java.lang.String","java.lang.Integer",'
+        .. '"java.lang.Double","java.util.List"],"args":["moon 1",7,2.5,[1]]}',
+      body
+    )
+    it_:send(peer.frame {
+      type = peer.CALLBACK_REPLY,
+      id = id,
+      session = 0,
+      callback = '1993134103',
+      body = '{"class":"java.lang.String","response":"seen"}',
+    })
+    local answer
+    type, id, answer = it_:reply()
+    if type ~= peer.REPLY then -- the second call may come first
+      assert.equal(peer.CALLBACK, type)
+      body = answer
+      type, id, answer = it_:reply()
+    else
+      type, id, body = it_:reply()
+    end
+    assert.truthy((answer .. body):find('"response":"seen"', 1, true))
+    assert.truthy((answer .. body):find('"methodName":"changed"', 1, true))
+  end)
+
+  it('that no argument has room for is a bad request', function()
+    subscribe('["moon","star"]', '17')
+    local type, _, body = it_:reply()
+    assert.equal(peer.REPLY, type)
+    assert.truthy(body:find('BAD_REQUEST', 1, true), body)
+    subscribe('["moon",null]', ('1'):rep(2000))
+    type, _, body = it_:reply()
+    assert.equal(peer.REPLY, type)
+    assert.truthy(body:find('BAD_REQUEST', 1, true), body)
+    subscribe('["moon",null]', '1:x')
+    type, _, body = it_:reply()
+    assert.equal(peer.REPLY, type)
+    assert.truthy(body:find('BAD_REQUEST', 1, true), body)
+  end)
+end)

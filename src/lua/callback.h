@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Functions as arguments. The consumer offers a function: it gets a number on the connection that
+// carries the call, and the provider's calls of that number run it here like any call (peri_server).
+// The provider's handler gets a callable object in its place; calling it is a request in the other
+// direction. What ends an offer: the provider releases it (its object was closed or collected), the
+// script does, the call was not run, or the connection ends. Numbers are slot and generation: a call
+// of one that is over finds nothing.
+#pragma once
+#include "lua/request.h"
+
+// One of our functions that a peer may call.
+typedef struct peri_offer {
+  peri_id id;
+  peri_link *link;
+  int fn;           // ref
+  uint64_t stream;  // of the call that carried it
+  peri_list of_link;
+} peri_offer;
+
+enum { PERI_CALLBACK_NAME_MAX = 31 };
+
+// A function of a peer that scripts hold, one per connection and name however many objects stand for it.
+typedef struct peri_callback {
+  peri_id id;
+  peri_conn *conn;  // NULL once closed
+  peri_list of_conn;
+  peri_list over;  // in vm->callbacks_over while no object is left
+  uint32_t refs;   // objects
+  uint8_t serializer;
+  char name[PERI_CALLBACK_NAME_MAX + 1];  // on the wire
+} peri_callback;
+
+void peri_callbacks_init(peri_vm *vm, uint32_t per_conn);
+// After lua_close.
+void peri_callbacks_fini(peri_vm *vm);
+// Tells the peers of objects that were collected. Once per turn.
+void peri_callbacks_sweep(peri_vm *vm);
+
+// --- consumer
+// Offers each function among the `count` values from `first` on, puts nil in its place and appends the
+// names for event->callback to `text`. A peer that is not `native` gets one at most. On failure nothing
+// is offered.
+int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
+                         bool native, peri_buf *text, peri_err *err);
+// Appends what Java calls the `count` values from `first` on, as event->args_type wants it.
+void peri_callbacks_classes(lua_State *co, int first, int count, peri_buf *out);
+// The call of that stream was not run: its offers end.
+void peri_callbacks_unoffer(peri_link *link, uint64_t stream);
+void peri_callbacks_revoke_all(peri_link *link);
+// An OPEN with PERI_EV_CALLBACK: a call of a function, or the release of some.
+void peri_callback_serve(peri_link *link, const peri_event *event);
+
+// --- provider
+// Puts objects in place of the functions that call->callback names among the `count` arguments from
+// `first` on.
+int peri_callbacks_adopt(peri_vm *vm, peri_call *call, lua_State *co, int first, int count,
+                         peri_err *err);
+// The callback that the object at `index` stands for; NULL when it is closed or no such object.
+peri_callback *peri_callback_at(peri_vm *vm, lua_State *L, int index);
+// The connection is gone; objects stay and say so.
+void peri_callbacks_gone(peri_accepted *accepted);
+
+extern const luaL_Reg peri_callback_functions[];
