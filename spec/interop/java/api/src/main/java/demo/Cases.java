@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+package demo;
+
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Date;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What a Java consumer does with the service, whichever framework carries it. One line a case on
+ * standard output: `ok NAME`, or `not ok NAME: what was seen instead`; the last line is `done`.
+ */
+public final class Cases {
+  private final Map<String, Callable<String>> cases = new LinkedHashMap<>();
+
+  /** A case: null is success, anything else says what was wrong. */
+  public Cases add(String name, Callable<String> body) {
+    cases.put(name, body);
+    return this;
+  }
+
+  /** @param only names of the cases to run; empty runs all */
+  public void run(List<String> only) {
+    cases.forEach(
+        (name, body) -> {
+          if (!only.isEmpty() && !only.contains(name)) {
+            return;
+          }
+          String wrong;
+          try {
+            wrong = body.call();
+          } catch (Throwable e) {
+            wrong = "threw " + describe(e);
+          }
+          System.out.println(wrong == null ? "ok " + name : "not ok " + name + ": " + oneLine(wrong));
+        });
+    System.out.println("done");
+    System.out.flush();
+  }
+
+  /** The cases that every framework has. */
+  public static Cases of(Probe probe) {
+    Cases cases = new Cases();
+    cases.answers(probe);
+    cases.scalars(probe);
+    cases.collections(probe);
+    cases.objects(probe);
+    return cases;
+  }
+
+  private void answers(Probe probe) {
+    add("sync", () -> same("Hi moon", probe.sayHello("moon")));
+    add("void", () -> {
+      probe.touch();
+      return null;
+    });
+    add("null result", () -> same(null, probe.nothing()));
+    add("null argument", () -> same(null, probe.echoString(null)));
+    add("async", () -> same("later x", probe.later("x").get(5, TimeUnit.SECONDS)));
+    add("declared exception", () -> {
+      try {
+        probe.failDeclared("no luck");
+        return "nothing was thrown";
+      } catch (DeclaredException e) {
+        return same("no luck", e.getMessage());
+      }
+    });
+    add("undeclared exception", () -> {
+      try {
+        probe.failUnchecked("broken");
+        return "nothing was thrown";
+      } catch (RuntimeException e) {
+        return String.valueOf(e.getMessage()).contains("broken") ? null : describe(e);
+      }
+    });
+    add("1 MiB", () -> {
+      byte[] bytes = new ProbeImpl(null).blob(1 << 20);
+      return Arrays.equals(bytes, probe.echoBytes(bytes)) ? null : "other bytes";
+    });
+    add("1 MiB string", () -> {
+      String text = new String(new char[1 << 18]).replace("\0", "\u6708a\u00e9 ");
+      return text.equals(probe.echoString(text)) ? null : "another string";
+    });
+  }
+
+  private void scalars(Probe probe) {
+    add("boolean", () -> same(true, probe.echoBoolean(true)));
+    add("byte", () -> same((byte) -7, probe.echoByte((byte) -7)));
+    add("short", () -> same((short) -12345, probe.echoShort((short) -12345)));
+    add("int", () -> {
+      for (int value : new int[] {0, -16, 47, 48, -2048, 2047, 262143, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
+        if (probe.echoInt(value) != value) {
+          return "not " + value;
+        }
+      }
+      return null;
+    });
+    add("long", () -> {
+      for (long value : new long[] {0, -8, 15, 16, 2047, 262143, 1L << 40, -(1L << 53), Long.MIN_VALUE, Long.MAX_VALUE}) {
+        if (probe.echoLong(value) != value) {
+          return "not " + value;
+        }
+      }
+      return null;
+    });
+    add("float", () -> same(1.5f, probe.echoFloat(1.5f)));
+    add("double", () -> {
+      for (double value : new double[] {0, 1, -128, 127, 32767, 12.25, 0.1, 1e300, Double.NEGATIVE_INFINITY}) {
+        if (probe.echoDouble(value) != value) {
+          return "not " + value;
+        }
+      }
+      return null;
+    });
+    add("char", () -> same('\u6708', probe.echoChar('\u6708')));
+    add("Integer", () -> same(42, probe.echoInteger(42)));
+    add("Integer null", () -> same(null, probe.echoInteger(null)));
+    add("Long", () -> same(1L << 60, probe.echoBoxedLong(1L << 60)));
+    add("String", () -> same("\u00e9\u6708\ud83d\ude80\n\"", probe.echoString("\u00e9\u6708\ud83d\ude80\n\"")));
+    add("empty String", () -> same("", probe.echoString("")));
+  }
+
+  private void collections(Probe probe) {
+    add("byte[]", () -> {
+      byte[] bytes = {0, 1, -1, 127, -128};
+      return Arrays.equals(bytes, probe.echoBytes(bytes)) ? null : "other bytes";
+    });
+    add("int[]", () -> {
+      int[] ints = {1, -2, Integer.MAX_VALUE};
+      return Arrays.equals(ints, probe.echoInts(ints)) ? null : "other numbers";
+    });
+    add("long[]", () -> {
+      long[] longs = {1, -2, Long.MIN_VALUE};
+      return Arrays.equals(longs, probe.echoLongs(longs)) ? null : "other numbers";
+    });
+    add("String[]", () -> {
+      String[] strings = {"a", null, "c"};
+      return Arrays.equals(strings, probe.echoStrings(strings)) ? null : "other strings";
+    });
+    add("List", () -> {
+      List<String> list = new ArrayList<>(Arrays.asList("a", null, "c"));
+      return same(list, probe.echoList(list));
+    });
+    add("empty List", () -> same(new ArrayList<>(), probe.echoList(new ArrayList<>())));
+    add("Set", () -> {
+      LinkedHashSet<String> set = new LinkedHashSet<>(Arrays.asList("x", "y"));
+      return same(set, probe.echoSet(set));
+    });
+    add("Map", () -> {
+      Map<String, Object> map = new HashMap<>();
+      map.put("text", "t");
+      map.put("number", 7);
+      map.put("flag", true);
+      map.put("list", new ArrayList<>(Arrays.asList(1, 2)));
+      map.put("inner", new HashMap<>(java.util.Collections.singletonMap("k", "v")));
+      return same(map, probe.echoMap(map));
+    });
+    add("Map of Integer", () -> {
+      Map<Integer, String> map = new HashMap<>();
+      map.put(1, "one");
+      map.put(2000, "many");
+      return same(map, probe.echoIntMap(map));
+    });
+  }
+
+  private void objects(Probe probe) {
+    add("BigDecimal", () -> same(new BigDecimal("12345678901234567890.125"), probe.echoDecimal(new BigDecimal("12345678901234567890.125"))));
+    add("BigInteger", () -> {
+      BigInteger value = BigInteger.ONE.shiftLeft(100).negate();
+      return same(value, probe.echoBigInteger(value));
+    });
+    add("Date", () -> same(new Date(1600000000123L), probe.echoDate(new Date(1600000000123L))));
+    add("LocalDate", () -> same(LocalDate.of(2024, 2, 29), probe.echoLocalDate(LocalDate.of(2024, 2, 29))));
+    add("LocalTime", () -> same(LocalTime.of(1, 2, 3, 4), probe.echoLocalTime(LocalTime.of(1, 2, 3, 4))));
+    add("LocalDateTime", () -> {
+      LocalDateTime value = LocalDateTime.of(2024, 2, 29, 1, 2, 3, 4);
+      return same(value, probe.echoLocalDateTime(value));
+    });
+    add("Instant", () -> same(Instant.ofEpochSecond(1600000000L, 5), probe.echoInstant(Instant.ofEpochSecond(1600000000L, 5))));
+    add("Duration", () -> same(Duration.ofSeconds(90, 7), probe.echoDuration(Duration.ofSeconds(90, 7))));
+    add("enum", () -> same(Color.BLUE, probe.echoColor(Color.BLUE)));
+    add("object", () -> same(Person.sample(), probe.echoPerson(Person.sample())));
+    add("object in itself", () -> {
+      Person person = Person.sample();
+      person.setFriend(Person.sample());
+      return same(person, probe.echoPerson(person));
+    });
+    add("cycle", () -> {
+      Person person = Person.sample();
+      person.setFriend(person);
+      Person back = probe.echoPerson(person);
+      return back.getFriend() == back ? null : "the reference is lost";
+    });
+    add("List of objects", () -> {
+      List<Person> people = new ArrayList<>(Arrays.asList(Person.sample(), Person.sample()));
+      return same(people, probe.echoPeople(people));
+    });
+    add("Object", () -> same("text", probe.echoObject("text")));
+    add("Object that is an object", () -> same(Person.sample(), probe.echoObject(Person.sample())));
+  }
+
+  /** null when equal, else what was seen. */
+  public static String same(Object expected, Object seen) {
+    if (Objects.equals(expected, seen)) {
+      return null;
+    }
+    return "expected " + expected + ", got " + seen + (seen == null ? "" : " (" + seen.getClass().getName() + ")");
+  }
+
+  private static String describe(Throwable e) {
+    StringBuilder text = new StringBuilder(e.toString());
+    for (Throwable cause = e.getCause(); cause != null && text.length() < 600; cause = cause.getCause()) {
+      text.append(" <- ").append(cause);
+    }
+    return text.toString();
+  }
+
+  private static String oneLine(String text) {
+    String line = text.replaceAll("\\s+", " ");
+    return line.length() > 700 ? line.substring(0, 700) : line;
+  }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+package demo;
+
+public enum Color {
+  RED,
+  GREEN,
+  BLUE
+}

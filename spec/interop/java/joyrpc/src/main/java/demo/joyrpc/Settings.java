@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+package demo.joyrpc;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** `key=value` words of the command line; all others are kept in order. */
+final class Settings {
+  final Map<String, String> values = new HashMap<>();
+  final List<String> rest = new ArrayList<>();
+
+  Settings(String[] args) {
+    for (String arg : args) {
+      int at = arg.indexOf('=');
+      if (at > 0) {
+        values.put(arg.substring(0, at), arg.substring(at + 1));
+      } else {
+        rest.add(arg);
+      }
+    }
+  }
+
+  String get(String name, String otherwise) {
+    return values.getOrDefault(name, otherwise);
+  }
+
+  int number(String name, int otherwise) {
+    return values.containsKey(name) ? Integer.parseInt(values.get(name)) : otherwise;
+  }
+}
