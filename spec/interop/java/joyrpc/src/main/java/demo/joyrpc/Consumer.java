@@ -3,6 +3,7 @@ package demo.joyrpc;
 
 import demo.Cases;
 import demo.Probe;
+import demo.Settings;
 import io.joyrpc.Callback;
 import io.joyrpc.GenericService;
 import io.joyrpc.config.ConsumerConfig;

@@ -3,6 +3,7 @@ package demo.joyrpc;
 
 import demo.Probe;
 import demo.ProbeImpl;
+import demo.Settings;
 import io.joyrpc.config.ProviderConfig;
 import io.joyrpc.config.RegistryConfig;
 import io.joyrpc.config.ServerConfig;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-package demo.joyrpc;
+package demo;
 
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -7,11 +7,11 @@ import java.util.List;
 import java.util.Map;
 
 /** `key=value` words of the command line; all others are kept in order. */
-final class Settings {
-  final Map<String, String> values = new HashMap<>();
-  final List<String> rest = new ArrayList<>();
+public final class Settings {
+  public final Map<String, String> values = new HashMap<>();
+  public final List<String> rest = new ArrayList<>();
 
-  Settings(String[] args) {
+  public Settings(String[] args) {
     for (String arg : args) {
       int at = arg.indexOf('=');
       if (at > 0) {
@@ -22,11 +22,11 @@ final class Settings {
     }
   }
 
-  String get(String name, String otherwise) {
+  public String get(String name, String otherwise) {
     return values.getOrDefault(name, otherwise);
   }
 
-  int number(String name, int otherwise) {
+  public int number(String name, int otherwise) {
     return values.containsKey(name) ? Integer.parseInt(values.get(name)) : otherwise;
   }
 }
