@@ -395,8 +395,9 @@ describe('a greedy peer', function()
   it('that never reads its answers', function()
     begin { PERILUNE_OUTPUT_STALL = '200' }
     local large = peer.request('echo', '\145\198' .. peer.u32(2 ^ 20) .. ('x'):rep(2 ^ 20))
-    local kib
-    for round = 1, 6 do
+    -- A worker may keep as many large strings as its collector lets lie: the least of some rounds counts.
+    local early, late = math.huge, math.huge
+    for round = 1, 9 do
       local it = peer.session(port, 'good.Service', 'prod')
       -- The server stops reading above high water, so that sending ends with the connection.
       local sent = 0
@@ -406,10 +407,14 @@ describe('a greedy peer', function()
       assert.is_true(sent < 64, 'the server takes it all')
       it:close()
       settled()
-      kib = round == 2 and resident() or kib
+      if round > 5 then
+        late = math.min(late, resident())
+      elseif round > 1 then
+        early = math.min(early, resident())
+      end
     end
-    assert.is_true(SANITIZED or resident() - kib < ROOM, resident() - kib)
-    assert.equal(6, hits 'output_stall')
+    assert.is_true(SANITIZED or late - early < ROOM, ('grew by %d KiB'):format(late - early))
+    assert.equal(9, hits 'output_stall')
     finish()
   end)
 end)
