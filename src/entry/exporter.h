@@ -25,6 +25,7 @@ typedef struct peri_method {
   size_t name_len;
   uint32_t hash;
   int chain;             // of the Lua adapter
+  uint32_t mid;          // of the Lua adapter: its number of the method
   bool body;             // the handler takes the undecoded body
   int16_t arity;         // arguments the chain takes as values, -1 = in one table
   uint32_t timeout_ms;   // longest a call may take, 0 = what the caller says

@@ -195,7 +195,7 @@ static int call_reply_attachments(lua_State *L) {
   return 0;
 }
 
-// The call the running fiber works for: slot, gen; nothing when there is none.
+// The call the running fiber works for: slot, gen, number of its method; nothing when there is none.
 static int current(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   const peri_fiber *fiber = vm->fibers.running;
@@ -204,7 +204,9 @@ static int current(lua_State *L) {
   }
   lua_pushnumber(L, (double)(uint32_t)fiber->call);
   lua_pushnumber(L, (double)(uint32_t)(fiber->call >> 32));
-  return 2;
+  const peri_call *call = peri_server_call(&vm->server, fiber->call);
+  lua_pushnumber(L, call != NULL ? call->method->mid : 0);
+  return 3;
 }
 
 const luaL_Reg peri_call_functions[] = {

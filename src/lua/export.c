@@ -32,6 +32,7 @@ static void add_method(lua_State *L, peri_exporter *exporter) {
   lua_getfield(L, index, "arity");
   method->arity = lua_isnumber(L, -1) ? (int16_t)lua_tointeger(L, -1) : -1;
   lua_pop(L, 1);
+  method->mid = field_u32(L, index, "mid");
   method->timeout_ms = field_u32(L, index, "timeout");
   method->concurrency = field_u32(L, index, "concurrency");
   if (method->concurrency != 0) {
@@ -107,6 +108,15 @@ static int set_on_authenticate(lua_State *L) {
   return 0;
 }
 
+static int set_on_cold(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  peri_unref(L, vm->on_cold);
+  lua_settop(L, 1);
+  vm->on_cold = peri_ref(L);
+  return 0;
+}
+
 // core.authenticated(conn, session, request, passed, why, identity)
 static int authenticated(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
@@ -134,6 +144,7 @@ const luaL_Reg peri_serve_functions[] = {
     {"drain", drain},
     {"calls", calls},
     {"on_authenticate", set_on_authenticate},
+    {"on_cold", set_on_cold},
     {"authenticated", authenticated},
     {NULL, NULL},
 };

@@ -12,6 +12,9 @@
 #include "lua/sessions.h"
 #include "lua/value.h"
 
+// Calls of a method that start no trace, see lua/perilune/entry/hotness.lua.
+enum { COLD_CALLS = 16 };
+
 static const peri_value_limits *value_limits(const peri_vm *vm) {
   return &vm->conn_limits.value;
 }
@@ -130,6 +133,20 @@ static void refuse_fiber(peri_vm *vm, peri_call *call) {
   fail_text(vm, call, PERI_EOVERLOADED, text, true);
 }
 
+// The first calls of a method, before its chain is compiled.
+static void warm(peri_vm *vm, const peri_method *method) {
+  lua_State *L = vm->L;
+  if (vm->on_cold == LUA_NOREF) {
+    return;
+  }
+  peri_ref_push(L, vm->on_cold);
+  peri_ref_push(L, method->chain);
+  lua_pushboolean(L, method->calls == COLD_CALLS);
+  if (lua_pcall(L, 2, 0, 0) != 0) {
+    lua_pop(L, 1);  // no memory: the call itself will tell
+  }
+}
+
 bool peri_serve_next(peri_vm *vm) {
   peri_err err;
   peri_call *call = peri_server_next(&vm->server);
@@ -140,6 +157,9 @@ bool peri_serve_next(peri_vm *vm) {
   if (fiber == NULL) {
     refuse_fiber(vm, call);
     return true;
+  }
+  if (call->method->calls <= COLD_CALLS) {
+    warm(vm, call->method);
   }
   fiber->call = call->id;
   fiber->serves = true;
@@ -191,10 +211,10 @@ static void reply_body(peri_vm *vm, peri_call *call, lua_State *co) {
 
 static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
   size_t len = 0;
-  int code = (int)lua_tointeger(co, 2);
-  const char *text = lua_tolstring(co, 3, &len);
+  int code = (int)lua_tointeger(co, 1);
+  const char *text = lua_tolstring(co, 2, &len);
   peri_call_fail(&vm->server, call, code != 0 ? code : PERI_EUNKNOWN,
-                 (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 4) != 0);
+                 (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 3) != 0);
 }
 
 // The call is about to be released: other fibers that worked for it lose their tie.
@@ -217,10 +237,15 @@ static peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
 void peri_serve_done(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_call *call = ending(vm, fiber);
-  switch (lua_tointeger(co, 1)) {
-  case PERI_REPLY_VALUE: reply_value(vm, call, co); break;
-  case PERI_REPLY_BODY: reply_body(vm, call, co); break;
-  case PERI_REPLY_ERROR: reply_error(vm, call, co); break;
+  switch (lua_type(co, 1)) {
+  case LUA_TBOOLEAN:
+    if (lua_toboolean(co, 1)) {
+      reply_body(vm, call, co);
+    } else {
+      reply_value(vm, call, co);
+    }
+    break;
+  case LUA_TNUMBER: reply_error(vm, call, co); break;
   default: peri_call_reply_null(&vm->server, call);
   }
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Runs admitted calls: one fiber each, through the method's compiled chain, and turns what the chain
-// returns into the reply. A chain is a Lua function (slot, gen, args, count) that returns one of
+// returns into the reply. A chain is a Lua function (slot, gen, count, args...) that returns one of
 //
-//   PERI_REPLY_NIL | PERI_REPLY_VALUE, value | PERI_REPLY_BODY, slot, gen
-//   PERI_REPLY_ERROR, code number, message, not_run
+//   nothing | false, value | true, slot and gen of a call whose body it is
+//   code number, message, not_run
 #pragma once
 #include "lua/vm.h"
-
-enum { PERI_REPLY_NIL, PERI_REPLY_VALUE, PERI_REPLY_BODY, PERI_REPLY_ERROR };
 
 // Runs the next queued call; false when none waits.
 bool peri_serve_next(peri_vm *vm);

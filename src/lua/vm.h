@@ -65,6 +65,7 @@ struct peri_vm {
   struct peri_method *callback_run;  // what runs our functions; NULL = none was ever given away
   int on_authenticate;               // refs of Lua hooks, LUA_NOREF when absent
   int on_session;
+  int on_cold;    // Lua function(chain, last), see lua/perilune/entry/hotness.lua
   int call_over;  // Lua function(slot) that drops a call's side table
   struct {
     uint64_t limit;    // bytes of Lua memory, 0 = no limit

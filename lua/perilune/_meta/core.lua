@@ -189,10 +189,14 @@ function core.call_get(slot, gen, name) end
 --- Is this call still in progress?
 ---@return boolean
 function core.call_alive(slot, gen) end
---- Slot and generation of the call the running fiber works for; nothing when there is none.
+--- Slot, generation and method of the call the running fiber works for; nothing when there is none.
 ---@return integer? slot
 ---@return integer? gen
+---@return integer? mid number of its method
 function core.current() end
+--- Called with the chain of a method before each of its first calls, and whether it is the last of them.
+---@param fn fun(chain: function, last: boolean)
+function core.on_cold(fn) end
 --- Refuses new calls and says goodbye on each accepted connection.
 function core.drain() end
 --- Calls in progress or queued, and client connections, of this VM.

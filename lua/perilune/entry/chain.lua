@@ -16,16 +16,10 @@ local RET0 = (require('jit.vmdef').bcnames:find('RET0  ', 1, true) - 1) / 6
 
 local numbers = core.code_numbers()
 
--- Replies as src/lua/serve.h numbers them.
-local NIL, VALUE, BODY, ERROR = 0, 1, 2, 3
-
 -- What a failed chain returns to C.
 local function failure(err)
   err = errors.from(err)
-  return ERROR,
-    numbers[err.code],
-    err.message,
-    err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
+  return numbers[err.code] or 0, err.message, err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
 end
 
 -- Log lines about thrown errors, rate-limited per place by C through the tag.
@@ -144,19 +138,20 @@ local function numbered(format, count, separator)
   return table.concat(parts, separator or ', ')
 end
 
--- How a chain takes its arguments and hands them to the handler: parameters of the chain, statements
--- that keep them per slot and let go of them, and the call of the handler (in `last`).
+-- How a chain takes its arguments and hands them to the handler: parameters of the chain, a statement
+-- that keeps them per slot, one that lets go of them, and the call of the handler (in `last`).
 --   body    the undecoded bytes
 --   table   one table in args_of, for handlers with a variable number
 --   values  one table per position, indexed by slot, so that no table is made per call; a filter that
 --           looks at call.args makes one, which then wins
+-- args_of[slot] is false (the argument is the body, made when the handler is called), true (values lie in
+-- their tables) or a table.
 local function body_arguments()
   return {
     params = '',
     keep = 'args_of[slot] = false',
-    drop = 'args_of[slot] = false',
-    call = 'ok, result, err, extra = '
-      .. 'xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
+    drop = 'if args_of[slot] then args_of[slot] = false end',
+    call = 'local ok, result, err = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
   }
 end
 
@@ -166,35 +161,41 @@ local function table_arguments()
     keep = 'if args then args.n = count end '
       .. 'args_of[slot] = args or { Body(slot, gen, MID), n = 1 }',
     drop = 'args_of[slot] = false',
-    call = 'ok, result, err, extra = '
+    call = 'local ok, result, err = '
       .. 'xpcall(handler, handler_failed, ctx, unpack_args(args_of[slot]))',
   }
 end
 
 -- Arguments beyond those the handler takes are decoded again for filters, into the table that wins.
 local function value_arguments(arity, filtered)
+  local kept = filtered and ('count > %d and all_args(slot, gen) or true'):format(arity) or 'true'
+  local slots, values = numbered('arg_%d[slot]', arity), numbered('a%d', arity)
   local texts = {
-    params = arity > 0 and ', count, ' .. numbered('a%d', arity) or ', count',
-    keep = 'args_of[slot] = false',
-    drop = 'args_of[slot] = false',
-    call = 'ok, result, err, extra = xpcall(handler, handler_failed, ctx)',
+    params = ', count',
+    keep = ('if count then args_of[slot] = %s else args_of[slot] = false end'):format(kept),
+    drop = 'if args_of[slot] then args_of[slot] = false end',
+    call = 'local ok, result, err = xpcall(handler, handler_failed, ctx)',
   }
-  if filtered then
-    texts.keep = ('args_of[slot] = count and count > %d and all_args(slot, gen)'):format(arity)
-  end
   if arity > 0 then
-    local slots = numbered('arg_%d[slot]', arity)
-    texts.keep = texts.keep
-      .. (' %s = %s'):format(slots, numbered('a%d', arity))
-      .. ' if not count then arg_1[slot] = Body(slot, gen, MID) end'
-    texts.drop = ('args_of[slot], %s = false, %s'):format(slots, numbered('false', arity))
+    texts.params = ', count, ' .. values
+    texts.keep = ('if count then args_of[slot] = %s %s = %s else args_of[slot] = false end'):format(
+      kept,
+      slots,
+      values
+    )
+    texts.drop = ('if args_of[slot] then args_of[slot], %s = false, %s end'):format(
+      slots,
+      numbered('false', arity)
+    )
     texts.call = ([[
-  local args = args_of[slot]
-  if args then
-    ok, result, err, extra = xpcall(handler, handler_failed, ctx, %s)
+  local args, ok, result, err = args_of[slot]
+  if not args then
+    ok, result, err = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))
+  elseif args == true then
+    ok, result, err = xpcall(handler, handler_failed, ctx, %s)
   else
-    ok, result, err, extra = xpcall(handler, handler_failed, ctx, %s)
-  end]]):format(numbered('args[%d]', arity), slots)
+    ok, result, err = xpcall(handler, handler_failed, ctx, %s)
+  end]]):format(slots, numbered('args[%d]', arity))
   end
   return texts
 end
@@ -206,27 +207,78 @@ local function argument_texts(method, filtered)
   return method.arity and value_arguments(method.arity, filtered) or table_arguments()
 end
 
--- The chain of an exported method. After a wait the interpreter runs what is left of it, and there a
--- look into a cdata costs as much as ten other steps: hence type() before any comparison, and rawequal
--- for the body that came in.
--- C calls it with the slot and generation of the call, then with
+-- The end of a call that left something in a side table: reply attachments, on_end functions.
+local function close(slot, gen)
+  local side = context.sides[slot]
+  if side.gen == gen and side.reply and next(side.reply) ~= nil then
+    local ok, message = pcall(core.call_reply_attachments, slot, gen, side.reply)
+    if not ok then
+      core.log('error', 'REPLY-ATTACHMENTS', tostring(message))
+    end
+  end
+  context.close(slot)
+end
+
+-- What a chain does when its filters are done: lets go of the arguments and says what the reply is. One
+-- function for all methods of one kind: after a wait the interpreter runs the rest of a chain, and this
+-- is compiled; and what a thousand chains would each bring along stays in the cache.
+local finishes = {}
+local function finish_of(texts, arity)
+  local finish = finishes[texts.drop]
+  if finish then
+    return finish
+  end
+  local out = {
+    'local env = ...',
+    'local args_of, sides, close, failure = env.args_of, env.sides, env.close, env.failure',
+    'local Body, istype, type, caught = env.Body, env.istype, type, env.caught',
+  }
+  for i = 1, arity or 0 do
+    out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
+  end
+  out[#out + 1] = ([[
+return function(slot, gen, ok, result, err)
+  %s
+  if sides[slot] then close(slot, gen) end
+  if not ok then return failure(caught(result)) end
+  if err ~= nil then return failure(err) end
+  local kind = type(result)
+  if kind == 'nil' then return end
+  if kind == 'cdata' and istype(Body, result) then return true, result.slot, result.gen end
+  return false, result
+end]]):format(texts.drop)
+  finish = compile(out, 'chain finish', {
+    args_of = context.args,
+    arg_slots = context.arg_slots,
+    sides = context.sides,
+    close = close,
+    failure = failure,
+    Body = context.Body,
+    istype = ffi.istype,
+    caught = caught,
+  })
+  finishes[texts.drop] = finish
+  return finish
+end
+
+-- The chain of an exported method. C calls it with the slot and generation of the call, then with
 -- nothing (the body is the argument), or with the count of arguments and the arguments themselves
--- (`arity` of them), or with the count and a table.
+-- (`arity` of them), or with the count and a table; without a call it does nothing. What it returns
+-- stands in src/lua/serve.h.
 ---@param method {title: string, mid: integer, handler: function, body: boolean, arity: integer?}
 ---@param filters {name: string, fn: function}[]  in order, outermost first
----@return fun(slot: integer, gen: integer, ...: any): integer, any, any, any
+---@return fun(slot: integer, gen: integer, ...: any): any, any, any, any
 function M.provider(method, filters)
   local names, fns = filter_lists(filters)
   local texts = argument_texts(method, #filters > 0)
   local out = {
     'local env = ...',
     'local names, filters, handler, named = env.names, env.filters, env.handler, env.named',
-    'local Context, Call, Body, istype = env.Context, env.Call, env.Body, env.istype',
-    'local args_of, sides, finish, failure = env.args_of, env.sides, env.finish, env.failure',
+    'local Context, Call, Body = env.Context, env.Call, env.Body',
+    'local args_of, finish, all_args = env.args_of, env.finish, env.all_args',
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
-    'local from, more, mids, unpack_args = env.from, env.more, env.mids, env.unpack_args',
-    'local all_args, caught = env.all_args, env.caught',
-    'local xpcall, type, rawequal = xpcall, type, rawequal',
+    'local unpack_args = env.unpack_args',
+    'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
     ('local MID = %d'):format(method.mid),
   }
   for i = 1, method.arity or 0 do
@@ -235,7 +287,7 @@ function M.provider(method, filters)
   filter_locals(out, filters)
   out[#out + 1] = ([[
 local function last(ctx)
-  local slot, ok, result, err, extra = ctx.slot
+  local slot = ctx.slot
   %s
   if ok then
     if err == nil then return result end
@@ -245,37 +297,12 @@ local function last(ctx)
   return nil, caught(result)
 end]]):format(texts.call)
   links(out, filters)
-  local first_slot = method.arity and method.arity > 0 and not method.body
   out[#out + 1] = ([[
 return function(slot, gen%s)
-  mids[slot] = MID
+  if not gen then return end
   %s
-  local ok, result, err = xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
-  local own = %s
-  %s
-  if sides[slot] then finish(slot, gen) end
-  if ok and err == nil then
-    local kind = type(result)
-    if kind == 'nil' then return %d end
-    if kind == 'cdata' then
-      if rawequal(result, own) then return %d, slot, gen end
-      if istype(Body, result) then return %d, result.slot, result.gen end
-    end
-    return %d, result
-  end
-  if not ok then err = caught(result) end
-  return failure(err)
-end]]):format(
-    texts.params,
-    texts.keep,
-    #filters > 0 and 'link_1' or 'last',
-    first_slot and 'not count and arg_1[slot]' or 'false',
-    texts.drop,
-    NIL,
-    BODY,
-    BODY,
-    VALUE
-  )
+  return finish(slot, gen, xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID)))
+end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
   return compile(out, 'chain ' .. method.title, {
     names = names,
     filters = fns,
@@ -284,13 +311,9 @@ end]]):format(
     Context = context.Context,
     Call = context.Call,
     Body = context.Body,
-    istype = ffi.istype,
     args_of = context.args,
     arg_slots = context.arg_slots,
-    sides = context.sides,
-    finish = M.finish,
-    mids = context.mids,
-    failure = failure,
+    finish = finish_of(texts, method.arity),
     from = errors.from,
     unpack_args = unpack_args,
     all_args = core.call_args,
@@ -299,18 +322,6 @@ end]]):format(
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),
   })
-end
-
--- The end of a call that left something in a side table: reply attachments, on_end functions.
-function M.finish(slot, gen)
-  local side = context.sides[slot]
-  if side.gen == gen and side.reply and next(side.reply) ~= nil then
-    local ok, message = pcall(core.call_reply_attachments, slot, gen, side.reply)
-    if not ok then
-      core.log('error', 'REPLY-ATTACHMENTS', tostring(message))
-    end
-  end
-  context.close(slot)
 end
 
 -- The chain of a consumer method: filters around `dispatch(ctx, call)`.

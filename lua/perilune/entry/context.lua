@@ -92,6 +92,9 @@ end
 
 local Context, Call, Body
 
+-- Slot and generation are doubles, as Lua's numbers are: compiled code then keeps what it already has.
+local HANDLE = 'struct { double slot, gen; uint32_t mid; }'
+
 local ctx_methods = {}
 
 -- Has the peer, the deadline or a CANCEL ended this call? Returns the code's name, or nil.
@@ -201,7 +204,7 @@ local function shower(what)
   end
 end
 
-Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+Context = ffi.metatype(HANDLE, {
   __index = reader('ctx', ctx_fields, ctx_methods),
   __newindex = writer('ctx', ctx_settable),
   __tostring = shower 'ctx',
@@ -211,7 +214,7 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
 
 local function collect_args(self)
   local arity = methods[self.mid].arity
-  if not arity then
+  if not args_of[self.slot] or not arity then
     return { Body(self.slot, self.gen, self.mid), n = 1 }
   end
   local args = { n = arity }
@@ -233,7 +236,7 @@ local call_fields = {
   end,
   args = function(self)
     local args = args_of[self.slot]
-    if not args then
+    if type(args) ~= 'table' then
       args = collect_args(self)
       args_of[self.slot] = args
     end
@@ -268,7 +271,7 @@ local call_settable = {
   attachments = true,
 }
 
-Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+Call = ffi.metatype(HANDLE, {
   __index = reader('call', call_fields),
   __newindex = writer('call', call_settable),
   __tostring = shower 'call',
@@ -295,7 +298,7 @@ function body_methods.keep(self)
   return core.call_body(self.slot, self.gen)
 end
 
-Body = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
+Body = ffi.metatype(HANDLE, {
   __index = function(self, key)
     if not alive(self.slot, self.gen) then
       over(self, 'body')
@@ -325,18 +328,14 @@ M.Context, M.Call, M.Body = Context, Call, Body
 -- The ctx of the call that the running fiber works for, or nil.
 ---@return perilune.Context?
 function M.current()
-  local slot, gen = core.current()
+  local slot, gen, mid = core.current()
   if slot then
-    return Context(slot, gen, M.mids[slot])
+    return Context(slot, gen, mid)
   end
 end
 
--- Number of the method that runs in a slot, noted by its chain.
-M.mids = {}
-
 fill(sides)
 fill(M.args)
-fill(M.mids)
 for _, list in ipairs(M.arg_slots) do
   fill(list)
 end

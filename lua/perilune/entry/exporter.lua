@@ -7,6 +7,7 @@ local core = require 'perilune.core'
 local events = require 'perilune.events'
 local filters = require 'perilune.entry.filters'
 local warmup = require 'perilune.entry.warmup'
+require 'perilune.entry.hotness'
 
 local M = {}
 
@@ -120,6 +121,7 @@ function M.compile(spec)
     end
     methods[i] = {
       name = name,
+      mid = method.mid,
       chain = chain.provider(method, own),
       body = method.body,
       arity = method.arity,
