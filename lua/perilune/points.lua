@@ -175,7 +175,7 @@ return {
       want = need 'function',
       otherwise = may 'string',
     },
-    builtin = { 'tag' },
+    builtin = { 'tag', 'argument', 'sampling', 'region_first', 'conditions' },
     check = function(rule)
       if type(rule) == 'function' then
         return nil
@@ -240,7 +240,7 @@ return {
     layer = 'cluster',
     fn = true,
     members = { choose = need 'function' },
-    builtin = { 'subset', 'all' },
+    builtin = { 'subset', 'all', 'region' },
     default = 'subset',
   },
   {

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What policies need and nothing more: time, randomness, log, shared counters, futures and other
 -- policies, all through tables of ours, so that the same files run in a simulator.
+local condition = require 'perilune.cluster.condition'
 local core = require 'perilune.core'
 local dispatch = require 'perilune.cluster.dispatch'
 local errors = require 'perilune.error'
@@ -34,6 +35,8 @@ local M = {
   retry = retry,
   -- 'arg.1', 'attachment.user' or a function as function(ctx, call) -> value
   value = operand.of_call,
+  -- a table like { 'in', 'node.zone', { 'a' } } as { test(ctx, call, node), of_call, of_node }
+  condition = condition.compile,
 }
 
 -- Runs `fn(...)` beside the caller; its result completes the future, whose cancel ends it.

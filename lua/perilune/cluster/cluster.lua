@@ -15,6 +15,7 @@ local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
 local direct = require 'perilune.cluster.direct'
 local dispatches = require 'perilune.cluster.dispatch'
+local C = require 'perilune.ffi'
 
 ---@class perilune.cluster.Cluster
 ---@field ready_nodes perilune.cluster.Nodes
@@ -179,14 +180,40 @@ local function id_of(entry)
   return entry.url
 end
 
+local function better(a, b)
+  if a.failing ~= b.failing then
+    return b.failing
+  elseif a.rank ~= b.rank then
+    return a.rank > b.rank
+  end
+  return a.entry.address < b.entry.address
+end
+
+-- The entries in this worker's own order, which changes little when the list does; those that could
+-- not be reached come last.
+local function ranked(self, entries)
+  local rows, list = {}, {}
+  for i, entry in ipairs(entries) do
+    local suspect = self.suspects[id_of(entry)]
+    rows[i] = {
+      entry = entry,
+      rank = C.peri_node_rank(entry.address, chooser + (core.worker or 0)),
+      failing = suspect ~= nil and suspect > core.clock(),
+    }
+  end
+  table.sort(rows, better)
+  for i, row in ipairs(rows) do
+    list[i] = row.entry
+  end
+  return list
+end
+
 -- Which of the known entries this worker connects to.
 function Cluster:choose()
   return self.plan.choose(self.entries, {
     connections = self.connections,
-    chooser = chooser + (core.worker or 0),
-    failing = function(entry)
-      local suspect = self.suspects[id_of(entry)]
-      return suspect ~= nil and suspect > core.clock()
+    ranked = function(entries)
+      return ranked(self, entries)
     end,
     groups = self.plan.indexed and function(entry)
       return groups_of(self, entry)

@@ -13,6 +13,7 @@
 -- list only when the registry says that it is meant (`explicit`): a registry that lost its memory
 -- must not take everybody's nodes away.
 local core = require 'perilune.core'
+local entries = require 'perilune.cluster.entries'
 local events = require 'perilune.events'
 local plugin = require 'perilune.plugin'
 local urls = require 'perilune.cluster.url'
@@ -163,6 +164,15 @@ local function accept(watch, snapshot)
   if type(snapshot) ~= 'table' or type(snapshot.entries) ~= 'table' then
     local where = urls.shown(watch.registry)
     error(("registry '%s': on_change wants { version =, entries = {...} }"):format(where), 0)
+  end
+  local complaint
+  snapshot =
+    { version = snapshot.version, explicit = snapshot.explicit, entries = snapshot.entries }
+  snapshot.entries, complaint = entries.clean(snapshot.entries, watch.service)
+  if complaint then
+    snapshot.explicit = snapshot.explicit and #snapshot.entries > 0
+    local where = urls.shown(watch.registry)
+    core.log('warn', 'REGISTRY', complaint, { registry = where, service = watch.service.interface })
   end
   local last = watch.snapshot
   if last and snapshot.version and last.version and snapshot.version <= last.version then

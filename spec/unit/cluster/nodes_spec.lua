@@ -282,9 +282,16 @@ describe('cluster/nodes', function()
         local set, n = {}, 0
         local chosen = subset.choose(list or entries, {
           connections = 20,
-          chooser = chooser,
-          failing = function(entry)
-            return entry.address == 'n1:1'
+          ranked = function(given)
+            local C = require 'perilune.ffi'
+            local sorted = { unpack(given) }
+            local function rank(entry)
+              return entry.address == 'n1:1' and -1 or C.peri_node_rank(entry.address, chooser)
+            end
+            table.sort(sorted, function(x, y)
+              return rank(x) > rank(y)
+            end)
+            return sorted
           end,
           groups = function(entry)
             return { entry.meta.version }

@@ -4,22 +4,12 @@
 -- a change of the list moves only the connections it must. Nodes that could not be reached rank
 -- last. Of each group that a selector tells apart at least a few are kept, so that a small canary
 -- group is not lost among thousands.
-local C = require 'perilune.ffi'
-
-local function better(a, b)
-  if a.failing ~= b.failing then
-    return b.failing
-  elseif a.rank ~= b.rank then
-    return a.rank > b.rank
-  end
-  return a.entry.address < b.entry.address
-end
 
 -- How many of each group have a place for certain.
-local function quota(ranked, want)
+local function quota(entries, want)
   local groups, count = {}, 0
-  for _, row in ipairs(ranked) do
-    for _, group in ipairs(want.groups and want.groups(row.entry) or {}) do
+  for _, entry in ipairs(entries) do
+    for _, group in ipairs(want.groups and want.groups(entry) or {}) do
       if not groups[group] then
         groups[group] = 0
         count = count + 1
@@ -35,26 +25,18 @@ return {
     if #entries <= want.connections then
       return entries
     end
-    local ranked = {}
-    for i, entry in ipairs(entries) do
-      ranked[i] = {
-        entry = entry,
-        rank = C.peri_node_rank(entry.address, want.chooser),
-        failing = want.failing(entry) and true or false,
-      }
-    end
-    table.sort(ranked, better)
-    local groups, each = quota(ranked, want)
+    entries = want.ranked(entries)
+    local groups, each = quota(entries, want)
     local chosen, rest = {}, {}
-    for _, row in ipairs(ranked) do
+    for _, entry in ipairs(entries) do
       local keep = false
-      for _, group in ipairs(want.groups and want.groups(row.entry) or {}) do
+      for _, group in ipairs(want.groups and want.groups(entry) or {}) do
         if groups[group] < each then
           groups[group] = groups[group] + 1
           keep = true
         end
       end
-      table.insert(keep and chosen or rest, row.entry)
+      table.insert(keep and chosen or rest, entry)
     end
     for _, entry in ipairs(rest) do
       if #chosen >= want.connections then
