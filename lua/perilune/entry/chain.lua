@@ -112,6 +112,18 @@ local function filter_lists(filters)
   return names, fns
 end
 
+-- Raises for a filter that calls `next` again, or keeps it for later: the handler would run a second time,
+-- or work for a call that is over. Only the end of the chain can tell, so it names them all.
+local function repeated(title, names)
+  local text = ('%s: one of its filters (%s) called next a second time, or after the call'):format(
+    title,
+    table.concat(names, ', ')
+  )
+  return function()
+    error(text, 0)
+  end
+end
+
 local function compile(out, name, env)
   local text = table.concat(out, '\n')
   local chunk = assert(loadstring(text, '=' .. name))
@@ -277,7 +289,7 @@ function M.provider(method, filters)
     'local Context, Call, Body = env.Context, env.Call, env.Body',
     'local args_of, finish, all_args = env.args_of, env.finish, env.all_args',
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
-    'local unpack_args = env.unpack_args',
+    'local unpack_args, begun, repeated = env.unpack_args, env.begun, env.repeated',
     'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
     ('local MID = %d'):format(method.mid),
   }
@@ -289,20 +301,30 @@ function M.provider(method, filters)
 local function last(ctx)
   local slot = ctx.slot
   %s
+  %s
   if ok then
     if err == nil then return result end
     if type(result) ~= 'nil' then more() return result end
     return nil, from(err)
   end
   return nil, caught(result)
-end]]):format(texts.call)
+end]]):format(
+    #filters > 0 and 'if begun[slot] ~= ctx.gen then repeated() end begun[slot] = false' or '',
+    texts.call
+  )
   links(out, filters)
   out[#out + 1] = ([[
 return function(slot, gen%s)
   if not gen then return end
   %s
+  %s
   return finish(slot, gen, xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID)))
-end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
+end]]):format(
+    texts.params,
+    texts.keep,
+    #filters > 0 and 'begun[slot] = gen' or '',
+    #filters > 0 and 'link_1' or 'last'
+  )
   return compile(out, 'chain ' .. method.title, {
     names = names,
     filters = fns,
@@ -318,6 +340,8 @@ end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
     unpack_args = unpack_args,
     all_args = core.call_args,
     caught = caught,
+    begun = context.begun,
+    repeated = repeated(method.title, names),
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),
@@ -354,6 +378,19 @@ end]]):format(#filters > 0 and 'link_1' or 'last')
   })
 end
 
+-- A call that was sent is told by its metatable, because a field would be part of what each call in flight
+-- costs. What a filter made itself passes.
+local SEND_ONCE = [[
+local function last(ctx, call)
+  local meta = getmetatable(call)
+  if meta == call_meta then
+    setmetatable(call, sent_meta)
+  elseif meta == sent_meta then
+    repeated()
+  end
+  return dispatch(ctx, call)
+end]]
+
 -- The function behind `proxy:name`: makes call and ctx, runs the filters around `dispatch`, ends the
 -- call. One function instead of three, and few locals, because its frame is part of what each call in
 -- flight costs.
@@ -364,6 +401,11 @@ end
 function M.proxy(title, filters, env)
   env.names, env.filters = filter_lists(filters)
   env.named, env.caught, env.chain_failed = named, caught, thrown(title, 'filter')
+  env.repeated = repeated(title, env.names)
+  env.sent_meta = {}
+  for key, value in pairs(env.call_meta) do
+    env.sent_meta[key] = value
+  end
   env.count = function(args, n)
     if n ~= #args then
       args.n = n
@@ -372,14 +414,16 @@ function M.proxy(title, filters, env)
   end
   local out = {
     'local env = ...',
-    'local names, filters, last, named = env.names, env.filters, env.dispatch, env.named',
+    'local names, filters, dispatch, named = env.names, env.filters, env.dispatch, env.named',
     'local chain_failed, xpcall, count, select = env.chain_failed, xpcall, env.count, select',
     'local ended, ctx_meta, call_meta = env.ended, env.ctx_meta, env.call_meta',
     'local over_ctx, over_call, attachments = env.over_ctx, env.over_call, env.attachments',
     'local copy, fiber, clock = env.copy, env.fiber, env.clock',
     'local setmetatable, error = setmetatable, error',
+    'local sent_meta, repeated, getmetatable = env.sent_meta, env.repeated, getmetatable',
   }
   filter_locals(out, filters)
+  out[#out + 1] = #filters > 0 and SEND_ONCE or 'local last = dispatch'
   links(out, filters)
   out[#out + 1] = ([[
 return function(_, ...)

@@ -36,6 +36,8 @@ M.methods = {}
 -- Arguments as a table by slot: of handlers with a variable number, and of calls whose filters looked
 -- at call.args. false = none.
 M.args = {}
+-- Generation of the call whose filters run and have not reached the handler yet, by slot.
+M.begun = {}
 -- Decoded arguments by position and slot; see entry/chain.lua.
 M.arg_slots = {}
 for i = 1, 8 do
@@ -336,6 +338,7 @@ end
 
 fill(sides)
 fill(M.args)
+fill(M.begun)
 for _, list in ipairs(M.arg_slots) do
   fill(list)
 end

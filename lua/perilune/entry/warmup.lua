@@ -15,8 +15,8 @@ M.TIMEOUT = 10000 -- ms, of all warm-ups of a service together
 ---@field handlers table<string, function>
 
 local function refs_of(value)
-  if type(value) ~= 'table' or type(value[1]) == 'string' then
-    return { value }
+  if type(value) ~= 'table' or (type(value[1]) == 'string' and value[2] == nil) then
+    return { value } -- a name, { 'name', key = value } or a function, and not a list of them
   end
   return value
 end

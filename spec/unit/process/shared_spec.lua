@@ -117,4 +117,84 @@ describe('process.shared', function()
       assert.equal(i, get('key' .. i))
     end
   end)
+
+  describe('take', function()
+    local function take(key, options)
+      local rate = ffi.new('peri_shared_rate', {
+        interval = options.interval or 100,
+        burst = options.burst or 1,
+        cost = options.cost or 1,
+        max_wait = options.max_wait or 0,
+        keep = options.keep or false,
+      })
+      return lib.peri_shared_take(shared, key, #key, rate, now)
+    end
+
+    it('admits a burst, then one per interval', function()
+      local rate = { burst = 3 }
+      assert.same({ 0, 0, 0 }, { take('a', rate), take('a', rate), take('a', rate) })
+      assert.equal(-100, take('a', rate))
+      now = now + 60
+      assert.equal(-40, take('a', rate))
+      now = now + 40
+      assert.equal(0, take('a', rate))
+      assert.equal(-100, take('a', rate))
+      now = now + 100000
+      for _ = 1, 3 do
+        assert.equal(0, take('a', rate))
+      end
+      assert.is_true(take('a', rate) < 0)
+      assert.equal(0, take('b', rate))
+    end)
+
+    it('lets calls wait for their turn, at most so long', function()
+      local rate = { max_wait = 250 }
+      assert.same({ 0, 100, 200, -50 }, {
+        take('a', rate),
+        take('a', rate),
+        take('a', rate),
+        take('a', rate),
+      })
+    end)
+
+    it('counts a call for more than one, and never one that is too large', function()
+      assert.equal(0, take('a', { burst = 5, cost = 4 }))
+      assert.equal(-100, take('a', { burst = 5, cost = 2 }))
+      assert.equal(0, take('a', { burst = 5, cost = 1 }))
+      assert.is_true(take('c', { burst = 1, cost = 2 }) < 0)
+      assert.equal(1, lib.peri_shared_count(shared), 'what counted nothing takes no memory')
+    end)
+
+    it('takes no memory for buckets that are full again', function()
+      take('a', {})
+      now = now + 101
+      assert.equal(0, take('a', {}))
+      now = now + 102
+      assert.is_nil(get 'a')
+      assert.equal(0, lib.peri_shared_count(shared))
+    end)
+
+    it('throws the oldest key out when the store is full, or refuses to', function()
+      shared = new(ffi.new('peri_shared_limits', { 2, 2, 10, 10, 1000 }))
+      take('a', {})
+      take('b', {})
+      assert.is_true(take('c', { keep = true }) ~= take('c', { keep = true }), 'NaN')
+      assert.equal(0, take('c', {}))
+      assert.equal(0, take('a', {}))
+      now = now + 1000
+      assert.equal(0, take('d', { keep = true }))
+    end)
+
+    it('refuses keys that are too long or hold something else', function()
+      local function refused(key)
+        local wait = take(key, {})
+        return wait ~= wait
+      end
+      incr('counter', 1)
+      set('text', 'x')
+      assert.is_true(refused 'counter')
+      assert.is_true(refused 'text')
+      assert.is_true(refused(('x'):rep(256)))
+    end)
+  end)
 end)
