@@ -23,11 +23,8 @@ describe('options of filters', function()
           methods = { b = { limiter = { rate = 2, period = 60000 } }, c = { limiter = false } },
         }
         local off = { limiter = false }
-        local proxy = serve(
-          service,
-          side == 'provider' and conf or off,
-          side == 'consumer' and conf or off
-        )
+        local proxy =
+          serve(service, side == 'provider' and conf or off, side == 'consumer' and conf or off)
         assert.equal(3, passed(proxy, 'a'), side)
         assert.equal(2, passed(proxy, 'b'), side)
         assert.equal(6, passed(proxy, 'c'), side)
@@ -140,7 +137,9 @@ describe('options of filters', function()
       end
       local ok, message = pcall(serve, { f = print }, { methods = { f = { cach = 1 } } })
       assert.is_false(ok)
-      assert.truthy(message:find("methods.f: unknown setting 'cach'; did you mean 'cache'?", 1, true))
+      assert.truthy(
+        message:find("methods.f: unknown setting 'cach'; did you mean 'cache'?", 1, true)
+      )
     end)
   )
 end)

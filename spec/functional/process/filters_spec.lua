@@ -12,15 +12,12 @@ describe('filters over a process', function()
   after_each(app.stop_all)
 
   it('a limit of 10 with four workers admits 10', function()
-    local server = app.serve(
-      [[
+    local server = app.serve([[
 perilune.export {
   interface = 'demo.F',
   service = { who = function() return require('perilune.core').worker end },
   limiter = { rate = 10, period = 3600000 },
-}]] .. tail(),
-      { args = { '--workers', '4' } }
-    )
+}]] .. tail(), { args = { '--workers', '4' } })
     local script = app.script(([[
 local perilune = require 'perilune'
 local proxies = {}
@@ -53,16 +50,13 @@ end)]]):format(server.url))
   end)
 
   it('a signature that passed one worker passes no other', function()
-    local server = app.serve(
-      [[
+    local server = app.serve([[
 local secret = 'sixteen bytes or more'
 perilune.export {
   interface = 'demo.F',
   service = { f = function() return 'in' end },
   signature = { keys = { shop = secret }, body = false },
-}]] .. tail(),
-      { args = { '--workers', '2' } }
-    )
+}]] .. tail(), { args = { '--workers', '2' } })
     local script = app.script(([[
 local perilune = require 'perilune'
 local kept
@@ -91,8 +85,7 @@ describe('warm-up', function()
   after_each(app.stop_all)
 
   it('runs in each worker before the service is there', function()
-    local server = app.serve(
-      [[
+    local server = app.serve([[
 local calls = 0
 perilune.warmup('mine', function(service)
   perilune.sleep(1)
@@ -102,9 +95,7 @@ perilune.export {
   interface = 'demo.F',
   service = { hello = function(ctx) calls = calls + 1 return calls end },
   warmup = { 'mine', { 'repeat_calls', times = 120, calls = { hello = {} } } },
-}]] .. tail(),
-      { args = { '--workers', '2' } }
-    )
+}]] .. tail(), { args = { '--workers', '2' } })
     for _ = 1, 2 do
       assert.is_true(tonumber(app.call(server, 'demo.F.hello').output:match '%d+') >= 122)
     end
