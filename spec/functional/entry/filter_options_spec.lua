@@ -232,7 +232,7 @@ describe('a bad filter', function()
       }
       for part, name in pairs {
         ["filter 'thrower': new() threw:"] = 'thrower',
-        ["filter 'tabler': what new() made is a table; a filter is function(ctx, call, next)"] = 'tabler',
+        ["filter 'tabler': what new() made is a table; a filter is function"] = 'tabler',
       } do
         for _, refer in ipairs { false, true } do
           local ok, message
