@@ -7,6 +7,7 @@
 -- Events of a user's own reach the same VM (publish) or every VM of the process (broadcast).
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
 
 local M = {}
@@ -102,7 +103,7 @@ local function listeners_of(name)
   end
   local list = {}
   for _, listener in ipairs(listeners) do
-    if matches(listener.pattern, name) then
+    if listener.generation <= generation.active and matches(listener.pattern, name) then
       list[#list + 1] = listener
     end
   end
@@ -151,7 +152,7 @@ local function push(self, event)
   self.last = self.last + 1
   self.queue[self.last] = event
   if not self.running then
-    self.running = core.spawn(run, self, nil, true) ~= nil
+    self.running = core.spawn(run, self, nil, true, self.generation) ~= nil
   end
 end
 
@@ -270,7 +271,7 @@ function M.on(pattern, listener)
     pattern = pattern,
     fn = function_of(listener, place),
     place = place,
-    generation = plugin.generation,
+    generation = generation.owner(),
     dropped = 0,
     queue = {},
     first = 1,
@@ -298,7 +299,7 @@ function Listener:close()
 end
 
 -- Ends the listeners that scripts of these generations registered: old ones after a reload, the new one
--- when it was refused.
+-- when it was refused. Those of a generation that became the active one hear from now on.
 ---@param over fun(generation: integer): boolean
 function M.retire(over)
   for i = #listeners, 1, -1 do
@@ -306,6 +307,7 @@ function M.retire(over)
       listeners[i]:close()
     end
   end
+  forget_names()
 end
 
 -- The listeners of this VM, for `perilune status` and leak checks.

@@ -8,6 +8,7 @@ local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
 local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
+local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local policy = require 'perilune.policy'
@@ -19,7 +20,7 @@ local M = { _VERSION = core.version }
 -- ── declaring ───────────────────────────────────────────────────────────────────────────────────
 
 M.export, M.refer, M.listen = declare.export, declare.refer, declare.listen
-M.main, M.start, M.stop = declare.main, declare.start, declare.stop
+M.main, M.start, M.stop, M.every = declare.main, declare.start, declare.stop, declare.every
 M.defaults = options.set_defaults
 M.expose = require('perilune.process.embed').expose
 
@@ -84,6 +85,9 @@ function M.sleep(ms)
   if type(ms) ~= 'number' or ms < 0 or ms ~= ms then
     error('perilune.sleep: milliseconds must be a number of at least 0', 2)
   end
+  if generation.active > 1 and core.retired() then
+    core.cancel(core.fiber()) -- work of a generation that was replaced ends at its next rest
+  end
   local slept, why = core.sleep(ms)
   if not slept then
     error(errors.new(why, 'the wait was ended'), 0)
@@ -101,10 +105,10 @@ local function start(detached, fn, ...)
   end
   local n = select('#', ...)
   if n > 2 then
-    return core.spawn(unpacked, fn, { n = n, ... }, detached) ~= nil
+    return core.spawn(unpacked, fn, { n = n, ... }, detached, generation.owner()) ~= nil
   end
   local a, b = ...
-  return core.spawn(fn, a, b, detached) ~= nil
+  return core.spawn(fn, a, b, detached, generation.owner()) ~= nil
 end
 
 -- Runs `fn(...)` beside the caller, with its deadline, trace and cancellation.

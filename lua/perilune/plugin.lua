@@ -10,6 +10,7 @@
 --   { new = function(conf), schema = {...} }   makes either of the above for each use
 -- with `name`, `provider`, `before`, `after` beside them where wanted.
 local errors = require 'perilune.error'
+local generation = require 'perilune.generation'
 local schemas = require 'perilune.schema'
 
 local M = {}
@@ -38,8 +39,14 @@ local M = {}
 ---@field spec table        as registered
 
 local points = {} ---@type table<string, perilune.plugin.Point>
-local plugins = {} ---@type table<string, table<string, perilune.Plugin>>  point -> full name -> plugin
+-- generation -> point -> full name -> plugin
+local sets = { {} } ---@type table<string, table<string, perilune.Plugin>>[]
 local NAME = '^[a-z][a-z0-9_]*$'
+
+-- What is registered, as the code that asks sees it.
+local function registered()
+  return sets[generation.number()] or sets[generation.active]
+end
 
 -- Where this library lives, so that places name the script that called it.
 local library = debug.getinfo(1, 'S').source:match '^(@.*)plugin%.lua$' or '@lua/perilune/'
@@ -69,7 +76,9 @@ end
 function M.point(point)
   assert(point.name:match(NAME) and point.layer, 'a point needs a name and a layer')
   points[point.name] = point
-  plugins[point.name] = plugins[point.name] or {}
+  for _, set in pairs(sets) do
+    set[point.name] = set[point.name] or {}
+  end
 end
 
 ---@param name string
@@ -218,16 +227,15 @@ function M.adopt(point, spec, place, from_library)
     spec = spec,
     body = body,
   }
-  local list = plugins[point.name]
+  local list = registered()[point.name]
   local old = list[full]
-  if old and not old.library and old.generation == M.generation then
+  if old and not old.library then
     raise(place, "%s '%s' is registered already at %s", point.name, full, old.place)
   end
   local refused = point.adopt and point.adopt(spec)
   if refused then
     raise(place, '%s', refused)
   end
-  plugin.generation = M.generation
   list[full] = plugin
   if spec.provider and not list[spec.name] then
     list[spec.name] = plugin
@@ -235,28 +243,56 @@ function M.adopt(point, spec, place, from_library)
   return plugin
 end
 
--- Scripts of a newer generation may register a name again.
-M.generation = 0
+-- A generation of its own starts with what the library brings: scripts register theirs anew.
+---@param number integer
+function M.begin(number)
+  local set = {}
+  for point, list in pairs(sets[generation.active]) do
+    set[point] = {}
+    for name, plugin in pairs(list) do
+      set[point][name] = plugin.library and plugin or nil
+    end
+  end
+  sets[number] = set
+end
 
--- A copy of what is registered, to go back to when loading a new generation fails.
+-- Forgets what a generation registered. What the core took over from it goes back to what the active
+-- one registered.
+---@param number integer
+function M.drop(number)
+  if number == generation.active then
+    return
+  end
+  for point, list in pairs(sets[number] or {}) do
+    local adopt = points[point].adopt
+    for name, plugin in pairs(list) do
+      local active = sets[generation.active][point][name]
+      if adopt and active and active ~= plugin and not active.native then
+        adopt(active.spec)
+      end
+    end
+  end
+  sets[number] = nil
+end
+
+-- A copy of what is registered, and back to it: for specs.
 ---@return table
 function M.snapshot()
   local copy = {}
-  for point, list in pairs(plugins) do
+  for point, list in pairs(registered()) do
     copy[point] = {}
     for name, plugin in pairs(list) do
       copy[point][name] = plugin
     end
   end
-  return { plugins = copy, generation = M.generation }
+  return copy
 end
 
 ---@param snapshot table
 function M.restore(snapshot)
-  plugins = snapshot.plugins
-  M.generation = snapshot.generation
+  sets[generation.number()] = snapshot
   for name in pairs(points) do
-    plugins[name] = plugins[name] or {}
+    snapshot[name] = snapshot[name] or {}
   end
 end
 
@@ -292,7 +328,7 @@ local function load_native(point, full, path)
     native = true,
     spec = { name = name },
   }
-  plugins[point.name][full] = plugin
+  registered()[point.name][full] = plugin
   return plugin
 end
 
@@ -301,7 +337,13 @@ end
 ---@param name string
 ---@return perilune.Plugin?
 function M.loaded(point_name, name)
-  return plugins[M.get_point(point_name).name][name]
+  return registered()[M.get_point(point_name).name][name]
+end
+
+-- While a generation waits to take over, the library works for it too: opens its registries.
+local function pending(point_name, name)
+  local set = generation.owner() == 0 and sets[generation.active + 1]
+  return set and set[point_name][name] or nil
 end
 
 -- Finds a plugin by name, loading it on first use. Only local configuration comes here.
@@ -311,7 +353,7 @@ end
 ---@return string? message
 function M.find(point_name, name)
   local point = M.get_point(point_name)
-  local found = plugins[point.name][name]
+  local found = registered()[point.name][name] or pending(point.name, name)
   if found then
     return found
   end
@@ -327,7 +369,7 @@ function M.find(point_name, name)
   end
   if not where then
     local known = {}
-    for key in pairs(plugins[point.name]) do
+    for key in pairs(registered()[point.name]) do
       known[key] = true
     end
     for _, key in ipairs(point.builtin or {}) do
@@ -426,68 +468,25 @@ function M.instantiate(plugin, conf, given, where)
   return instance, plugin
 end
 
--- Names of the files in `folder` that could be plugins: name.lua, name.so, name/provider.lua.
-local function plugins_in(folder, ending, found)
-  local lfs = require 'lfs'
-  local ok, iterate, handle = pcall(lfs.dir, folder)
-  if not ok then
-    return
-  end
-  for file in iterate, handle do
-    local name = file:match '^(.+)%.%a+$'
-    if name and name:match(NAME) and file == name .. ending then
-      found[name] = found[name] or folder .. '/' .. file
-    elseif file:match(NAME) then
-      local provided = {}
-      plugins_in(folder .. '/' .. file, ending, provided)
-      for provider, path in pairs(provided) do
-        local full = provider ~= 'init' and file .. '@' .. provider or file
-        found[full] = found[full] or path
-      end
-    end
-  end
+-- What is registered for a point, as the code that asks sees it, by full name.
+---@param point_name string
+---@return table<string, perilune.Plugin>
+function M.registered(point_name)
+  return registered()[point_name]
 end
 
--- What is installed for a point, wherever `require` would find it; nothing is loaded.
-local function installed(point)
-  local found = {}
-  local inside = ('/perilune/%s/%s'):format(point.layer, point.name)
-  for _, path in ipairs { package.path, package.cpath } do
-    for folder, ending in path:gmatch '([^;]+)/%?(%.%a+)' do
-      plugins_in(folder .. inside, ending, found)
-    end
-  end
-  return found
+-- Where an installed plugin would be loaded from, or nil.
+---@param point perilune.plugin.Point
+---@param name string
+---@return string?
+function M.where(point, name)
+  return search(module_name(point, name))
 end
 
 -- Every point and what is registered or installed, for `perilune plugins`.
 ---@return {point: string, layer: string, name: string, place: string, default: boolean}[]
 function M.list()
-  local rows = {}
-  for name, point in pairs(points) do
-    local seen = {}
-    for full, plugin in pairs(plugins[name]) do
-      seen[full] = plugin.place
-    end
-    for _, builtin in ipairs(point.builtin or {}) do
-      seen[builtin] = seen[builtin] or search(module_name(point, builtin)) or 'built in'
-    end
-    for full, place in pairs(installed(point)) do
-      seen[full] = seen[full] or place
-    end
-    for full, place in pairs(seen) do
-      local default = point.default == full
-      rows[#rows + 1] =
-        { point = name, layer = point.layer, name = full, place = place, default = default }
-    end
-  end
-  table.sort(rows, function(a, b)
-    if a.point ~= b.point then
-      return a.point < b.point
-    end
-    return a.name < b.name
-  end)
-  return rows
+  return require('perilune.catalog').list(points)
 end
 
 -- Names of the points.

@@ -292,6 +292,7 @@ return {
       'check',
       'test',
       'status',
+      'reload',
       'plugins',
       'new',
       'completion',

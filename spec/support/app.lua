@@ -41,10 +41,10 @@ end
 
 -- Starts an entrypoint without waiting for anything.
 ---@param text string
----@param options? {args?: string[], env?: table<string, string>}
+---@param options? {args?: string[], env?: table<string, string>, path?: string}  path: of a script that is there
 ---@return table process
 function M.start(text, options)
-  local path = M.script("local perilune = require 'perilune'\n" .. text)
+  local path = options and options.path or M.script("local perilune = require 'perilune'\n" .. text)
   local argv = { child.binary(), 'run', path }
   for _, arg in ipairs(options and options.args or {}) do
     argv[#argv + 1] = arg

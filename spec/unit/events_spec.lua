@@ -131,14 +131,14 @@ describe('the event bus', function()
   it(
     'forgets the listeners of a generation',
     inside(function()
-      local plugin = require 'perilune.plugin'
+      local generation = require 'perilune.generation'
       perilune.on('a.b', function() end)
-      plugin.generation = 1
+      generation.loading = 1
       perilune.on('a.b', function() end)
-      perilune.events.retire(function(generation)
-        return generation < 1
+      perilune.events.retire(function(number)
+        return number < 1
       end)
-      plugin.generation = 0
+      generation.loading = false
       assert.equal(1, #perilune.events.all())
       assert.equal(1, perilune.events.all()[1].generation)
     end)

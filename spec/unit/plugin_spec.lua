@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
 local schema = require 'perilune.schema'
 local order = require 'perilune.order'
@@ -58,8 +59,12 @@ describe('plugin', function()
     contains(message_of(plugin.register, 'router', 'Bad-Name', print), "'Bad-Name': a name is")
     plugin.register('router', 'once', print)
     contains(message_of(plugin.register, 'router', 'once', print), 'is registered already at')
-    plugin.generation = plugin.generation + 1
+    plugin.begin(2)
+    generation.loading = 2
     plugin.register('router', 'once', print)
+    assert.equal(print, (plugin.use('router', 'once')))
+    generation.loading = false
+    plugin.drop(2)
   end)
 
   it('suggests the name that was meant', function()

@@ -2,6 +2,7 @@
 #include "entry/exporter.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -44,11 +45,36 @@ peri_exporter *peri_exporter_find(const peri_exporters *table, peri_bytes iface,
   return NULL;
 }
 
+static peri_exporter *closed_of(const peri_exporters *table, const char *iface, const char *alias) {
+  for (peri_exporter *e = table->first; e != NULL; e = e->next) {
+    if (!e->open && strcmp(e->iface, iface) == 0 && strcmp(e->alias, alias) == 0) {
+      return e;
+    }
+  }
+  return NULL;
+}
+
+peri_exporter *peri_exporter_get(const peri_exporters *table, uint32_t id) {
+  for (peri_exporter *e = table->first; e != NULL; e = e->next) {
+    if (e->id == id && e->open) {
+      return e;
+    }
+  }
+  return NULL;
+}
+
 peri_exporter *peri_exporter_add(peri_exporters *table, const char *iface, const char *alias) {
   if (peri_exporter_find(table, peri_bytes_of(iface), peri_bytes_of(alias)) != NULL) {
     return NULL;
   }
-  peri_exporter *e = peri_calloc(1, sizeof *e);
+  peri_exporter *e = closed_of(table, iface, alias);
+  if (e != NULL) {
+    e->id = ++table->next_id;
+    e->open = true;
+    table->version++;
+    return e;
+  }
+  e = peri_calloc(1, sizeof *e);
   e->id = ++table->next_id;
   e->iface = peri_strdup(iface);
   e->alias = peri_strdup(alias);
@@ -83,8 +109,12 @@ static void grow(peri_exporter *exporter) {
 }
 
 peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, size_t len) {
-  peri_check(peri_method_find(exporter, (peri_bytes){(const uint8_t *)name, len}) == NULL);
-  peri_method *method = peri_calloc(1, sizeof *method);
+  peri_method *method = peri_method_find(exporter, (peri_bytes){(const uint8_t *)name, len});
+  if (method != NULL) {
+    return method;
+  }
+  method = peri_calloc(1, sizeof *method);
+  method->chain = -1;
   method->name = peri_strndup(name, len);
   method->name_len = len;
   method->hash = hash_of((const uint8_t *)name, len);
@@ -111,11 +141,32 @@ peri_method *peri_method_find(const peri_exporter *exporter, peri_bytes name) {
 }
 
 void peri_exporter_remove(peri_exporters *table, uint32_t id) {
-  for (peri_exporter *e = table->first; e != NULL; e = e->next) {
-    if (e->id == id && e->open) {
-      e->open = false;
-      table->version++;
+  peri_exporter *e = peri_exporter_get(table, id);
+  if (e == NULL) {
+    return;
+  }
+  e->open = false;
+  table->version++;
+  for (uint32_t i = 0; i <= e->mask; i++) {
+    if (e->table[i] != NULL) {
+      e->table[i]->open = false;
     }
+  }
+}
+
+void peri_method_limit(peri_method *method, uint32_t concurrency) {
+  method->concurrency = concurrency;
+  if (concurrency != 0 && method->gate == NULL) {
+    const peri_exporter *e = method->exporter;
+    size_t size = strlen(e->iface) + strlen(e->alias) + method->name_len + 3;
+    char *name = peri_malloc(size);
+    snprintf(name, size, "%s/%s/%s", e->iface, e->alias, method->name);
+    method->gate = peri_gate_of(name);
+    free(name);
+    atomic_fetch_add_explicit(&method->gate->active, method->active, memory_order_relaxed);
+  } else if (concurrency == 0 && method->gate != NULL) {
+    atomic_fetch_sub_explicit(&method->gate->active, method->active, memory_order_relaxed);
+    method->gate = NULL;
   }
 }
 

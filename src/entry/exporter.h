@@ -24,8 +24,10 @@ typedef struct peri_method {
   char *name;  // owned
   size_t name_len;
   uint32_t hash;
-  int chain;             // of the Lua adapter
+  int chain;             // of the Lua adapter, -1 while it is not open
   uint32_t mid;          // of the Lua adapter: its number of the method
+  uint32_t generation;   // of the scripts the chain is from, 0 = the library's own
+  bool open;             // false once it is exported no more: calls that wait for it are refused
   bool body;             // the handler takes the undecoded body
   int16_t arity;         // arguments the chain takes as values, -1 = in one table
   uint32_t timeout_ms;   // longest a call may take, 0 = what the caller says
@@ -34,6 +36,7 @@ typedef struct peri_method {
   struct peri_exporter *exporter;
   // Counters of this worker; read by others without a lock.
   uint64_t calls, errors, rejected;
+  uint64_t since;  // `calls` when it got its chain
   uint32_t active;
   uint64_t busy_ns;  // sum of the time from arrival to reply
 } peri_method;
@@ -55,13 +58,24 @@ typedef struct peri_exporters {
   uint32_t version;  // changes with every add and remove; sessions remember it
 } peri_exporters;
 
-// Returns the new exporter, owned by the table, or NULL when (iface, alias) is taken.
+// Returns the exporter, owned by the table and open, or NULL when (iface, alias) is taken. One that
+// was removed comes back as it was, with its methods closed.
 peri_exporter *peri_exporter_add(peri_exporters *table, const char *iface, const char *alias);
-// Adds a method; `name` must be new (checked). Returns borrowed from the exporter.
+// The open exporter of that id, or NULL.
+peri_exporter *peri_exporter_get(const peri_exporters *table, uint32_t id);
+// The method of that name, added when there is none; its owner opens it. Returns borrowed from the
+// exporter.
 peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, size_t len);
-// Marks it closed and takes it out of look-ups; memory stays until the table ends, because calls in
-// progress and sessions point to its methods.
+// Marks it and its methods closed and takes it out of look-ups; memory stays until the table ends,
+// because calls in progress and sessions point to its methods.
 void peri_exporter_remove(peri_exporters *table, uint32_t id);
+// Most calls of a method at once, 0 = no limit; those in progress count from now on.
+void peri_method_limit(peri_method *method, uint32_t concurrency);
+// The open method at `i` of the exporter's table (0 to mask), or NULL.
+static inline peri_method *peri_exporter_at(const peri_exporter *exporter, uint32_t i) {
+  peri_method *method = exporter->table[i];
+  return method != NULL && method->open ? method : NULL;
+}
 void peri_exporters_fini(peri_exporters *table);
 
 // NULL when unknown. An empty alias matches only an exporter whose alias is empty.

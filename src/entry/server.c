@@ -91,7 +91,8 @@ static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_eve
     return NULL;
   }
   peri_method *method = peri_method_find(exporter, event->method);
-  if (method == NULL) {
+  if (method == NULL || !method->open) {
+    method = NULL;
     refuse(conn, event, PERI_ENO_METHOD, "the service has no such method", true);
   }
   return method;
@@ -277,6 +278,12 @@ static bool worth_running(peri_server *server, peri_call *call) {
   if (too_old(server, call)) {
     server->refused_age++;
     fail_age(server, call);
+    return false;
+  }
+  if (!call->method->open) {
+    // A reload took it away while the call was in the queue.
+    int code = call->method->exporter->open ? PERI_ENO_METHOD : PERI_ENO_SERVICE;
+    peri_call_fail(server, call, code, peri_bytes_of("it is exported no more"), true);
     return false;
   }
   if (!peri_method_enter(call->method)) {

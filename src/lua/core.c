@@ -7,12 +7,14 @@
 #include "lua/vm.h"
 #include "protocol/plugin.h"
 
-// core.spawn(fn, a, b, detached) -> fiber, or nil when no coroutine is free
+// core.spawn(fn, a, b, detached, generation) -> fiber, or nil when no coroutine is free. What is
+// detached belongs to no generation unless one is given.
 static int spawn(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 4);
+  lua_settop(L, 5);
   bool detached = lua_toboolean(L, 4) != 0;
+  uint32_t generation = (uint32_t)lua_tointeger(L, 5);
   peri_fiber *fiber = peri_fiber_take(vm);
   if (fiber == NULL) {
     return 0;
@@ -21,7 +23,9 @@ static int spawn(lua_State *L) {
   lua_xmove(L, fiber->co, 3);
   if (!detached && vm->fibers.running != NULL) {
     peri_fiber_inherit(vm, fiber, vm->fibers.running);
+    generation = vm->fibers.running->generation;
   }
+  peri_fiber_belong(&vm->fibers, fiber, generation);
   peri_fiber_start(vm, fiber);
   lua_pushnumber(L, peri_id_to_lua(fiber->id));
   return 1;
@@ -235,6 +239,41 @@ static int serializer_add(lua_State *L) {
   return 1;
 }
 
+// core.generation() -> of the scripts the running fiber works for, 0 = none
+static int generation(lua_State *L) {
+  const peri_fiber *fiber = peri_vm_of(L)->fibers.running;
+  lua_pushinteger(L, fiber != NULL ? (lua_Integer)fiber->generation : 0);
+  return 1;
+}
+
+// core.set_generation(number): the current one from now on
+static int set_generation(lua_State *L) {
+  peri_vm_of(L)->fibers.generation = (uint32_t)luaL_checkinteger(L, 1);
+  return 0;
+}
+
+// core.retired() -> the running fiber is background work of a generation that was replaced
+static int retired(lua_State *L) {
+  const peri_vm *vm = peri_vm_of(L);
+  const peri_fiber *fiber = vm->fibers.running;
+  lua_pushboolean(L, fiber != NULL && fiber->generation != 0 && fiber->call == 0 &&
+                         fiber->generation < vm->fibers.generation);
+  return 1;
+}
+
+// core.held(generation) -> calls, fibers of this VM
+static int held(lua_State *L) {
+  const peri_held *it = &peri_vm_of(L)->fibers.held[luaL_checkinteger(L, 1) & 1];
+  lua_pushinteger(L, (lua_Integer)it->calls);
+  lua_pushinteger(L, (lua_Integer)it->fibers);
+  return 2;
+}
+
+static int cancel_background(lua_State *L) {
+  peri_fiber_cancel_background(peri_vm_of(L), (uint32_t)luaL_checkinteger(L, 1));
+  return 0;
+}
+
 static int codes(lua_State *L) {
 #define X(name, number, retry, grpc, http, jsonrpc, text)                                          \
   lua_pushinteger(L, -(number));                                                                   \
@@ -264,5 +303,10 @@ const luaL_Reg peri_core_functions[] = {
     {"serializer_add", serializer_add},
     {"plugin_load", plugin_load},
     {"code_numbers", codes},
+    {"generation", generation},
+    {"set_generation", set_generation},
+    {"retired", retired},
+    {"held", held},
+    {"cancel_background", cancel_background},
     {NULL, NULL},
 };

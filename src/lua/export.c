@@ -21,28 +21,67 @@ static bool field_bool(lua_State *L, int index, const char *name) {
   return value;
 }
 
-static void add_method(lua_State *L, peri_exporter *exporter) {
+static void drop_chain(lua_State *L, peri_method *method) {
+  if (method->chain >= 0) {
+    peri_unref(L, method->chain);
+    method->chain = -1;
+  }
+}
+
+// Puts the declaration at the top of the stack into a method, in place of what it was: calls in
+// progress keep their chain, because it is on their stack.
+static void set_method(lua_State *L, peri_exporter *exporter, uint32_t generation) {
   size_t len;
   lua_getfield(L, -1, "name");
   const char *name = luaL_checklstring(L, -1, &len);
   peri_method *method = peri_exporter_method(exporter, name, len);
   lua_pop(L, 1);
   int index = lua_gettop(L);
+  method->open = true;
+  method->generation = generation;
   method->body = field_bool(L, index, "body");
   lua_getfield(L, index, "arity");
   method->arity = lua_isnumber(L, -1) ? (int16_t)lua_tointeger(L, -1) : -1;
   lua_pop(L, 1);
   method->mid = field_u32(L, index, "mid");
   method->timeout_ms = field_u32(L, index, "timeout");
-  method->concurrency = field_u32(L, index, "concurrency");
-  if (method->concurrency != 0) {
-    lua_pushfstring(L, "%s/%s/%s", exporter->iface, exporter->alias, method->name);
-    method->gate = peri_gate_of(lua_tostring(L, -1));
-    lua_pop(L, 1);
-  }
+  peri_method_limit(method, field_u32(L, index, "concurrency"));
   lua_getfield(L, index, "chain");
   luaL_checktype(L, -1, LUA_TFUNCTION);
+  drop_chain(L, method);
   method->chain = peri_ref(L);
+  method->since = method->calls;
+}
+
+// What is exported no more lets go of its chain.
+static void drop_closed(lua_State *L, const peri_exporter *exporter) {
+  for (uint32_t i = 0; i <= exporter->mask; i++) {
+    if (exporter->table[i] != NULL && !exporter->table[i]->open) {
+      drop_chain(L, exporter->table[i]);
+    }
+  }
+}
+
+// Takes the methods at 3 and the options at 4.
+static void fill(lua_State *L, peri_exporter *exporter, int mode) {
+  exporter->int64 = (uint8_t)mode;
+  uint32_t generation = field_u32(L, 4, "generation");
+  size_t count = lua_objlen(L, 3);
+  for (size_t i = 1; i <= count; i++) {
+    lua_rawgeti(L, 3, (int)i);
+    set_method(L, exporter, generation);
+    lua_pop(L, 1);
+  }
+}
+
+static int int64_mode(lua_State *L) {
+  static const char *const modes[] = {"number", "cdata", "string", NULL};
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  lua_getfield(L, 4, "int64");
+  int mode = luaL_checkoption(L, -1, "number", modes);
+  lua_pop(L, 1);
+  return mode;
 }
 
 // core.export(interface, alias, methods, options) -> id, or nil, message
@@ -50,36 +89,51 @@ static int export(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   const char *iface = luaL_checkstring(L, 1);
   const char *alias = luaL_checkstring(L, 2);
-  static const char *const modes[] = {"number", "cdata", "string", NULL};
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TTABLE);
-  lua_getfield(L, 4, "int64");
-  int mode = luaL_checkoption(L, -1, "number", modes);
+  int mode = int64_mode(L);
   peri_exporter *exporter = peri_exporter_add(&vm->server.exporters, iface, alias);
   if (exporter == NULL) {
     lua_pushnil(L);
     lua_pushfstring(L, "%s with alias '%s' is exported already", iface, alias);
     return 2;
   }
-  exporter->int64 = (uint8_t)mode;
-  size_t count = lua_objlen(L, 3);
-  for (size_t i = 1; i <= count; i++) {
-    lua_rawgeti(L, 3, (int)i);
-    add_method(L, exporter);
-    lua_pop(L, 1);
-  }
+  fill(L, exporter, mode);
   lua_getfield(L, 4, "callback");
   if (lua_toboolean(L, -1) != 0) {
-    // Nobody finds it by name: what calls it are callbacks.
+    // Nobody finds it by name: what calls it are callbacks, for which it stays open.
     vm->callback_run = peri_method_find(exporter, peri_bytes_of("notify"));
     peri_exporter_remove(&vm->server.exporters, exporter->id);
+    vm->callback_run->open = true;
   }
   lua_pushnumber(L, exporter->id);
   return 1;
 }
 
+// core.reexport(id, nil, methods, options) -> boolean: these methods instead of those it has.
+static int reexport(lua_State *L) {
+  peri_exporters *table = &peri_vm_of(L)->server.exporters;
+  peri_exporter *exporter = peri_exporter_get(table, (uint32_t)luaL_checkinteger(L, 1));
+  int mode = int64_mode(L);
+  if (exporter != NULL) {
+    for (uint32_t i = 0; i <= exporter->mask; i++) {
+      if (exporter->table[i] != NULL) {
+        exporter->table[i]->open = false;
+      }
+    }
+    fill(L, exporter, mode);
+    drop_closed(L, exporter);
+  }
+  lua_pushboolean(L, exporter != NULL);
+  return 1;
+}
+
 static int unexport(lua_State *L) {
-  peri_exporter_remove(&peri_vm_of(L)->server.exporters, (uint32_t)luaL_checkinteger(L, 1));
+  peri_exporters *table = &peri_vm_of(L)->server.exporters;
+  uint32_t id = (uint32_t)luaL_checkinteger(L, 1);
+  const peri_exporter *exporter = peri_exporter_get(table, id);
+  peri_exporter_remove(table, id);
+  if (exporter != NULL) {
+    drop_closed(L, exporter);
+  }
   return 0;
 }
 
@@ -140,6 +194,7 @@ static int authenticated(lua_State *L) {
 
 const luaL_Reg peri_serve_functions[] = {
     {"export", export},
+    {"reexport", reexport},
     {"unexport", unexport},
     {"drain", drain},
     {"calls", calls},

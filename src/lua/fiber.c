@@ -79,8 +79,17 @@ peri_fiber *peri_fiber_take(peri_vm *vm) {
   fiber->cancelled = 0;
   fiber->call = 0;
   fiber->serves = false;
+  fiber->generation = 0;
   fiber->deadline_ns = 0;
   return fiber;
+}
+
+// Its task is done.
+static void leave_generation(peri_vm *vm, peri_fiber *fiber) {
+  if (fiber->generation != 0) {
+    vm->fibers.held[fiber->generation & 1].fibers--;
+    fiber->generation = 0;
+  }
 }
 
 static void fiber_drop(peri_vm *vm, peri_fiber *fiber) {
@@ -97,6 +106,7 @@ static void renew_id(peri_vm *vm, peri_fiber *fiber) {
 
 static void fiber_put(peri_vm *vm, peri_fiber *fiber) {
   fiber->state = PERI_FIBER_FREE;
+  leave_generation(vm, fiber);
   peri_list_remove(&fiber->of_call);
   if (vm->fibers.pooled >= POOL_MAX) {
     fiber_drop(vm, fiber);
@@ -171,6 +181,17 @@ void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
     peri_request_cancel(vm, fiber, code);
   } else {
     peri_fiber_wake(vm, fiber, code);
+  }
+}
+
+void peri_fiber_cancel_background(peri_vm *vm, uint32_t generation) {
+  for (uint32_t i = 0; i < vm->fibers.slots.fresh; i++) {
+    peri_slot *slot = peri_slots_header(&vm->fibers.slots, i);
+    peri_fiber *fiber = (peri_fiber *)(void *)(slot + 1);
+    if ((slot->gen & 1) != 0 && fiber->state != PERI_FIBER_FREE &&
+        fiber->generation == generation && fiber->call == 0) {
+      peri_fiber_cancel(vm, fiber, PERI_ECANCELLED);
+    }
   }
 }
 
@@ -262,6 +283,7 @@ static void failed(peri_vm *vm, peri_fiber *fiber) {
     peri_serve_crashed(vm, fiber);
   }
   peri_list_remove(&fiber->of_call);
+  leave_generation(vm, fiber);
   fiber_drop(vm, fiber);
 }
 

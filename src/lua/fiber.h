@@ -51,6 +51,7 @@ typedef struct peri_fiber {
   int cancelled;         // 0 or the code that every further wait ends with
   peri_id call;          // request this fiber works for, 0 = none
   bool serves;           // it is the fiber that answers `call`
+  uint32_t generation;   // of the scripts whose work it does, 0 = the library's own; see belong
   uint64_t deadline_ns;  // inherited by what it starts; 0 = none
   uint64_t since_ns;     // parked since
   peri_timer timer;      // of SLEEP and PARK
@@ -66,12 +67,20 @@ typedef struct peri_fiber {
   peri_list of_call;  // in call->fibers
 } peri_fiber;
 
+// What a generation of scripts still has to do in this VM.
+typedef struct peri_held {
+  uint32_t calls;   // in progress
+  uint32_t fibers;  // all of it, those of calls among them
+} peri_held;
+
 struct peri_fibers {
   peri_slots slots;
   peri_list ready;
   peri_list later;  // ready in the next turn: fibers that gave way with a wait of 0 ms
   peri_list free;   // through `queue`
   uint32_t pooled;
+  uint32_t generation;  // the current one: what belongs to an older one is asked to end
+  peri_held held[2];    // by generation & 1: there are at most two
   peri_fiber *running;
 };
 
@@ -91,6 +100,16 @@ void peri_fiber_wake_later(struct peri_vm *vm, peri_fiber *fiber, int code);
 void peri_fiber_cancel(struct peri_vm *vm, peri_fiber *fiber, int code);
 // Fibers made by `fiber` inherit call, deadline and cancellation.
 void peri_fiber_inherit(struct peri_vm *vm, peri_fiber *child, const peri_fiber *parent);
+// It works for that generation until its task is done, and is counted there. Once per task.
+static inline void peri_fiber_belong(struct peri_fibers *fibers, peri_fiber *fiber,
+                                     uint32_t generation) {
+  fiber->generation = generation;
+  if (generation != 0) {
+    fibers->held[generation & 1].fibers++;
+  }
+}
+// Ends what fibers of that generation wait for that work for no call.
+void peri_fiber_cancel_background(struct peri_vm *vm, uint32_t generation);
 // ms left of the deadline, capped at `most`; `most` when there is none; 0 when it passed.
 double peri_fiber_left(const struct peri_vm *vm, const peri_fiber *fiber, double most);
 // Begins a turn: what gave way in the last one is ready now.

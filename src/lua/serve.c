@@ -141,7 +141,7 @@ static void warm(peri_vm *vm, const peri_method *method) {
   }
   peri_ref_push(L, vm->on_cold);
   peri_ref_push(L, method->chain);
-  lua_pushboolean(L, method->calls == COLD_CALLS);
+  lua_pushboolean(L, method->calls - method->since == COLD_CALLS);
   if (lua_pcall(L, 2, 0, 0) != 0) {
     lua_pop(L, 1);  // no memory: the call itself will tell
   }
@@ -158,12 +158,14 @@ bool peri_serve_next(peri_vm *vm) {
     refuse_fiber(vm, call);
     return true;
   }
-  if (call->method->calls <= COLD_CALLS) {
+  if (call->method->calls - call->method->since <= COLD_CALLS) {
     warm(vm, call->method);
   }
   fiber->call = call->id;
   fiber->serves = true;
   fiber->deadline_ns = call->deadline_ns;
+  uint32_t generation = call->method->generation;
+  peri_fiber_belong(&vm->fibers, fiber, generation);
   peri_list_push(&call->fibers, &fiber->of_call);
   int nargs = prepare(vm, call, fiber->co, &err);
   if (nargs < 0) {
@@ -173,6 +175,7 @@ bool peri_serve_next(peri_vm *vm) {
     peri_fiber_discard(vm, fiber);
     return true;
   }
+  vm->fibers.held[generation & 1].calls += generation != 0;
   atomic_store_explicit(&vm->current, call->method, memory_order_release);
   peri_fiber_resume(vm, fiber, nargs);
   return true;
@@ -230,6 +233,7 @@ static peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
   peri_check(call != NULL);
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
   fiber->serves = false;
+  vm->fibers.held[fiber->generation & 1].calls -= fiber->generation != 0;
   untie(call);
   return call;
 }

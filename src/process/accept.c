@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "process/accept.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "process/worker.h"
 #include "transport/inherit.h"
 
+// Listeners keep their place, which tickets of their connections name.
+static int free_place(const peri_process *process) {
+  int i = 0;
+  while (i < process->listening_count && process->listening[i].listener != NULL) {
+    i++;
+  }
+  return i;
+}
+
 const char *peri_accept_listen(peri_process *process, const char *url, const char *const *protocols,
                                peri_err *err) {
-  if (process->listening_count == PERI_LISTENERS_MAX) {
+  int at = free_place(process);
+  if (at == PERI_LISTENERS_MAX) {
     peri_fail(err, PERI_ECONFIG, "cannot listen on %s: at most %d addresses per process", url,
               PERI_LISTENERS_MAX);
     return NULL;
@@ -19,8 +30,10 @@ const char *peri_accept_listen(peri_process *process, const char *url, const cha
   if (listener == NULL) {
     return NULL;
   }
-  process->listening[process->listening_count++] =
-      (peri_listening){.listener = listener, .protocols = protocols};
+  process->listening[at] = (peri_listening){.listener = listener, .protocols = protocols};
+  if (at == process->listening_count) {
+    process->listening_count++;
+  }
   return peri_listener_url(listener);
 }
 
@@ -72,7 +85,7 @@ static void on_accepted(void *arg, peri_listener *listener, int fd) {
 int peri_accept_start(peri_process *process, peri_err *err) {
   for (int i = 0; i < process->listening_count; i++) {
     peri_listening *it = &process->listening[i];
-    if (it->started) {
+    if (it->started || it->listener == NULL) {
       continue;
     }
     int code = peri_listener_start(it->listener, &process->workers[0].loop, on_accepted, process);
@@ -86,17 +99,38 @@ int peri_accept_start(peri_process *process, peri_err *err) {
   return 0;
 }
 
+static void stop_one(peri_listening *it) {
+  if (it->listener != NULL) {
+    peri_listener_stop(it->listener);
+    peri_listener_close(it->listener);
+    *it = (peri_listening){0};
+  }
+}
+
+bool peri_accept_end(peri_process *process, const char *url) {
+  for (int i = 0; i < process->listening_count; i++) {
+    peri_listening *it = &process->listening[i];
+    if (it->listener != NULL && strcmp(peri_listener_url(it->listener), url) == 0) {
+      stop_one(it);
+      return true;
+    }
+  }
+  return false;
+}
+
 void peri_accept_stop(peri_process *process) {
   for (int i = 0; i < process->listening_count; i++) {
-    peri_listener_stop(process->listening[i].listener);
-    peri_listener_close(process->listening[i].listener);
+    stop_one(&process->listening[i]);
   }
   process->listening_count = 0;
 }
 
 size_t peri_accept_urls(const peri_process *process, const char *urls[PERI_LISTENERS_MAX]) {
+  size_t count = 0;
   for (int i = 0; i < process->listening_count; i++) {
-    urls[i] = peri_listener_url(process->listening[i].listener);
+    if (process->listening[i].listener != NULL) {
+      urls[count++] = peri_listener_url(process->listening[i].listener);
+    }
   }
-  return (size_t)process->listening_count;
+  return count;
 }

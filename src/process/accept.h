@@ -10,6 +10,8 @@ const char *peri_accept_listen(peri_process *process, const char *url, const cha
                                peri_err *err);
 // Begins to accept on all bound sockets.
 int peri_accept_start(peri_process *process, peri_err *err);
+// Closes the socket bound to that URL; connections accepted there stay. False when there is none.
+bool peri_accept_end(peri_process *process, const char *url);
 // Closes all listening sockets, so that new clients are refused at once and go elsewhere.
 void peri_accept_stop(peri_process *process);
 // The bound URLs, borrowed. Returns their count.

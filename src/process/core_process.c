@@ -103,6 +103,13 @@ static int accept_all(lua_State *L) {
   return 1;
 }
 
+// core.unlisten(url) -> boolean: the bound URL; connections accepted there stay
+static int unlisten(lua_State *L) {
+  need_control(L, "unlisten");
+  lua_pushboolean(L, peri_accept_end(process_of(L), luaL_checkstring(L, 1)));
+  return 1;
+}
+
 static int stop_accepting(lua_State *L) {
   need_control(L, "stop_accepting");
   peri_accept_stop(process_of(L));
@@ -283,6 +290,7 @@ static const luaL_Reg functions[] = {
     {"on_signal", on_signal},
     {"listen", listen_on},
     {"accept", accept_all},
+    {"unlisten", unlisten},
     {"stop_accepting", stop_accepting},
     {"start_workers", start_workers},
     {"exit", end_process},

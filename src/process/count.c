@@ -23,9 +23,18 @@
   X(TIMEOUTS, "perilune_futures_timeouts", COUNTER, vm->futures.timeouts)                          \
   X(LATE, "perilune_futures_late", COUNTER, vm->futures.late)                                      \
   X(FIBERS, "perilune_fibers", GAUGE, vm->fibers.slots.live - vm->fibers.pooled)                   \
+  X(GENERATION_CALLS, "perilune_generation_calls", GAUGE, held(vm, 0)->calls)                      \
+  X(GENERATION_FIBERS, "perilune_generation_fibers", GAUGE, held(vm, 0)->fibers)                   \
+  X(OLD_CALLS, "perilune_old_generation_calls", GAUGE, held(vm, 1)->calls)                         \
+  X(OLD_FIBERS, "perilune_old_generation_fibers", GAUGE, held(vm, 1)->fibers)                      \
   X(LUA_BYTES, "perilune_lua_bytes", GAUGE, (int64_t)lua_gc(vm->L, LUA_GCCOUNT, 0) << 10)          \
   X(ERRORS, "perilune_script_errors", COUNTER, vm->script_errors)                                  \
   X(TURNS, "perilune_turns", COUNTER, vm->loop->turns)
+
+// What the current generation of scripts still has to do, or the one `before` it.
+static const peri_held *held(const peri_vm *vm, uint32_t before) {
+  return &vm->fibers.held[(vm->fibers.generation - before) & 1];
+}
 
 enum {
 #define X(row, name, kind, value) ROW_##row,

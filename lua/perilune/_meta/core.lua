@@ -41,8 +41,27 @@ core.now = nil
 ---@param a any
 ---@param b any
 ---@param detached? boolean
+---@param generation? integer  of what is detached; else that of the running fiber
 ---@return integer fiber id
-function core.spawn(fn, a, b, detached) end
+function core.spawn(fn, a, b, detached, generation) end
+
+--- The generation of scripts that the running fiber works for; 0 = none, the library's own work.
+---@return integer
+function core.generation() end
+--- Which generation is the current one from now on.
+---@param generation integer
+function core.set_generation(generation) end
+--- Is the running fiber background work (no call waits for it) of a generation that was replaced?
+---@return boolean
+function core.retired() end
+--- What a generation still has to do in this VM: calls in progress, and all its fibers.
+---@param generation integer
+---@return integer calls
+---@return integer fibers
+function core.held(generation) end
+--- Cancels the fibers of a generation that work for no call.
+---@param generation integer
+function core.cancel_background(generation) end
 
 --- Id of the running fiber, 0 outside of one (while loading, in a selector called from C ...).
 ---@return integer
@@ -173,9 +192,17 @@ function core.log(level, tag, text, fields) end
 ---@param interface string
 ---@param alias string
 ---@param methods perilune.core.Method[]
----@param options table  int64 = 'number'|'cdata'|'string'
+---@param options table  int64 = 'number'|'cdata'|'string', generation = integer
 ---@return integer exporter id
 function core.export(interface, alias, methods, options) end
+--- These methods instead of those it has, at once. Calls in progress keep their chains; methods that
+--- are not among them answer NO_METHOD.
+---@param id integer
+---@param _ nil
+---@param methods perilune.core.Method[]
+---@param options table
+---@return boolean
+function core.reexport(id, _, methods, options) end
 ---@param id integer
 function core.unexport(id) end
 
@@ -339,6 +366,10 @@ function core.listen(url, protocols) end
 ---@return boolean?
 ---@return string? message
 function core.accept() end
+--- Closes one of them, by its bound URL; connections accepted there stay.
+---@param url string
+---@return boolean
+function core.unlisten(url) end
 --- Closes the listening sockets, so that new clients are refused at once and go elsewhere.
 function core.stop_accepting() end
 --- Writes the bound URLs to a file, one a line, complete or not at all.

@@ -16,6 +16,7 @@ local COMMANDS = {
   'test',
   'check',
   'status',
+  'reload',
   'plugins',
   'new',
   'completion',

@@ -22,6 +22,18 @@ local function duration(ms)
   return math.floor(seconds / 3600) .. ' h'
 end
 
+-- '3, loaded 20 s ago, source 0123, 1 call, 2 fibers; 2: 4 calls, 5 fibers'
+local function generation_text(list)
+  local parts = {}
+  for i, row in ipairs(list or {}) do
+    local age = i == 1
+        and (', loaded %s ago, source %s, '):format(duration(row.age_ms), row.source or '?')
+      or ' still has '
+    parts[i] = ('%d%s%d calls, %d fibers'):format(row.number, age, row.calls, row.fibers)
+  end
+  return table.concat(parts, '; ')
+end
+
 local function show(status)
   local ready = status.ready and terminal.color('green', 'ready')
     or terminal.color('yellow', 'not ready')
@@ -30,6 +42,7 @@ local function show(status)
     { 'version', status.version },
     { 'up', duration(status.uptime_ms) },
     { 'workers', tostring(status.workers) },
+    { 'generation', generation_text(status.generations) },
     { 'listening', table.concat(status.listening or {}, ', ') },
     { 'services', table.concat(status.services or {}, ', ') },
   })

@@ -93,9 +93,10 @@ end
 
 -- Opens the cluster of a declaration; returns at once, connecting goes on behind.
 ---@param refer table
+---@param before? perilune.cluster.Cluster  whose nodes' counters go on in this one
 ---@return perilune.cluster.Cluster?
 ---@return string? message
-function M.open(refer)
+function M.open(refer, before)
   local plan, message = plans.compile(refer)
   if not plan then
     return nil, message
@@ -115,7 +116,7 @@ function M.open(refer)
     suspects = {},
     links = {},
     order = {},
-    gone = setmetatable({}, { __mode = 'v' }),
+    gone = before and before:known() or setmetatable({}, { __mode = 'v' }),
     waiting = waiters.new(),
     calls = 0,
   }, Cluster)
@@ -425,6 +426,19 @@ function Cluster:dispatch(ctx, call)
     return result
   end
   return dispatches.settle(self, ctx, call, err)
+end
+
+-- Nodes by id, those it let go of among them as long as somebody remembers them.
+---@return table<string, perilune.cluster.Node>
+function Cluster:known()
+  local known = setmetatable({}, { __mode = 'v' })
+  for id, node in pairs(self.gone) do
+    known[id] = node
+  end
+  for id, link in pairs(self.links) do
+    known[id] = link.node
+  end
+  return known
 end
 
 -- All nodes this worker connects to, ready or not.

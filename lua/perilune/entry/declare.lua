@@ -7,11 +7,13 @@ local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local exporter = require 'perilune.entry.exporter'
 local fiber = require 'perilune.fiber'
+local generation = require 'perilune.generation'
 local names = require 'perilune.entry.names'
 local options = require 'perilune.entry.options'
 local paths = require 'perilune.path'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
+local ticker = require 'perilune.entry.ticker'
 local warmup = require 'perilune.entry.warmup'
 
 local M = {}
@@ -19,33 +21,84 @@ local M = {}
 local REASON = 'cannot wait while loading; use perilune.main or perilune.start'
 
 ---@class perilune.Declarations
+---@field number integer   of the generation, 0 = what no script declared while it loaded
+---@field path? string
+---@field hash? string     of the sources
 ---@field exports table[]
 ---@field refers table[]
 ---@field listens table[]
 ---@field starts function[]
 ---@field stops function[]
----@field main function?
+---@field tickers perilune.Ticker[]
+---@field main? function
+---@field restore_modules? fun()  puts back the modules of the generation before
+---@field adopted? table    spec of a refer -> the one of the generation before it takes over from
 
-local function empty()
-  return { exports = {}, refers = {}, listens = {}, starts = {}, stops = {} }
+local function empty(number)
+  return {
+    number = number,
+    exports = {},
+    refers = {},
+    listens = {},
+    starts = {},
+    stops = {},
+    tickers = {},
+  }
 end
 
-local current = empty()
-local loading = false
+local all = { [0] = empty(0) } ---@type table<integer, perilune.Declarations>  by generation
+
+-- What the running code declares belongs here.
+local function current()
+  return all[generation.owner()] or all[0]
+end
 
 -- Forgets what was declared (specs, and commands that declare nothing).
 function M.begin()
-  current = empty()
+  all = { [0] = empty(0) }
 end
 
+-- What a generation declared; without a number the active one, or what was declared without loading.
+---@param number? integer
 ---@return perilune.Declarations
-function M.declarations()
-  return current
+function M.declarations(number)
+  return all[number or generation.active] or all[0]
+end
+
+-- What is wrong with declarations that leave a process nothing to do, or nil.
+---@param mine perilune.Declarations
+---@return string? message
+function M.idle(mine)
+  if not mine.main and #mine.listens + #mine.starts + #mine.tickers == 0 then
+    local text =
+      '%s declares nothing to do; give it perilune.listen, perilune.start or perilune.main'
+    return text:format(mine.path)
+  end
+end
+
+---@param number integer
+function M.forget(number)
+  all[number] = nil
 end
 
 ---@return boolean
 function M.is_loading()
-  return loading
+  return generation.loading ~= false
+end
+
+local function remove(list, item)
+  for i, other in ipairs(list) do
+    if other == item then
+      table.remove(list, i)
+      return
+    end
+  end
+end
+
+-- Is the code that runs part of a generation that is not the active one yet? What it exports opens
+-- when that is.
+local function is_pending()
+  return generation.owner() > generation.active
 end
 
 -- What a script calls while it loads must stand in one place; outside of loading exports and refers
@@ -54,22 +107,26 @@ end
 ---@return {close: fun()}
 function M.export(spec)
   local checked = options.check('export', spec)
-  for _, other in ipairs(current.exports) do
+  local mine = current()
+  for _, other in ipairs(mine.exports) do
     if other.interface == checked.interface and other.alias == checked.alias then
       error(('%s: declared already at %s'):format(checked.title, other.place), 0)
     end
   end
+  checked.generation = mine.number
   checked.compiled = exporter.compile(checked)
-  if loading then
-    table.insert(current.exports, checked)
-  else
+  if not M.is_loading() and not is_pending() then
     local id, message = exporter.open(checked)
     if not id then
       error(message, 0)
     end
   end
+  if mine.number ~= 0 then
+    table.insert(mine.exports, checked)
+  end
   return {
     close = function()
+      remove(mine.exports, checked)
       exporter.close(checked)
     end,
   }
@@ -80,21 +137,21 @@ end
 function M.refer(spec)
   local checked = options.check('refer', spec)
   local made = referer.new(checked)
-  table.insert(current.refers, checked)
+  table.insert(current().refers, checked)
   return made
 end
 
 ---@param spec string|perilune.ListenSpec
 function M.listen(spec)
   local checked = options.check('listen', type(spec) == 'string' and { url = spec } or spec)
-  if not loading then
+  if not M.is_loading() then
     error(checked.title .. ': listen belongs at the top level of the entrypoint', 0)
   end
   local wrong = names.listener(checked.url)
   if wrong then
     error(('%s: %s'):format(checked.title, wrong), 0)
   end
-  table.insert(current.listens, checked)
+  table.insert(current().listens, checked)
 end
 
 local function hook(list, name)
@@ -102,7 +159,7 @@ local function hook(list, name)
     if type(fn) ~= 'function' then
       error(('%s: perilune.%s needs a function'):format(plugin.place(), name), 0)
     end
-    table.insert(current[list], fn)
+    table.insert(current()[list], fn)
   end
 end
 M.start = hook('starts', 'start')
@@ -113,10 +170,24 @@ M.stop = hook('stops', 'stop')
 function M.main(fn)
   if type(fn) ~= 'function' then
     error(plugin.place() .. ': perilune.main needs a function', 0)
-  elseif current.main then
+  elseif current().main then
     error(plugin.place() .. ': perilune.main was declared already', 0)
   end
-  current.main = fn
+  current().main = fn
+end
+
+-- Calls `fn(turn)` every `period` ms in each worker, in a coroutine of its own, never two at once. A
+-- turn whose time is over before the last one ended is left out.
+---@param period number
+---@param fn async fun(turn: integer)
+---@return perilune.Ticker
+function M.every(period, fn)
+  local made, mine = ticker.new(period, fn), current()
+  table.insert(mine.tickers, made)
+  if not M.is_loading() and not is_pending() then
+    made:begin(mine.number)
+  end
+  return made
 end
 
 -- What a script threw, in one line that names the script. The rest is in the log at level debug.
@@ -131,7 +202,7 @@ end
 -- What can only be told once everything is loaded: names of policies that the script may register
 -- after it used them.
 local function check_refers()
-  for _, spec in ipairs(current.refers) do
+  for _, spec in ipairs(current().refers) do
     local message = referer.check(spec)
     if message then
       error(('%s: %s'):format(spec.title, message), 0)
@@ -139,20 +210,7 @@ local function check_refers()
   end
 end
 
--- Loads an entrypoint. Nothing opens. Returns the declarations, or nil and one line that says what
--- is wrong (a traceback goes to the log at level debug).
----@param path string
----@param args? string[]
----@return perilune.Declarations?
----@return string? message
-function M.load(path, args)
-  M.begin()
-  paths.add_script(path:match '^(.*)/[^/]*$' or '.')
-  local chunk, message = loadfile(path)
-  if not chunk then
-    return nil, message
-  end
-  loading = true
+local function run_chunk(chunk, args)
   local before = fiber.forbidden
   fiber.forbidden = REASON
   local ok, err = xpcall(chunk, function(text)
@@ -163,11 +221,33 @@ function M.load(path, args)
     ok, err = pcall(check_refers)
   end
   fiber.forbidden = before
-  loading = false
+  return ok, err
+end
+
+-- Loads an entrypoint as generation `number`. Nothing opens. Returns the declarations, or nil and one
+-- line that says what is wrong (a traceback goes to the log at level debug).
+---@param path string
+---@param args? string[]
+---@param number? integer  default: the active one
+---@return perilune.Declarations?
+---@return string? message
+function M.load(path, args, number)
+  number = number or generation.active
+  all[number] = empty(number)
+  paths.add_script(path:match '^(.*)/[^/]*$' or '.')
+  all[number].restore_modules = generation.forget_modules()
+  local chunk, message = loadfile(path)
+  if not chunk then
+    return nil, message
+  end
+  generation.loading = number
+  local ok, err = run_chunk(chunk, args)
+  generation.loading = false
   if not ok then
     return nil, thrown(path, err)
   end
-  return current
+  all[number].path, all[number].hash = path, generation.hash(path)
+  return all[number]
 end
 
 local function names_of(spec)
@@ -179,25 +259,65 @@ local function names_of(spec)
 end
 
 -- The declarations as sorted text, a line each.
+---@param number? integer
 ---@return string
-function M.digest()
-  local lines = {}
-  for _, spec in ipairs(current.exports) do
+function M.digest(number)
+  local mine = M.declarations(number)
+  local lines = { 'source ' .. tostring(mine.hash) }
+  for _, spec in ipairs(mine.exports) do
     lines[#lines + 1] = ('export %s:%s %s'):format(spec.interface, spec.alias, names_of(spec))
   end
-  for _, spec in ipairs(current.refers) do
+  for _, spec in ipairs(mine.refers) do
     lines[#lines + 1] = ('refer %s:%s at %s'):format(spec.interface, spec.alias, spec.place)
   end
-  for _, spec in ipairs(current.listens) do
+  for _, spec in ipairs(mine.listens) do
     lines[#lines + 1] = 'listen ' .. spec.url
   end
-  lines[#lines + 1] = ('start %d stop %d main %s'):format(
-    #current.starts,
-    #current.stops,
-    tostring(current.main ~= nil)
+  lines[#lines + 1] = ('start %d stop %d every %d main %s'):format(
+    #mine.starts,
+    #mine.stops,
+    #mine.tickers,
+    tostring(mine.main ~= nil)
   )
   table.sort(lines)
   return table.concat(lines, '\n')
+end
+
+local function warm_up(mine)
+  for _, spec in ipairs(mine.exports) do
+    local _, done, message = generation.run(mine.number, warmup.run, spec)
+    if done ~= true then
+      return tostring(message or done)
+    end
+  end
+end
+
+-- Runs the start functions of a generation, one after the other, then its warm-ups. Returns what
+-- failed.
+---@async
+---@param mine perilune.Declarations
+---@return string? message
+function M.run_starts(mine)
+  for _, fn in ipairs(mine.starts) do
+    local ok, err = generation.run(mine.number, fn)
+    if not ok then
+      core.log('debug', 'START', tostring(err))
+      return 'perilune.start: ' .. tostring(err):match '^[^\n]*'
+    end
+  end
+  return warm_up(mine)
+end
+
+-- Runs the stop functions of a generation, the last one first.
+---@async
+---@param mine perilune.Declarations
+function M.run_stops(mine)
+  for i = #mine.stops, 1, -1 do
+    local ok, err = generation.run(mine.number, mine.stops[i])
+    if not ok then
+      core.log('error', 'STOP', tostring(err))
+    end
+  end
 end
 
 -- Opens what was declared in this VM. `serve`: also the exporters (workers do, the control VM not).
@@ -207,14 +327,17 @@ end
 ---@return boolean?
 ---@return string? message
 function M.commit(serve)
-  local opened = {}
+  if not serve then
+    return true
+  end
+  local opened, mine = {}, M.declarations()
   local function undo(message)
     for i = #opened, 1, -1 do
       opened[i]()
     end
     return nil, message
   end
-  for _, spec in ipairs(serve and current.exports or {}) do
+  for _, spec in ipairs(mine.exports) do
     local id, message = exporter.open(spec)
     if not id then
       return undo(message)
@@ -223,7 +346,7 @@ function M.commit(serve)
       exporter.close(spec)
     end
   end
-  for _, spec in ipairs(serve and current.refers or {}) do
+  for _, spec in ipairs(mine.refers) do
     local cluster, message = referer.open(spec)
     if not cluster then
       return undo(message)
@@ -232,20 +355,12 @@ function M.commit(serve)
       referer.close(spec)
     end
   end
-  for _, fn in ipairs(serve and current.starts or {}) do
-    local ok, err = xpcall(fn, function(text)
-      core.log('debug', 'START', debug.traceback(tostring(text), 2))
-      return text
-    end)
-    if not ok then
-      return undo('perilune.start: ' .. tostring(err):match '^[^\n]*')
-    end
+  local message = M.run_starts(mine)
+  if message then
+    return undo(message)
   end
-  for _, spec in ipairs(serve and current.exports or {}) do
-    local ok, message = warmup.run(spec)
-    if not ok then
-      return undo(message)
-    end
+  for _, each in ipairs(mine.tickers) do
+    each:begin(mine.number)
   end
   return true
 end
@@ -254,14 +369,16 @@ end
 -- so that late calls are refused as SHUTDOWN and not as unknown.
 ---@async
 function M.close()
-  for i = #current.stops, 1, -1 do
-    local ok, err = xpcall(current.stops[i], debug.traceback)
-    if not ok then
-      core.log('error', 'STOP', tostring(err))
+  for _, mine in pairs(all) do
+    for _, each in ipairs(mine.tickers) do
+      each:stop()
     end
   end
-  for _, spec in ipairs(current.refers) do
-    referer.close(spec)
+  M.run_stops(M.declarations())
+  for _, mine in pairs(all) do
+    for _, spec in ipairs(mine.refers) do
+      referer.close(spec)
+    end
   end
 end
 

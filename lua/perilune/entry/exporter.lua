@@ -11,6 +11,22 @@ require 'perilune.entry.hotness'
 
 local M = {}
 
+-- Declarations in service in this VM, by 'interface:alias'.
+local open = {} ---@type table<string, table>
+-- Numbers of methods that nobody uses any more, by 'interface:alias.method'.
+local free = {} ---@type table<string, integer[]>
+
+local function key_of(spec)
+  return spec.interface .. ':' .. spec.alias
+end
+
+-- A number for a method. Handles of calls that are over still name the method by it, so that it is
+-- only given to the same method again.
+local function number_of(spec, name)
+  local list = free[key_of(spec) .. '.' .. name]
+  return list and table.remove(list) or #context.methods + 1
+end
+
 local function set_of(list)
   local set = {}
   for _, name in ipairs(list or {}) do
@@ -62,7 +78,7 @@ local function method_of(spec, name)
     end
     return spec[key]
   end
-  local mid = #context.methods + 1
+  local mid = number_of(spec, name)
   local method = {
     mid = mid,
     interface = spec.interface,
@@ -133,18 +149,27 @@ function M.compile(spec)
   return methods
 end
 
+local function options_of(spec)
+  return { int64 = spec.int64, generation = spec.generation }
+end
+
+local function tell(event, spec)
+  events.publish('export.' .. event, { interface = spec.interface, alias = spec.alias })
+end
+
 -- Puts a compiled declaration into service in this VM.
 ---@param spec table
 ---@return integer? id
 ---@return string? message
 function M.open(spec)
-  local id, message = core.export(spec.interface, spec.alias, spec.compiled, { int64 = spec.int64 })
+  local id, message = core.export(spec.interface, spec.alias, spec.compiled, options_of(spec))
   if not id then
     return nil, ('%s: %s'):format(spec.title, message)
   end
   authenticate.add(spec)
   spec.id = id
-  events.publish('export.opened', { interface = spec.interface, alias = spec.alias })
+  open[key_of(spec)] = spec
+  tell('opened', spec)
   return id
 end
 
@@ -154,7 +179,65 @@ function M.close(spec)
     core.unexport(spec.id)
     authenticate.remove(spec)
     spec.id = nil
-    events.publish('export.closed', { interface = spec.interface, alias = spec.alias })
+    open[key_of(spec)] = nil
+    tell('closed', spec)
+  end
+end
+
+-- What stands in the way of opening these declarations in place of those of the generation `old`.
+---@param specs table[]
+---@param old integer
+---@return string? message
+function M.conflict(specs, old)
+  for _, spec in ipairs(specs) do
+    local other = open[key_of(spec)]
+    if other and other.generation ~= old then
+      return ('%s: exported already at %s'):format(spec.title, other.place)
+    end
+  end
+end
+
+-- Puts these declarations in service and takes those of the generation `old` out of it, between two
+-- calls: who is in both keeps its connections and sessions.
+---@param specs table[]
+---@param old integer
+function M.switch(specs, old)
+  local gone = {}
+  for key, spec in pairs(open) do
+    gone[key] = spec.generation == old and spec or nil
+  end
+  for _, spec in ipairs(specs) do
+    local key = key_of(spec)
+    local before = gone[key]
+    if before and core.reexport(before.id, nil, spec.compiled, options_of(spec)) then
+      spec.id, before.id, gone[key], open[key] = before.id, nil, nil, spec
+      authenticate.add(spec)
+    else
+      assert(M.open(spec))
+    end
+  end
+  for _, spec in pairs(gone) do
+    M.close(spec)
+  end
+end
+
+-- Lets go of what was compiled for declarations that have no calls any more.
+---@param specs table[]
+function M.forget(specs)
+  for _, spec in ipairs(specs) do
+    for _, compiled in ipairs(spec.compiled) do
+      local mid, key = compiled.mid, key_of(spec) .. '.' .. compiled.name
+      local method = context.methods[mid]
+      context.methods[mid] = {
+        interface = method.interface,
+        alias = method.alias,
+        method = method.method,
+        title = method.title,
+      }
+      free[key] = free[key] or {}
+      table.insert(free[key], mid)
+    end
+    spec.compiled = {}
   end
 end
 

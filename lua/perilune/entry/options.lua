@@ -2,6 +2,7 @@
 -- What declarations take, as schemas: checked when declared, shown by documentation and `did you
 -- mean`. Options of a method win over those of the interface, those over perilune.defaults.
 local errors = require 'perilune.error'
+local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
 local retry = require 'perilune.cluster.retry'
 local schemas = require 'perilune.schema'
@@ -122,7 +123,20 @@ end
 M.refer.authorization, M.refer.ip, M.refer.exception = nil, nil, nil
 M.export.breaker = nil
 
-M.defaults = {}
+local defaults = {} -- by generation
+
+-- What perilune.defaults said in the generation of the code that asks.
+local function own_defaults()
+  local number = generation.number()
+  defaults[number] = defaults[number] or {}
+  return defaults[number]
+end
+
+-- Forgets what a generation said.
+---@param number integer
+function M.drop(number)
+  defaults[number] = nil
+end
 
 -- perilune.defaults{...}: values for every later declaration that does not say otherwise.
 function M.set_defaults(spec)
@@ -138,7 +152,7 @@ function M.set_defaults(spec)
       local near = errors.suggest(tostring(key), known)
       error(("%s: defaults: unknown setting '%s'%s"):format(place, tostring(key), near), 0)
     end
-    M.defaults[key] = spec[key]
+    own_defaults()[key] = spec[key]
   end
 end
 
@@ -157,7 +171,7 @@ function M.check(kind, spec)
     error(('%s: %s needs a table'):format(place, kind), 0)
   end
   local with_defaults = {}
-  for key, value in pairs(M.defaults) do
+  for key, value in pairs(own_defaults()) do
     if M[kind][key] then
       with_defaults[key] = value
     end

@@ -37,11 +37,13 @@ local function wrap_attempt(refer, cluster)
   end
 end
 
--- Opens the cluster of a declaration in this VM. Idempotent. Does not wait for nodes.
+-- Opens the cluster of a declaration in this VM. Idempotent. Does not wait for nodes. While the cluster
+-- it takes over from is open, it shares connections, sessions, subscriptions and counters with it.
 ---@param refer table
+---@param before? table  cluster of the same service
 ---@return table? cluster
 ---@return string? message
-function M.open(refer)
+function M.open(refer, before)
   if refer.cluster then
     return refer.cluster
   end
@@ -52,7 +54,7 @@ function M.open(refer)
   if wrong then
     return nil, ('%s: %s'):format(refer.title, wrong)
   end
-  local cluster, message = require('perilune.cluster.cluster').open(refer)
+  local cluster, message = require('perilune.cluster.cluster').open(refer, before)
   if not cluster then
     return nil, ('%s: %s'):format(refer.title, tostring(message))
   end

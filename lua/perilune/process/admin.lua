@@ -16,6 +16,67 @@ function M.publish(name, value)
   core.shared_set(KEY .. name, value)
 end
 
+-- The generations that live, newest first.
+local generations = {}
+
+local function publish_generations()
+  M.publish('generations', core.encode(core.array(generations)))
+end
+
+-- The control VM: this is what serves now.
+---@param mine perilune.Declarations
+function M.loaded(mine)
+  local row = { number = mine.number, loaded = core.walltime(), source = mine.hash }
+  table.insert(generations, 1, row)
+  publish_generations()
+end
+
+-- The control VM: nothing is left of that one.
+---@param number integer
+function M.retired(number)
+  for i, row in ipairs(generations) do
+    if row.number == number then
+      table.remove(generations, i)
+      return publish_generations()
+    end
+  end
+end
+
+-- With what each still has to do, in all workers.
+local function live_generations(metrics)
+  local list = core.decode(core.shared_get(KEY .. 'generations') or '[]')
+  for i, row in ipairs(list) do
+    local prefix = i == 1 and 'perilune_generation_' or 'perilune_old_generation_'
+    row.age_ms = core.walltime() - row.loaded
+    row.calls, row.fibers = metrics[prefix .. 'calls'] or 0, metrics[prefix .. 'fibers'] or 0
+  end
+  return core.array(list)
+end
+
+local asked, answers = 0, {} -- by number: the fiber that waits, then the answer
+
+-- Has the control VM reload the process and waits for what comes of it.
+---@async
+local function reload()
+  asked = asked + 1
+  local id = asked
+  answers[id] = core.fiber()
+  core.post(0, 'reload', core.encode { id = id })
+  local ok, answer = core.park()
+  answers[id] = nil
+  if not ok then
+    return nil, errors.new(answer, 'the reload goes on; its outcome will be in the log')
+  elseif not answer.result then
+    return nil, errors.new('PRECONDITION', answer.message)
+  end
+  return answer.result
+end
+
+local function on_answer(payload)
+  local answer = core.decode(payload)
+  core.wake(answers[answer.id] or 0, answer)
+end
+
 -- A filter: what a process tells of itself is for its own machine.
 local function only_local(ctx, call, next)
   if not ctx.is_local then
@@ -28,7 +89,7 @@ local function status()
   local function get(name)
     return core.shared_get(KEY .. name)
   end
-  local started = get 'started'
+  local started, metrics = get 'started', core.metrics()
   return {
     version = core.version,
     pid = core.pid(),
@@ -39,12 +100,14 @@ local function status()
     uptime_ms = started and core.walltime() - started,
     listening = core.decode(get 'listening' or '[]'),
     services = core.decode(get 'services' or '[]'),
-    metrics = core.metrics(),
+    generations = live_generations(metrics),
+    metrics = metrics,
   }
 end
 
 -- Puts the service into this worker, beside what the script exports.
 function M.open()
+  core.on_message('reload.answer', on_answer)
   declare.export {
     interface = 'perilune.Admin',
     filters = { only_local },
@@ -54,6 +117,7 @@ function M.open()
       fibers = function()
         return core.array(core.fibers())
       end,
+      reload = reload,
       ping = function()
         return 'pong'
       end,

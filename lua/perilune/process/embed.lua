@@ -3,11 +3,13 @@
 -- answers the calls that the program makes.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
 
 local M = {}
 
-local exposed = {} ---@type table<string, fun(argument: string): string?, any>
+-- By generation, and there by name.
+local exposed = {} ---@type table<integer, table<string, fun(argument: string): string?, any>>
 
 -- Lets the program around this runtime call `fn` with a text (peri_runtime_call). It may wait;
 -- returns a text, or nil and an error. In a runtime of its own nobody calls.
@@ -17,12 +19,24 @@ function M.expose(name, fn)
   if type(name) ~= 'string' or name:find '%c' or type(fn) ~= 'function' then
     error(plugin.place() .. ': perilune.expose needs a name and a function', 0)
   end
-  exposed[name] = fn
+  local owner = generation.owner()
+  exposed[owner] = exposed[owner] or {}
+  exposed[owner][name] = fn
+end
+
+-- Forgets what a generation exposed.
+---@param number integer
+function M.drop(number)
+  exposed[number] = nil
+end
+
+local function current()
+  return exposed[generation.active] or {}
 end
 
 local function known()
   local names = {}
-  for name in pairs(exposed) do
+  for name in pairs(current()) do
     names[name] = true
   end
   return names
@@ -30,7 +44,7 @@ end
 
 ---@async
 local function call(name, argument)
-  local fn = exposed[name]
+  local fn = current()[name] or exposed[0] and exposed[0][name]
   if not fn then
     return nil,
       errors.new(

@@ -11,6 +11,8 @@ local M = {}
 ---@class perilune.process.Registration
 ---@field registry string
 ---@field url string  of the service
+---@field service string  registry, interface and alias
+---@field delay integer  ms
 ---@field delayed boolean
 ---@field listed boolean
 ---@field over boolean
@@ -109,29 +111,88 @@ end
 -- Answers the workers' questions to registries. Before they start.
 M.serve = registry.serve
 
+-- What is to be listed: every export at every bound address.
+local function wanted(exports, bound)
+  local list = {}
+  for _, export in ipairs(exports) do
+    for _, url in ipairs(export.register and list_of(export.registry) or {}) do
+      for _, address in ipairs(bound) do
+        list[#list + 1] = {
+          registry = url,
+          url = M.service_url(export, address, os.getenv 'PERILUNE_HOST'),
+          service = table.concat({ url, export.interface, export.alias }, ' '),
+          delay = export.delay,
+          delayed = export.delay > 0,
+          listed = false,
+          over = false,
+        }
+      end
+    end
+  end
+  return list
+end
+
+local function open(list)
+  for _, registration in ipairs(list) do
+    core.spawn(keep_trying, registration, registration.delay, true)
+  end
+end
+
 -- Registers every export at every bound address in its own time. Returns what to close.
 ---@param exports table[]
 ---@param bound string[]
 ---@return perilune.process.Registration[]
 function M.open(exports, bound)
-  local made = {}
-  for _, export in ipairs(exports) do
-    for _, url in ipairs(export.register and list_of(export.registry) or {}) do
-      for _, address in ipairs(bound) do
-        local service = M.service_url(export, address, os.getenv 'PERILUNE_HOST')
-        local registration = {
-          registry = url,
-          url = service,
-          delayed = export.delay > 0,
-          listed = false,
-          over = false,
-        }
-        made[#made + 1] = registration
-        core.spawn(keep_trying, registration, export.delay, true)
-      end
+  local list = wanted(exports, bound)
+  open(list)
+  return list
+end
+
+---@class perilune.process.Changes
+---@field keep perilune.process.Registration[]   listed as it is to be
+---@field fresh perilune.process.Registration[]  to be listed
+---@field first perilune.process.Registration[]  of services that are exported no more
+---@field last perilune.process.Registration[]   of services that are listed otherwise from now on
+
+local function key_of(registration)
+  return registration.registry .. ' ' .. registration.url
+end
+
+-- What a reload changes on the lists.
+---@param listed perilune.process.Registration[]
+---@param exports table[]
+---@param bound string[]
+---@return perilune.process.Changes
+function M.compare(listed, exports, bound)
+  local changes = { keep = {}, fresh = {}, first = {}, last = {} }
+  local known, services = {}, {}
+  for _, registration in ipairs(listed) do
+    known[key_of(registration)] = registration
+  end
+  for _, registration in ipairs(wanted(exports, bound)) do
+    local key = key_of(registration)
+    services[registration.service] = true
+    table.insert(known[key] and changes.keep or changes.fresh, known[key] or registration)
+    known[key] = nil
+  end
+  for _, registration in pairs(known) do
+    table.insert(services[registration.service] and changes.last or changes.first, registration)
+  end
+  return changes
+end
+
+-- Registers what is new. Returns everything that is to be closed one day.
+---@param changes perilune.process.Changes
+---@return perilune.process.Registration[]
+function M.apply(changes)
+  open(changes.fresh)
+  local all = {}
+  for _, list in ipairs { changes.keep, changes.fresh } do
+    for _, registration in ipairs(list) do
+      all[#all + 1] = registration
     end
   end
-  return made
+  return all
 end
 
 -- Are those without a delay on their lists?
@@ -157,6 +218,29 @@ function M.close(registration)
     else
       tell('registry.unlisted', registration)
     end
+  end
+end
+
+-- Closes these, all at once, and waits at most `ms` for it.
+---@async
+---@param list perilune.process.Registration[]
+---@param ms number
+function M.close_list(list, ms)
+  local waiting, me = #list, core.fiber()
+  for _, registration in ipairs(list) do
+    core.spawn(function()
+      local ok, message = pcall(M.close, registration)
+      if not ok then
+        core.log('warn', 'DEREGISTER', tostring(message))
+      end
+      waiting = waiting - 1
+      if waiting == 0 then
+        core.wake(me, true)
+      end
+    end, nil, nil, true)
+  end
+  if waiting > 0 then
+    core.park(ms)
   end
 end
 

@@ -9,11 +9,15 @@
 local admin = require 'perilune.process.admin'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
 local gather = require 'perilune.process.gather'
+local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
 local registration = require 'perilune.process.registration'
+local reload = require 'perilune.process.reload'
 local settings = require 'perilune.process.settings'
+local vms = require 'perilune.process.vms'
 
 local M = {}
 
@@ -31,37 +35,10 @@ local REGISTER_MS = 2000
 ---@field drain_timeout? integer  ms
 ---@field port_file? string
 ---@field defaults? table
+---@field reload_grace? integer  ms
+---@field reread? fun(): perilune.process.Options?, string?  the configuration as it is now
 
 local state = { draining = false, registrations = {} }
-
-local function lines_of(text)
-  local set, list = {}, {}
-  for line in (text or ''):gmatch '[^\n]+' do
-    set[line] = true
-    list[#list + 1] = line
-  end
-  return set, list
-end
-
--- The first line that one declares and the other does not.
----@param ours string
----@param theirs string
----@return string
-function M.difference(ours, theirs)
-  local our_set, our_list = lines_of(ours)
-  local their_set, their_list = lines_of(theirs)
-  for _, line in ipairs(our_list) do
-    if not their_set[line] then
-      return ("'%s' is missing in it"):format(line)
-    end
-  end
-  for _, line in ipairs(their_list) do
-    if not our_set[line] then
-      return ("'%s' is only in it"):format(line)
-    end
-  end
-  return 'the same lines in different number'
-end
 
 local function bind(listens)
   local bound = {}
@@ -75,21 +52,6 @@ local function bind(listens)
   return bound
 end
 
--- Waits for a letter of each worker and finds the first that reports a failure.
-local function all_ok(replies, workers, ms, what)
-  if not replies.wait(ms) then
-    return nil,
-      ('%d of %d workers did not %s in time'):format(workers - replies.count, workers, what)
-  end
-  for worker = 1, workers do
-    local reply = replies.replies[worker]
-    if not reply.ok then
-      return nil, reply.message or ('worker %d could not %s'):format(worker, what)
-    end
-  end
-  return true
-end
-
 local function start_workers(conf, count)
   local loaded = gather('loaded', count)
   local argument = core.encode {
@@ -98,34 +60,20 @@ local function start_workers(conf, count)
     defaults = conf.defaults,
     limits = settings.limits_of(conf),
   }
+  vms.count = count
   local ok, message = core.start_workers(count, WORKER, argument)
   if not ok then
     return nil, message
   end
-  ok, message = all_ok(loaded, count, LOAD_MS, 'load ' .. conf.path)
-  if not ok then
-    return nil, message
-  end
-  local ours = declare.digest()
-  for worker = 1, count do
-    local theirs = loaded.replies[worker].digest
-    if theirs ~= ours then
-      return nil,
-        ('%s: worker %d declared something else: %s; let every VM declare the same'):format(
-          conf.path,
-          worker,
-          M.difference(ours, theirs)
-        )
-    end
-  end
-  return true
+  loaded.wait(LOAD_MS)
+  message = vms.failure(loaded, 'load ' .. conf.path)
+    or difference.among(conf.path, declare.digest(), loaded.replies)
+  return not message, message
 end
 
-local function commit(count)
-  local committed = gather('committed', count)
-  core.post(-1, 'commit', '')
-  local ok, message = all_ok(committed, count, COMMIT_MS, 'commit')
-  if not ok then
+local function commit()
+  local _, message = vms.ask('commit', {}, 'committed', COMMIT_MS, 'commit')
+  if message then
     return nil, message
   end
   return declare.commit(false)
@@ -141,27 +89,6 @@ local function register(declarations, bound)
   return true
 end
 
-local function deregister()
-  local waiting = #state.registrations
-  local me = core.fiber()
-  for _, listed in ipairs(state.registrations) do
-    core.spawn(function()
-      local ok, message = pcall(registration.close, listed)
-      if not ok then
-        core.log('warn', 'DEREGISTER', tostring(message))
-      end
-      waiting = waiting - 1
-      if waiting == 0 then
-        core.wake(me, true)
-      end
-    end, nil, nil, true)
-  end
-  if waiting > 0 then
-    core.park(DEREGISTER_MS)
-  end
-  state.registrations = {}
-end
-
 -- Ends the service in order; every step is bounded. The exit code is `code`, or 1 when calls had to
 -- be cut off.
 ---@async
@@ -174,18 +101,23 @@ function M.drain(code)
   admin.publish('ready', false)
   core.notify 'STOPPING=1'
   events.broadcast 'process.drain'
-  deregister()
+  registration.close_list(state.registrations, DEREGISTER_MS)
+  state.registrations = {}
   core.stop_accepting()
-  local drained = gather('drained', state.workers)
-  core.post(-1, 'drain', core.encode { timeout = state.drain_timeout })
-  local complete = drained.wait(state.drain_timeout + 2000)
+  local drained = vms.ask(
+    'drain',
+    { timeout = state.drain_timeout },
+    'drained',
+    state.drain_timeout + 2000,
+    'drain'
+  )
   pcall(declare.close)
   pcall(registration.close_all)
   local cut = 0
   for _, reply in pairs(drained.replies) do
     cut = cut + (reply.finished and 0 or reply.left or 0)
   end
-  if not complete or cut > 0 then
+  if drained.count < vms.count or cut > 0 then
     core.log('error', 'DRAIN-CUT', ('%d calls were cut off by the drain time-out'):format(cut))
     code = code ~= 0 and code or 1
   end
@@ -196,13 +128,24 @@ local function on_signal(name)
   if name == 'drain' then
     core.log('info', 'DRAIN', 'finishing calls in progress; a second signal ends at once')
     M.drain(0)
-  else
-    core.log(
-      'warn',
-      'RELOAD',
-      'reloading is not there yet; restart the process, SIGTERM loses no call'
-    )
+  elseif reload.waiting() == 0 then
+    reload.run(state)
   end
+end
+
+-- A worker was asked to have the process reloaded.
+local function on_reload_letter(payload, worker)
+  local request = core.decode(payload)
+  local result, message = reload.run(state)
+  core.post(
+    worker,
+    'reload.answer',
+    core.encode {
+      id = request.id,
+      result = result,
+      message = message,
+    }
+  )
 end
 
 local function names_of(declarations)
@@ -213,25 +156,33 @@ local function names_of(declarations)
   return names
 end
 
-local function announce(conf, declarations, bound)
-  local names = names_of(declarations)
-  admin.publish('script', conf.path)
+local function list(values)
+  return core.encode(core.array and core.array(values) or values)
+end
+
+-- What status tells of the declarations that are in service now.
+local function publish(declarations)
+  admin.publish('listening', list(state.bound))
+  admin.publish('services', list(names_of(declarations)))
+  admin.loaded(declarations)
+end
+state.announce = publish
+
+local function announce(declarations)
+  admin.publish('script', state.conf.path)
   admin.publish('started', core.walltime())
-  admin.publish('listening', core.encode(core.array and core.array(bound) or bound))
-  admin.publish('services', core.encode(core.array and core.array(names) or names))
+  publish(declarations)
   admin.publish('ready', true)
   core.notify 'READY=1'
-  events.broadcast('process.ready', { listening = bound })
-  if #bound > 0 then
-    core.log(
-      'info',
-      'READY',
-      ('serving %s on %s'):format(table.concat(names, ', '), table.concat(bound, ', '))
-    )
+  events.broadcast('process.ready', { listening = state.bound })
+  if #state.bound > 0 then
+    local names, urls = names_of(declarations), state.bound
+    local text = 'serving %s on %s'
+    core.log('info', 'READY', text:format(table.concat(names, ', '), table.concat(urls, ', ')))
   end
 end
 
-local function run_main(declarations, bound)
+local function run_main(declarations)
   if not declarations.main then
     return
   end
@@ -240,19 +191,59 @@ local function run_main(declarations, bound)
     if reply.message then
       core.log('error', 'MAIN', reply.message)
     end
-    if #bound == 0 then
+    if #state.bound == 0 then
       M.drain(reply.code)
     end
   end)
   core.post(1, 'main', '')
 end
 
-local function has_work(declarations)
-  return declarations.main or #declarations.listens > 0 or #declarations.starts > 0
-end
-
 local function worker_count(conf, declarations)
   return conf.workers or (#declarations.listens > 0 and core.cores() or 1)
+end
+
+-- Puts settings into the process that may change while it runs.
+local function supervise(conf)
+  state.drain_timeout = conf.drain_timeout or 30000
+  core.supervise { stall_ms = conf.stall_timeout, drain_ms = state.drain_timeout }
+end
+
+-- After a reload: what changed and cannot is told.
+function state.applied(conf)
+  supervise(conf)
+  for _, name in ipairs(settings.fixed) do
+    if conf[name] ~= state.conf[name] then
+      local text = "setting '%s' needs a restart: %s stays"
+      core.log('warn', 'RELOAD', text:format(name, tostring(state.conf[name] or 'the default')))
+    end
+  end
+end
+
+function state.settings()
+  if state.conf.reread then
+    return state.conf.reread()
+  end
+  local copy = {}
+  for key, value in pairs(state.conf) do
+    copy[key] = value
+  end
+  return copy
+end
+
+local function load(conf)
+  local limits = settings.limits_of(conf)
+  settings.apply(limits)
+  core.limit_connections(limits)
+  generation.activate(1)
+  if conf.defaults then
+    options.set_defaults(conf.defaults)
+  end
+  local declarations, message = declare.load(conf.path, conf.args)
+  if not declarations then
+    return nil, message
+  end
+  message = declare.idle(declarations) or registration.check(declarations.exports)
+  return not message and declarations or nil, message
 end
 
 -- Runs an entrypoint. Returns true once it is ready (the process then goes on until a signal, or
@@ -262,47 +253,30 @@ end
 ---@return boolean?
 ---@return string? message
 function M.start(conf)
-  settings.apply(settings.limits_of(conf))
-  core.limit_connections(settings.limits_of(conf))
-  if conf.defaults then
-    options.set_defaults(conf.defaults)
-  end
-  local declarations, message = declare.load(conf.path, conf.args)
+  local declarations, message = load(conf)
   if not declarations then
     return nil, message
-  elseif not has_work(declarations) then
-    return nil,
-      conf.path
-        .. ' declares nothing to do; give it perilune.listen, perilune.start or perilune.main'
   end
+  state.conf, state.listens = conf, declarations.listens
   state.workers = worker_count(conf, declarations)
-  state.drain_timeout = conf.drain_timeout or 30000
-  core.supervise { stall_ms = conf.stall_timeout, drain_ms = state.drain_timeout }
+  supervise(conf)
   core.on_signal(on_signal)
-  message = registration.check(declarations.exports)
-  if message then
-    return nil, message
-  end
-  local bound
-  bound, message = bind(declarations.listens)
-  if not bound then
+  state.bound, message = bind(declarations.listens)
+  if not state.bound then
     return nil, message
   end
   registration.serve()
   events.serve()
+  core.on_message('reload', on_reload_letter)
   local ok
   for _, step in ipairs {
     function()
       return start_workers(conf, state.workers)
     end,
+    commit,
+    core.accept,
     function()
-      return commit(state.workers)
-    end,
-    function()
-      return core.accept()
-    end,
-    function()
-      return register(declarations, bound)
+      return register(declarations, state.bound)
     end,
     function()
       return not conf.port_file or core.write_ports(conf.port_file)
@@ -313,8 +287,8 @@ function M.start(conf)
       return nil, message or 'the process could not start'
     end
   end
-  announce(conf, declarations, bound)
-  run_main(declarations, bound)
+  announce(declarations)
+  run_main(declarations)
   return true
 end
 

@@ -17,6 +17,7 @@ M.list = {
   { 'workers', 'integer', 1, 256, nil, 'worker threads; one per core, one without a listener' },
   { 'stall_timeout', 'ms', 0, DAY, nil, 'end the process when a worker is stuck this long' },
   { 'drain_timeout', 'ms', 0, DAY, 30000, 'longest time for calls in progress on SIGTERM' },
+  { 'reload_grace', 'ms', 0, DAY, 5000, 'time for background work of scripts that were replaced' },
   { 'port_file', 'string', 1, nil, nil, 'file to write the bound addresses to' },
   { 'defaults', 'table', nil, nil, nil, 'options of exports and refers that give none' },
 }
@@ -57,6 +58,9 @@ M.limits = {
   { 'coroutines', 'integer', 8, 16e6, 4e6, 'coroutines of a worker' },
   { 'lua_memory', 'bytes', 0, 2 ^ 40, 2048 * MIB, 'Lua memory of a worker; 0 = any' },
 } -- stylua: ignore
+
+-- Those that a reload cannot change.
+M.fixed = { 'workers', 'port_file' }
 
 -- The ones that are flags of `perilune run`, too.
 M.flags = {

@@ -5,7 +5,9 @@ local admin = require 'perilune.process.admin'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
+local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
+local reload = require 'perilune.entry.reload'
 local settings = require 'perilune.process.settings'
 
 local M = {}
@@ -61,6 +63,7 @@ local function on_drain(payload)
     return core.drain_left() == 0
   end)
   pcall(declare.close)
+  reload.close()
   wait_until(math.min(till, core.clock() + LINGER), function()
     return select(2, core.drain_left()) == 0
   end)
@@ -71,18 +74,59 @@ local function on_drain(payload)
   tell('drained', { finished = finished, left = (core.drain_left()) })
 end
 
+-- Answers a step of a reload: `step(request)` gives true or a table for the answer, or nil and why not.
+local function on_step(name, answer, step)
+  core.on_message(name, function(payload)
+    local ok, result, message = xpcall(step, traced, core.decode(payload))
+    if ok and result then
+      local reply = type(result) == 'table' and result or {}
+      reply.ok = true
+      tell(answer, reply)
+    else
+      tell(answer, { ok = false, message = tostring(ok and message or result) })
+    end
+  end)
+end
+
+local function serve_reloads()
+  on_step('reload.load', 'reload.loaded', function(request)
+    local mine, message = reload.load(request.number, request)
+    return mine and { digest = declare.digest(request.number) }, message
+  end)
+  on_step('reload.open', 'reload.opened', function(request)
+    return reload.open(request.number)
+  end)
+  on_step('reload.discard', 'reload.discarded', function(request)
+    reload.discard(request.number)
+    return true
+  end)
+  on_step('reload.switch', 'reload.switched', function(request)
+    local old = reload.switch(request.number, true)
+    settings.apply(request.limits)
+    core.spawn(function()
+      reload.retire(old, true, request.grace)
+      tell('reload.retired', { ok = true })
+    end, nil, nil, true)
+    return true
+  end)
+end
+
 ---@async
 ---@param argument string  JSON: path, args, defaults
 function M.main(argument)
   local conf = core.decode(argument)
   settings.apply(conf.limits or {})
+  generation.activate(1)
   core.on_message('commit', on_commit)
   core.on_message('drain', on_drain)
+  serve_reloads()
   if core.embedded and core.worker == 1 then
     require('perilune.process.embed').serve()
   end
   core.on_message('main', function()
+    local done = reload.pin()
     local code, message = run_main(declare.declarations().main, conf.args)
+    done()
     tell('main_done', { code = code, message = message })
   end)
   if conf.defaults then

@@ -1,0 +1,63 @@
+-- SPDX-License-Identifier: MIT
+local core = require 'perilune.core'
+local ffi = require 'ffi'
+local perilune = require 'perilune'
+local target = require 'perilune.cli.target'
+
+local M = { summary = 'Load the script of a process on this machine anew.' }
+
+local SIGHUP = 1
+
+function M.describe(parser)
+  parser:argument('url', 'Where, such as joyrpc://127.0.0.1:22000.'):args '?'
+  parser
+    :option('--pid', 'Send SIGHUP to this process instead; its log says what comes of it.')
+    :argname('<pid>')
+    :convert(tonumber)
+  parser:option('--timeout', 'How long to wait in ms.', '60000'):argname '<ms>':convert(tonumber)
+  parser:flag('--json', 'As one JSON object.')
+end
+
+local function signal(pid)
+  ffi.cdef 'int kill(int pid, int signal);'
+  if ffi.C.kill(pid, SIGHUP) ~= 0 then
+    return 1, ('no process %d that this user may signal'):format(pid)
+  end
+  return 0
+end
+
+---@async
+function M.run(args)
+  if args.pid and not args.url then
+    if args.pid < 2 or args.pid % 1 ~= 0 then
+      return 2, '--pid must be the id of a process'
+    end
+    return signal(args.pid)
+  elseif args.pid or not args.url then
+    return 2, 'give a URL, or --pid'
+  elseif not args.timeout or args.timeout < 1 then
+    return 2, '--timeout must be a number of milliseconds, at least 1'
+  end
+  local wrong = target.wrong_url(args.url)
+  if wrong then
+    return 2, wrong
+  end
+  local admin = perilune.refer {
+    interface = 'perilune.Admin',
+    url = args.url,
+    timeout = args.timeout,
+    retries = 0,
+  }
+  local result, err = perilune.call(admin, 'reload')
+  if err ~= nil then
+    return 1,
+      ('%s: %s'):format(args.url, err.code == 'PRECONDITION' and err.message or tostring(err))
+  end
+  print(
+    args.json and core.encode(result)
+      or ('generation %d runs, source %s'):format(result.generation, result.source)
+  )
+  return 0
+end
+
+return M

@@ -1,0 +1,162 @@
+-- SPDX-License-Identifier: MIT
+-- Generations of scripts. Each load of an entrypoint is one, by number; a reload makes the next one.
+-- Code belongs to the generation that is being loaded, or to that of the fiber it runs in; work of
+-- the library itself (connections, letters, perilune.main) belongs to none, number 0.
+local bit = require 'bit'
+local has_core, core = pcall(require, 'perilune.core')
+local ffi = require 'ffi'
+
+local M = {}
+core = has_core and core or {} -- specs read schemas outside of a runtime
+
+-- The one that takes new calls.
+M.active = 1
+-- The one that is being loaded, or false.
+M.loading = false
+
+-- The generation that owns what runs now: the one being loaded, that of the running fiber, or 0.
+---@return integer
+function M.owner()
+  return M.loading or core.generation and core.generation() or 0
+end
+
+-- The generation in whose view names are looked up: the owner, for the library the active one.
+---@return integer
+function M.number()
+  local owner = M.owner()
+  return owner ~= 0 and owner or M.active
+end
+
+---@param number integer
+function M.activate(number)
+  M.active = number
+  if core.set_generation then
+    core.set_generation(number)
+  end
+end
+
+-- Runs `fn(...)` in a fiber of that generation and waits for its end.
+---@async
+---@param number integer
+---@param fn async fun(...): any, any
+---@return boolean ok
+---@return any
+---@return any
+function M.run(number, fn, ...)
+  if not core.generation or core.generation() == number then
+    return xpcall(fn, debug.traceback, ...)
+  end
+  local me, n, args = core.fiber(), select('#', ...), { ... }
+  local done, ok, first, second = false, nil, nil, nil
+  core.spawn(function()
+    ok, first, second = xpcall(fn, debug.traceback, unpack(args, 1, n))
+    done = true
+    core.wake(me, true)
+  end, nil, nil, true, number)
+  while not done do
+    core.park()
+  end
+  return ok, first, second
+end
+
+-- ── modules ─────────────────────────────────────────────────────────────────────────────────────
+
+-- Modules that were there before any script: what the library itself is made of.
+local baseline
+
+-- The file of a module that scripts brought, or nil: C modules and the library stay as they are.
+local function file_of(name)
+  if baseline[name] or type(name) ~= 'string' then
+    return nil
+  end
+  local path = package.searchpath(name, package.path)
+  local own = core.library and path and path:sub(1, #core.library + 1) == core.library .. '/'
+  return not own and path or nil
+end
+
+-- Declaring the same C types again is no error for a module that is loaded again.
+local function forgive_cdef()
+  local cdef, seen = ffi.cdef, {}
+  function ffi.cdef(text, ...) ---@diagnostic disable-line: duplicate-set-field
+    if select('#', ...) > 0 or type(text) ~= 'string' then
+      return cdef(text, ...)
+    elseif not seen[text] then
+      cdef(text)
+      seen[text] = true
+    end
+  end
+end
+
+-- Forgets the modules of scripts, so that they are loaded anew. Returns what puts them back.
+---@return fun()
+function M.forget_modules()
+  if not baseline then
+    baseline = {}
+    for name in pairs(package.loaded) do
+      baseline[name] = true
+    end
+    forgive_cdef()
+  end
+  local before = {}
+  for name, module in pairs(package.loaded) do
+    if file_of(name) then
+      before[name] = module
+    end
+  end
+  for name in pairs(before) do
+    package.loaded[name] = nil
+  end
+  return function()
+    for name in pairs(package.loaded) do
+      if file_of(name) then
+        package.loaded[name] = nil
+      end
+    end
+    for name, module in pairs(before) do
+      package.loaded[name] = module
+    end
+  end
+end
+
+-- FNV-1a, by shifts, because a product of two 32-bit numbers is no exact double.
+local function fnv(hash, text)
+  for i = 1, #text do
+    hash = bit.bxor(hash, text:byte(i))
+    hash = bit.tobit(hash * 403 + bit.lshift(hash, 24))
+  end
+  return hash
+end
+
+local function read(path)
+  local file = io.open(path, 'rb')
+  if not file then
+    return ''
+  end
+  local text = file:read '*a'
+  file:close()
+  return text
+end
+
+-- Sixteen digits that tell the sources apart: the entrypoint and the modules beside it that it loaded.
+---@param path string
+---@return string
+function M.hash(path)
+  local files, folder = {}, (path:match '^(.*)/[^/]*$' or '.') .. '/'
+  for name in pairs(package.loaded) do
+    local file = file_of(name)
+    if file and file:sub(1, #folder) == folder then
+      files[#files + 1] = file
+    end
+  end
+  table.sort(files)
+  table.insert(files, 1, path)
+  local one, two = -2128831035, 40389
+  for _, file in ipairs(files) do
+    local text = read(file)
+    one = fnv(one, text)
+    two = fnv(two, text .. #text)
+  end
+  return bit.tohex(one) .. bit.tohex(two)
+end
+
+return M

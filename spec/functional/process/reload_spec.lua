@@ -1,0 +1,334 @@
+-- SPDX-License-Identifier: MIT
+-- Reloading a process that serves: what changes, what stays, what is refused.
+local app = require 'spec.support.app'
+local child = require 'spec.support.child'
+local cjson = require 'cjson'
+local eventually = require 'spec.support.eventually'
+
+local SERVICE = [[
+perilune.export { interface = 'demo.G', service = {
+  version = function() return '%s' end,
+  slow = function(_, ms) perilune.sleep(ms) return '%s' end,
+} }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+local function service(version, more)
+  return SERVICE:format(version, version) .. (more or '')
+end
+
+local function rewrite(server, text)
+  local file = assert(io.open(server.path, 'w'))
+  file:write("local perilune = require 'perilune'\n", text)
+  file:close()
+end
+
+local function reload(server)
+  return child.run { child.binary(), 'reload', server.url }
+end
+
+local function call(server, method, args)
+  local exit = app.call(server, method, args)
+  assert.equal(0, exit.code, exit.output)
+  return cjson.decode('[' .. exit.output .. ']')[1]
+end
+
+local function status(server)
+  return call(server, 'perilune.Admin.status')
+end
+
+local function serve(text, workers)
+  return app.serve(text, { args = { '--workers', tostring(workers or 2) } })
+end
+
+describe('reload', function()
+  after_each(app.stop_all)
+
+  it('takes up the new script and keeps what is in progress', function()
+    local server = serve(service 'v1')
+    local slow = app.begin_call(server, 'demo.G.slow', '[700]')
+    eventually(function()
+      return status(server).generations[1].calls == 1
+    end, { what = 'the call' })
+    rewrite(server, service 'v2')
+    local exit = reload(server)
+    assert.equal(0, exit.code, exit.output)
+    assert.matches('^generation 2 runs, source %x+\n$', exit.output)
+    assert.equal('v2', call(server, 'demo.G.version'))
+    local generations = status(server).generations
+    assert.equal(2, generations[1].number)
+    assert.same({ 1, 1 }, { generations[2].number, generations[2].calls })
+    assert.not_equal(generations[1].source, generations[2].source)
+    slow:wait()
+    assert.matches('v1', slow.output)
+    server:wait_line 'generation 1 is over'
+    assert.equal(1, #status(server).generations)
+    exit = child.run { child.binary(), 'status', server.url }
+    assert.matches('generation +2, loaded 0 s ago, source %x+, 0 calls', exit.output)
+  end)
+
+  it('is what SIGHUP and --pid do', function()
+    local server = serve(service 'v1')
+    rewrite(server, service 'v2')
+    server:kill 'HUP'
+    server:wait_line 'generation 2 runs'
+    assert.equal('v2', call(server, 'demo.G.version'))
+    rewrite(server, service 'v3')
+    local exit = child.run { child.binary(), 'reload', '--pid', tostring(server.pid) }
+    assert.same({ 0, '' }, { exit.code, exit.output })
+    server:wait_line 'generation 3 runs'
+    assert.equal('v3', call(server, 'demo.G.version'))
+  end)
+
+  it('changes nothing when the new script is wrong, and says why', function()
+    local server =
+      serve(service('v1', "perilune.state('s').n = (perilune.state('s').n or 0) + 1\n"))
+    local broken = {
+      { 'x x', "app%.lua:%d+: .- expected near 'x'" },
+      { "error 'thrown on purpose'", 'app%.lua:%d+: thrown on purpose' },
+      { 'perilune.sleep(1)', 'app%.lua:%d+: cannot wait while loading' },
+      {
+        "perilune.refer { interface = 'a.B', url = 'joyrpc://127.0.0.1:1', loadbalance = 'p2x' }",
+        "loadbalance 'p2x' unknown; did you mean 'p2c'",
+      },
+      { "require 'no.such.module'", "module 'no%.such%.module' not found" },
+      { "perilune.listen 'tcp://127.0.0.1:99999'", 'tcp://127%.0%.0%.1:99999' },
+      {
+        "perilune.export { interface = 'perilune.Admin', service = { status = print } }",
+        "export 'perilune%.Admin': exported already",
+      },
+      {
+        "if require('perilune.core').worker == 2 then perilune.start(function() end) end",
+        'worker 2 declared something else',
+      },
+      { "perilune.start(function() error 'no start' end)", 'perilune%.start: .-no start' },
+      {
+        "local core = require 'perilune.core'\n"
+          .. "perilune.start(function() if core.worker == 2 then error 'two' end end)",
+        'perilune%.start: .-two',
+      },
+    }
+    for _, case in ipairs(broken) do
+      rewrite(server, service('v2', case[1] .. '\n'))
+      local exit = reload(server)
+      assert.equal(1, exit.code, case[1])
+      assert.matches(case[2], exit.output)
+      server:wait_line 'RELOAD%-REFUSED'
+      assert.equal('v1', call(server, 'demo.G.version'))
+    end
+    rewrite(server, 'local none = 1\n')
+    assert.matches('declares nothing to do', reload(server).output)
+    os.remove(server.path)
+    assert.matches('cannot open', reload(server).output)
+    assert.equal(1, status(server).generations[1].number)
+    rewrite(server, service 'v3')
+    assert.equal(0, reload(server).code)
+    assert.equal('v3', call(server, 'demo.G.version'))
+  end)
+
+  it('loads modules anew, hands over state, and registers policies anew', function()
+    local text = [[
+      local words = require 'words'
+      perilune.filter('tagged', function(ctx, call, next)
+        local result, err = next(ctx, call)
+        return result and result .. words.tag, err
+      end)
+      local state = perilune.state('count', function() return { n = 0 } end)
+      perilune.export { interface = 'demo.W', filters = { 'tagged' }, service = {
+        say = function() state.n = state.n + 1 return words.text .. state.n end,
+      } }
+      perilune.listen 'tcp://127.0.0.1:0'
+    ]]
+    local folder
+    local function words(content)
+      local file = assert(io.open(folder .. '/words.lua', 'w'))
+      file:write(content)
+      file:close()
+    end
+    local script = app.script('')
+    folder = script:match '^(.*)/'
+    words "return { text = 'one', tag = '!' }"
+    local file = assert(io.open(script, 'w'))
+    file:write("local perilune = require 'perilune'\n", text)
+    file:close()
+    local server = app.serve('', { path = script, args = { '--workers', '1' } })
+    assert.equal('one1!', call(server, 'demo.W.say'))
+    local before = status(server).generations[1].source
+    words "return { text = 'two', tag = '?' }"
+    assert.equal(0, reload(server).code)
+    assert.equal('two2?', call(server, 'demo.W.say'))
+    assert.not_equal(before, status(server).generations[1].source)
+    words 'return nil +'
+    assert.equal(1, reload(server).code)
+    assert.equal('two3?', call(server, 'demo.W.say'))
+  end)
+
+  it('opens what is added and ends what is gone', function()
+    local server = serve(service 'v1' .. [[
+      perilune.export { interface = 'demo.Old', service = { m = function() return 1 end } }
+    ]])
+    assert.equal(1, call(server, 'demo.Old.m'))
+    rewrite(server, [[
+      perilune.export { interface = 'demo.G', service = { other = function() return 'o' end } }
+      perilune.export { interface = 'demo.New', service = { m = function() return 2 end } }
+      perilune.listen 'tcp://127.0.0.1:0'
+      perilune.listen { url = 'unix://]] .. server.path .. [[.sock' }
+    ]])
+    assert.equal(0, reload(server).code)
+    assert.equal(2, call(server, 'demo.New.m'))
+    assert.equal('o', call(server, 'demo.G.other'))
+    local exit = app.call(server, 'demo.Old.m', '[]', '--json')
+    assert.matches('"retryable":true', exit.output)
+    assert.matches('NO_SERVICE', exit.output)
+    assert.matches('NO_METHOD', app.call(server, 'demo.G.version').output)
+    local listening = status(server).listening
+    assert.equal(2, #listening)
+    local socket = { url = listening[2] }
+    assert.equal(2, call(socket, 'demo.New.m'))
+    rewrite(server, service 'v3')
+    assert.equal(0, reload(server).code)
+    assert.same({ listening[1] }, status(server).listening)
+    assert.equal('v3', call(server, 'demo.G.version'))
+    assert.equal(1, app.call(socket, 'demo.G.version').code)
+  end)
+
+  it('ends the background work of the old script, after a while', function()
+    local text = [[
+      perilune.start(function()
+        perilune.spawn(function()
+          while true do perilune.sleep(5) perilune.shared.incr('loops', 1) end
+        end)
+        perilune.spawn(function() perilune.future():await() end)
+      end)
+      perilune.stop(function() perilune.shared.incr('stops', 1) end)
+    ]]
+    local more = [[
+      perilune.export { interface = 'demo.S', service = {
+        get = function(_, name) return perilune.shared.get(name) or 0 end,
+      } }
+    ]]
+    local server = app.serve(service('v1', text .. more), {
+      args = { '--workers', '2' },
+      env = { PERILUNE_RELOAD_GRACE = '50' },
+    })
+    rewrite(server, service('v2', more))
+    assert.equal(0, reload(server).code)
+    server:wait_line 'generation 1 is over'
+    assert.equal(2, call(server, 'demo.S.get', '["stops"]'))
+    assert.equal(0, status(server).metrics.perilune_old_generation_fibers)
+  end)
+
+  it('is refused while two generations live', function()
+    local server = serve(service 'v1', 1)
+    local slow = app.begin_call(server, 'demo.G.slow', '[60000]', '--timeout', '90000')
+    eventually(function()
+      return status(server).generations[1].calls == 1
+    end, { what = 'the call' })
+    rewrite(server, service 'v2')
+    assert.equal(0, reload(server).code)
+    local waits = child.start { child.binary(), 'reload', server.url, '--timeout', '300' }
+    assert.equal(1, waits:wait().code)
+    assert.matches('TIMEOUT', waits.output)
+    assert.equal('v2', call(server, 'demo.G.version'))
+    slow:kill 'KILL'
+    slow:wait()
+    server:wait_line 'generation 3 runs' -- whose turn has come
+  end)
+end)
+
+-- A consumer that calls, has the provider reloaded again and again, and counts.
+local LOAD = [[
+local core = require 'perilune.core'
+local provider, path, rounds = %q, %q, %d
+local service = perilune.refer { interface = 'demo.L', url = provider, retries = 0 }
+local admin = perilune.refer { interface = 'perilune.Admin', url = provider, timeout = 20000 }
+local connected = 0
+perilune.on('connection.up', function() connected = connected + 1 end)
+
+local function write(round)
+  local file = assert(io.open(path))
+  local text = file:read '*a'
+  file:close()
+  file = assert(io.open(path, 'w'))
+  file:write((text:gsub('VERSION = %%d+', 'VERSION = ' .. round)))
+  file:close()
+end
+
+perilune.main(function()
+  local calls, failed, stop, live = 0, 0, false, 8
+  perilune.check(perilune.ready(service, 5000))
+  perilune.check(perilune.ready(admin, 5000))
+  for i = 1, live do
+    perilune.spawn(function()
+      while not stop do
+        local result, err = service:work(i)
+        calls = calls + 1
+        if err ~= nil or result ~= i then
+          failed = failed + 1
+          print('failed', result, err)
+        end
+      end
+      live = live - 1
+    end)
+  end
+  local function memory()
+    local sum = 0
+    for _ = 1, 8 do sum = math.max(sum, (perilune.check(service:memory()))) end
+    return sum
+  end
+  local early
+  for round = 1, rounds do
+    write(round)
+    local result, err = admin:reload()
+    if err ~= nil then print('reload', err) end
+    local version = perilune.check(service:version())
+    if version ~= round then print('version', version, round) end
+    if round == math.floor(rounds / 3) then early = memory() end
+  end
+  stop = true
+  while live > 0 do perilune.sleep(2) end
+  local late = memory()
+  print(('calls %%d failed %%d connected %%d doubles %%d ticks %%d'):format(calls, failed, connected,
+    perilune.check(service:get 'doubles'), perilune.check(service:get 'ticks')))
+  print('memory', early, late, late < early * 1.25 and 'flat' or 'grows')
+end)
+]]
+
+local PROVIDER = [[
+local VERSION = 0
+local ballast = {}
+for i = 1, 20000 do ballast[i] = { i } end
+local back = perilune.refer { interface = 'demo.Nothing', url = 'joyrpc://127.0.0.1:1' }
+perilune.every(20, function(turn)
+  local last = perilune.state 'turns'
+  if last.turn and turn <= last.turn then perilune.shared.incr('doubles', 1) end
+  last.turn = turn
+  perilune.shared.incr('ticks', 1)
+end)
+perilune.export { interface = 'demo.L', service = {
+  work = function(_, n) perilune.sleep(1) return n end,
+  version = function() return VERSION end,
+  get = function(_, name) return perilune.shared.get(name) or 0 end,
+  memory = function() collectgarbage() collectgarbage() return collectgarbage 'count', #ballast end,
+} }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+describe('fifty reloads under load', function()
+  after_each(app.stop_all)
+
+  it('fail no call, keep every connection, tick once, and leave nothing behind', function()
+    local server = serve(PROVIDER, 3)
+    local consumer = app.start(LOAD:format(server.url, server.path, 50))
+    consumer:wait(60)
+    local output = consumer.output
+    assert.matches('failed 0 ', output)
+    assert.matches('connected 1 ', output)
+    assert.matches('doubles 0 ', output)
+    assert.not_matches('ticks 0\n', output)
+    assert.matches('flat', output)
+    assert.is_nil(output:find('reload\t', 1, true), output)
+    assert.is_nil(output:find('version\t', 1, true), output)
+    assert.equal(51, status(server).generations[1].number)
+  end)
+end)
