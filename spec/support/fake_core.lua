@@ -164,6 +164,10 @@ local function network_over(core)
     return { id = next_session, native = true, serializer = 'msgpack', attributes = {} }
   end
 
+  function core.expecting(conn)
+    return conns[conn] and conns[conn].expecting or 0
+  end
+
   local function request(conn, session, method, args, timeout, attachments, flags)
     local record = conns[conn]
     if not record then
@@ -177,7 +181,9 @@ local function network_over(core)
     server.calls = (server.calls or 0) + 1
     server.timeouts = server.timeouts or {}
     table.insert(server.timeouts, timeout)
+    record.expecting = (record.expecting or 0) + 1
     local _, why = core.park(server.latency or 1)
+    record.expecting = record.expecting - 1
     if why == 'CANCELLED' then
       server.cancelled = (server.cancelled or 0) + 1
       return false, 'CANCELLED', 'cancelled', 'UNKNOWN'

@@ -38,12 +38,12 @@ local HARMLESS = {
 
 ---@param fn fun(i: integer)
 ---@param count integer
----@return {start: string, at: string, what: string, bad: boolean}[]
+---@return {start: string, at: string, what: string, bad: boolean, after?: boolean}[]  after a stitch
 function M.record(fn, count)
-  local seen, starts = {}, {}
+  local seen, starts, stitched = {}, {}, {}
   local function on_trace(what, tr, func, pc, code, extra)
     if what == 'start' then
-      starts[tr] = place(func, pc)
+      starts[tr], stitched[tr] = place(func, pc), extra == -1
     elseif what == 'abort' then
       local why = reason(code, extra)
       seen[#seen + 1] =
@@ -51,8 +51,13 @@ function M.record(fn, count)
     elseif what == 'stop' then
       local link = util.traceinfo(tr).linktype
       local bad = link == 'stitch' or link == 'interpreter'
-      seen[#seen + 1] =
-        { start = starts[tr], at = starts[tr], what = 'ends in ' .. link, bad = bad }
+      seen[#seen + 1] = {
+        start = starts[tr],
+        at = starts[tr],
+        what = 'ends in ' .. link,
+        bad = bad,
+        after = stitched[tr],
+      }
     end
   end
   jit.flush()

@@ -75,6 +75,56 @@ describe('the consumer chain', function()
   )
 end)
 
+describe('a call through a proxy', function()
+  for _, count in ipairs { 0, 1, 5 } do
+    local text = ([[
+      package.preload['perilune.cluster.cluster'] = nil
+      package.loaded['perilune.cluster.cluster'] = nil
+      local traces = require 'spec.support.traces'
+      local filters = {}
+      for i = 1, %d do
+        filters[i] = function(ctx, call, next)
+          return next(ctx, call)
+        end
+      end
+      local proxy, interface = serve({ echo = function(_, a) return a end }, nil, {
+        filters = filters,
+        selectors = { { by = function() return 'x' end, want = function() return 'x' end } },
+      })
+      perilune.check(perilune.ready(proxy))
+      local function load(i)
+        for n = 1, 8 do
+          if proxy:echo(n + i) ~= n + i then
+            error 'not what was sent'
+          end
+        end
+      end
+      -- Compiled as far as the wait, which is a stitch, and from there on; where traces begin is luck.
+      local title, before, after, rounds = 'call ' .. interface .. '.echo', false, false, 0
+      while rounds < 10 and not (before and after) do
+        rounds = rounds + 1
+        local seen, bad = traces.record(load, 12), {}
+        for _, trace in ipairs(seen) do
+          local ours = trace.start:find(title, 1, true)
+          local stitch = trace.what == 'ends in stitch'
+          before = before or stitch
+          after = after or ours and trace.after
+          if ours and trace.bad and not stitch then
+            bad[#bad + 1] = trace.at .. ': ' .. trace.what
+          end
+        end
+        assert.same({}, bad)
+      end
+      assert(before, 'the way to the wait is not compiled')
+      assert(after, 'what follows the wait is not compiled')
+    ]]):format(count)
+    it(
+      ('with %d filters is compiled on both sides of the wait'):format(count),
+      inside(loadstring(text, '=call_spec'))
+    )
+  end
+end)
+
 describe('choosing a node', function()
   it(
     'by the built-in balancers is one trace',

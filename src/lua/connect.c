@@ -389,6 +389,13 @@ static int disconnect(lua_State *L) {
   return 0;
 }
 
+// core.expecting(conn): requests that wait for their answer on it.
+static int expecting(lua_State *L) {
+  peri_link *link = peri_slots_by_number(&peri_vm_of(L)->links, luaL_checknumber(L, 1));
+  lua_pushnumber(L, link != NULL && link->conn != NULL ? peri_conn_expecting(link->conn) : 0);
+  return 1;
+}
+
 static int links(lua_State *L) {
   lua_pushnumber(L, peri_vm_of(L)->links.live);
   return 1;
@@ -396,6 +403,7 @@ static int links(lua_State *L) {
 
 const luaL_Reg peri_request_functions[] = {
     {"disconnect", disconnect},
+    {"expecting", expecting},
     {"links", links},
     {NULL, NULL},
 };

@@ -144,6 +144,9 @@ static void request_done(peri_future *future) {
   peri_fiber_wake(fiber->vm, fiber, future->code);
 }
 
+// Places of what a request yields; see read_request.
+enum { ARGS = 6, FIXED = 10 };
+
 typedef struct request {
   peri_conn *conn;
   peri_session *session;    // NULL = calls `callback`
@@ -167,14 +170,27 @@ static bool has_attachments(lua_State *co) {
   return true;
 }
 
-static int argument_count(lua_State *co) {
-  if (!lua_istable(co, 6)) {
+// Sees to it that the arguments lie on the top as values, where they are unless a table has them.
+// Returns their number, negative when there are too many.
+static int spread_arguments(lua_State *co) {
+  if (lua_isnil(co, ARGS)) {
+    return lua_gettop(co) - FIXED;
+  }
+  if (!lua_istable(co, ARGS)) {
     return -1;
   }
+  lua_settop(co, FIXED);
   lua_pushliteral(co, "n");
-  lua_rawget(co, 6);
-  int count = lua_isnil(co, -1) ? (int)lua_objlen(co, 6) : (int)lua_tointeger(co, -1);
+  lua_rawget(co, ARGS);
+  int count = lua_isnil(co, -1) ? (int)lua_objlen(co, ARGS) : (int)lua_tointeger(co, -1);
   lua_pop(co, 1);
+  // Nobody catches what luaL_checkstack would throw here.
+  if (count < 0 || count > PERI_ARGS_MAX || !lua_checkstack(co, count)) {
+    return -1;
+  }
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(co, ARGS, i);
+  }
   return count;
 }
 
@@ -187,15 +203,14 @@ static bool is_native(const request *r) {
   return r->session != NULL ? r->session->native : r->conn->native;
 }
 
-// Pushes the arguments. The peer may call the functions among them: it gets their numbers instead. Java
-// wants to know the classes where functions are concerned.
-static int push_arguments(lua_State *co, int count, const request *r, peri_event *event,
-                          callbacks *c, peri_err *err) {
-  int first = lua_gettop(co) + 1;
+// The peer may call the functions among the arguments: it gets their numbers instead. Java wants to know
+// the classes where functions are concerned.
+static int offer_functions(lua_State *co, int count, const request *r, peri_event *event,
+                           callbacks *c, peri_err *err) {
+  const int first = FIXED + 1;
   bool functions = false;
-  for (int i = 1; i <= count; i++) {
-    lua_rawgeti(co, 6, i);
-    functions |= lua_type(co, -1) == LUA_TFUNCTION;
+  for (int i = first; i < first + count; i++) {
+    functions |= lua_type(co, i) == LUA_TFUNCTION;
   }
   if (__builtin_expect(!functions && r->callback == NULL, 1) || r->serializer->id == PERI_SER_RAW) {
     return 0;  // where there are functions, encoding refuses them
@@ -213,15 +228,15 @@ static int push_arguments(lua_State *co, int count, const request *r, peri_event
   return code;
 }
 
-static int write_message(peri_vm *vm, lua_State *co, int first, const request *r,
+static int write_message(peri_vm *vm, lua_State *co, int count, const request *r,
                          const peri_event *event, peri_err *err) {
   peri_mark mark;
   int code = r->conn->protocol->begin(r->conn, event, &mark);
   if (code != 0) {
     return peri_fail(err, code, "the request could not be begun: %s", peri_code_text(code));
   }
-  code = peri_value_encode_args(co, first, lua_gettop(co) - first + 1, r->serializer,
-                                &vm->conn_limits.value, peri_conn_out(r->conn), err);
+  code = peri_value_encode_args(co, FIXED + 1, count, r->serializer, &vm->conn_limits.value,
+                                peri_conn_out(r->conn), err);
   if (code != 0) {
     r->conn->protocol->abort(r->conn, &mark);
     return code;
@@ -237,9 +252,8 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
                          peri_err *err) {
   peri_buf attachments = {0};
   callbacks c = {0};
-  int count = argument_count(co);
-  // Nobody catches what luaL_checkstack would throw here.
-  if (count < 0 || count > PERI_ARGS_MAX || !lua_checkstack(co, count + 4)) {
+  int count = spread_arguments(co);
+  if (count < 0 || count > PERI_ARGS_MAX) {
     return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
   }
   int code = 0;
@@ -249,9 +263,8 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
     event->attachments = (peri_bytes){attachments.data, attachments.len};
     event->attachments_ser = PERI_SER_MSGPACK;
   }
-  int first = lua_gettop(co) + 1;
-  code = code == 0 ? push_arguments(co, count, r, event, &c, err) : code;
-  code = code == 0 ? write_message(vm, co, first, r, event, err) : code;
+  code = code == 0 ? offer_functions(co, count, r, event, &c, err) : code;
+  code = code == 0 ? write_message(vm, co, count, r, event, err) : code;
   if (code != 0 && c.names.len != 0) {
     peri_callbacks_unoffer(r->link, event->stream);
   }
@@ -297,7 +310,8 @@ static const char *read_callee(peri_vm *vm, lua_State *co, request *r) {
   return NULL;
 }
 
-// (WAIT, REQUEST, conn or callback, session, method, args, timeout, attachments, flags, counters)
+// (WAIT, REQUEST, conn or callback, session, method, args, timeout, attachments, flags, counters, values...)
+// The arguments are in the table `args`, or the values when it is nil.
 static const char *read_request(peri_vm *vm, lua_State *co, request *r) {
   const char *why = read_callee(vm, co, r);
   if (why != NULL) {
@@ -328,7 +342,9 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   request r = {0};
   peri_err err;
-  lua_settop(co, 10);
+  if (lua_gettop(co) < FIXED) {
+    lua_settop(co, FIXED);
+  }
   const char *why = read_request(vm, co, &r);
   if (why != NULL) {
     peri_wait_fail(vm, fiber, PERI_ECLOSED, why, "NOT_SENT");
@@ -373,7 +389,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
     }
     return;
   }
-  future->user = pointer_at(co, 10);
+  future->user = pointer_at(co, FIXED);
   future->began_ns = vm->loop->now_ns;
   if (future->user != NULL) {
     peri_counters_begin_at(future->user);

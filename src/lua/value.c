@@ -93,6 +93,8 @@ static int encode_raw(lua_State *L, int index, peri_buf *out, peri_err *err) {
   peri_bytes bytes = {NULL, 0};
   if (lua_type(L, index) == LUA_TSTRING) {
     bytes.ptr = (const uint8_t *)lua_tolstring(L, index, &bytes.len);
+  } else if (need_stack(L, err) != 0) {
+    return PERI_ETOO_BIG;
   } else if (!lua_isnoneornil(L, index) && !peri_value_to_bytes(L, index, &bytes)) {
     return peri_fail(err, PERI_EBAD_REQUEST,
                      "raw carries one string or perilune.bytes, not a %s; choose another "
@@ -164,14 +166,7 @@ static int encode_plugin_args(lua_State *L, int first, int count, const peri_ser
 
 int peri_value_encode_args(lua_State *L, int first, int count, const peri_serializer *serializer,
                            const peri_value_limits *limits, peri_buf *out, peri_err *err) {
-  int rc = need_stack(L, err);
-  if (rc != 0) {
-    return rc;
-  }
   first = absolute(L, first);
-  if (serializer->lua_ref != 0) {
-    return encode_plugin_args(L, first, count, serializer, out, err);
-  }
   if (serializer->id == PERI_SER_RAW && count > 1) {
     return peri_fail(err, PERI_EBAD_REQUEST,
                      "raw carries exactly one argument, not %d; choose another serialization",
@@ -179,6 +174,13 @@ int peri_value_encode_args(lua_State *L, int first, int count, const peri_serial
   }
   if (serializer->id == PERI_SER_RAW) {
     return count == 0 ? 0 : encode_raw(L, first, out, err);
+  }
+  int rc = need_stack(L, err);
+  if (rc != 0) {
+    return rc;
+  }
+  if (serializer->lua_ref != 0) {
+    return encode_plugin_args(L, first, count, serializer, out, err);
   }
   return encode_with(L, first, count, serializer, limits, out, err);
 }

@@ -231,6 +231,10 @@ function core.drain() end
 function core.calls() end
 ---@return integer
 function core.links() end
+--- Requests on a client connection that wait for their answer.
+---@param conn integer
+---@return integer
+function core.expecting(conn) end
 --- Called in a fiber of its own for each session that wants to authenticate; answers through
 --- core.authenticated.
 ---@param fn fun(request: perilune.AuthRequest)
@@ -293,7 +297,7 @@ function core.session(conn, params) end
 ---@param conn integer|perilune.Callback  a callback: calls it
 ---@param session integer
 ---@param method string
----@param args table  with n
+---@param args table?  with n; nil = the values after `counters`
 ---@param timeout number  ms
 ---@param attachments? table
 ---@param flags? integer  1 = one-way; 64-bit integers of the reply: +2 as cdata, +4 as string

@@ -391,23 +391,19 @@ function Cluster:unsent(ctx, call, err)
   return nil, err
 end
 
--- Sends a call to a node and returns its result.
+-- The nodes that the selectors leave to a call, at least one; nil and the call's result and error where
+-- there is none.
 ---@async
----@param ctx any
----@param call any
----@return any result
----@return perilune.Error?
-function Cluster:dispatch(ctx, call)
+local function select_nodes(self, ctx, call)
   local nodes = self.ready_nodes
   if #nodes == 0 then
     local ready, err = self:await_nodes(ctx)
     if not ready then
-      return self:unsent(ctx, call, err)
+      return nil, self:unsent(ctx, call, err)
     end
     nodes = self.ready_nodes
   end
-  local plan = self.plan
-  local selectors = plan.selectors
+  local selectors = self.plan.selectors
   for i = 1, #selectors do
     local message
     nodes, message = selectors[i].select(ctx, call, nodes)
@@ -415,17 +411,45 @@ function Cluster:dispatch(ctx, call)
       message = message
         or ("selector '%s' left none of %d nodes"):format(selectors[i].name, #self.ready_nodes)
       local fields = { outcome = 'NOT_SENT', retryable = false }
-      return self:unsent(ctx, call, errors.new('NO_NODE', message, fields))
+      return nil, self:unsent(ctx, call, errors.new('NO_NODE', message, fields))
     end
   end
-  if self.plan.direct and direct.fits(self) then
-    return direct.run(self, ctx, call, nodes)
-  end
+  return nodes
+end
+
+local function by_router(self, ctx, call, nodes)
   local result, err = dispatches.run(self, ctx, call, nodes)
   if err == nil then
     return result
   end
   return dispatches.settle(self, ctx, call, err)
+end
+
+-- Sends a call to a node and returns its result.
+---@async
+---@param ctx any
+---@param call any
+---@return any result
+---@return perilune.Error?
+function Cluster:dispatch(ctx, call)
+  local nodes, result, err = select_nodes(self, ctx, call)
+  if not nodes then
+    return result, err
+  end
+  return (direct.fits(self) and direct.run or by_router)(self, ctx, call, nodes)
+end
+
+-- The same, but a call that takes the short way is only prepared; see direct.prepare.
+---@async
+---@param ctx any
+---@param call any
+---@return any ...
+function Cluster:prepare(ctx, call)
+  local nodes, result, err = select_nodes(self, ctx, call)
+  if not nodes then
+    return result, err
+  end
+  return (direct.fits(self) and direct.prepare or by_router)(self, ctx, call, nodes)
 end
 
 -- Nodes by id, those it let go of among them as long as somebody remembers them.

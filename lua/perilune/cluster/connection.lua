@@ -17,7 +17,6 @@ local waiters = require 'perilune.cluster.waiters'
 ---@field url string
 ---@field state 'connecting'|'up'|'draining'|'waiting'|'closed'
 ---@field conn? integer      while up or draining
----@field inflight integer   attempts under way on it
 ---@field failures integer   connects that failed in a row
 ---@field error? perilune.Error  why it is not up
 local Connection = {}
@@ -80,7 +79,7 @@ function Connection:stay(conn)
   while self.closed ~= conn do
     if self.draining == conn or self.refs == 0 then
       drained_at = drained_at or core.clock()
-      if self.inflight == 0 or core.clock() - drained_at >= M.DRAIN_LIMIT then
+      if core.expecting(conn) == 0 or core.clock() - drained_at >= M.DRAIN_LIMIT then
         core.disconnect(conn)
         return
       end
@@ -132,7 +131,6 @@ local function make(key, url, options)
     url = url,
     state = 'connecting',
     refs = 0,
-    inflight = 0,
     failures = 0,
     listeners = {},
     sessions = {},

@@ -9,23 +9,14 @@ local M = {}
 
 local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
 
-local function failed(cluster, ctx, call, nodes, node, began, code, message, outcome)
-  local err = dispatch.failure(call, code, message, outcome)
-  local result, last = dispatch.resume(cluster, ctx, call, nodes, node, err, began)
-  if last == nil then
-    return result
-  end
-  return dispatch.settle(cluster, ctx, call, last)
-end
+-- What `prepare` gives when all is ready for the request, which the caller then yields for.
+M.PENDING = setmetatable({}, {
+  __tostring = function()
+    return 'a request that is not sent yet'
+  end,
+})
 
--- Calls begun feed the retry budget, calls in flight keep their connection open.
-local function count(cluster, link, by)
-  local connection = link.connection
-  connection.inflight = connection.inflight + by
-  if by > 0 then
-    cluster.calls = cluster.calls + 1
-  end
-end
+local PENDING = M.PENDING
 
 -- May calls of this cluster take the short way?
 ---@param cluster perilune.cluster.Cluster
@@ -34,6 +25,93 @@ function M.fits(cluster)
   return cluster.plan.direct and cluster.attempt == dispatch.attempt
 end
 
+-- Chooses the node of a first attempt. Gives PENDING, nil and what the request needs: the node, its
+-- session, ms, and the nodes, for `again`; or, when the call went the long way, its result.
+---@async
+---@param cluster perilune.cluster.Cluster
+---@param ctx any
+---@param call any
+---@param nodes perilune.cluster.Nodes  at least one
+---@return any result
+---@return perilune.Error?
+---@return perilune.cluster.Node? node
+---@return integer? session
+---@return number? timeout
+---@return perilune.cluster.Nodes? nodes
+function M.prepare(cluster, ctx, call, nodes)
+  local plan = cluster.plan
+  local node = plan.pick(ctx, call, nodes)
+  -- What is no node at all is told apart, and by its name, on the long way.
+  local link = type(node) == 'table' and rawget(node, '_link')
+  local session = link and link.session
+  local timeout = plan.first(ctx, call) or ctx:left()
+  if not session or link.cluster ~= cluster or timeout <= 0 then
+    return dispatch.run(cluster, ctx, call, nodes)
+  end
+  -- Calls begun feed the retry budget.
+  cluster.calls = cluster.calls + 1
+  return PENDING, nil, node, session, timeout, nodes
+end
+
+-- What follows an attempt of `prepare` that failed with code, message, outcome and reply attachments.
+---@async
+---@return any result
+---@return perilune.Error?
+function M.again(ctx, call, nodes, node, session, code, message, outcome, reply)
+  if reply then
+    ctx.reply = reply
+  end
+  local link = rawget(node, '_link')
+  local cluster = link.cluster
+  if code == 'SESSION_LOST' then
+    link:renegotiate(session)
+    return dispatch.run(cluster, ctx, call, nodes)
+  end
+  local err = dispatch.failure(call, code, message, outcome)
+  local result, last =
+    dispatch.resume(cluster, ctx, call, nodes, node, err, ctx.began or core.clock())
+  if last == nil then
+    return result
+  end
+  return dispatch.settle(cluster, ctx, call, last)
+end
+
+local function answered(ctx, call, nodes, node, session, ok, result, reply, ...)
+  if not ok then
+    return M.again(ctx, call, nodes, node, session, result, reply, ...)
+  elseif reply then
+    ctx.reply = reply
+  end
+  return result
+end
+
+local function request(ctx, call, result, err, node, session, timeout, nodes)
+  if result ~= PENDING then
+    return result, err
+  end
+  local flags, counters = call.flags, rawget(node, '_c')
+  return answered(
+    ctx,
+    call,
+    nodes,
+    node,
+    session,
+    yield(
+      WAIT,
+      REQUEST,
+      rawget(node, '_link').conn,
+      session,
+      call.method,
+      call.args,
+      timeout,
+      call.attachments,
+      flags,
+      counters
+    )
+  )
+end
+
+-- A whole call: for chains with filters that want to see its result.
 ---@async
 ---@param cluster perilune.cluster.Cluster
 ---@param ctx any
@@ -42,42 +120,7 @@ end
 ---@return any result
 ---@return perilune.Error?
 function M.run(cluster, ctx, call, nodes)
-  local node = cluster.plan.pick(ctx, call, nodes)
-  -- What is no node at all is told apart, and by its name, on the long way.
-  local link = type(node) == 'table' and rawget(node, '_link')
-  local session = link and link.session
-  local timeout = cluster.plan.first(ctx, call) or ctx:left()
-  if not session or link.cluster ~= cluster or timeout <= 0 then
-    return dispatch.run(cluster, ctx, call, nodes)
-  end
-  count(cluster, link, 1)
-  local ok, a, b, c, d = yield(
-    WAIT,
-    REQUEST,
-    link.conn,
-    session,
-    call.method,
-    call.args,
-    timeout,
-    rawget(call, 'attachments'),
-    call.flags,
-    rawget(node, '_c')
-  )
-  count(cluster, link, -1)
-  if ok then
-    if b then
-      ctx.reply = b
-    end
-    return a
-  end
-  if d then
-    ctx.reply = d
-  end
-  if a == 'SESSION_LOST' then
-    link:renegotiate(session)
-    return dispatch.run(cluster, ctx, call, nodes)
-  end
-  return failed(cluster, ctx, call, nodes, node, ctx.began or core.clock(), a, b, c)
+  return request(ctx, call, M.prepare(cluster, ctx, call, nodes))
 end
 
 return M

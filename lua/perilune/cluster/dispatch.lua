@@ -100,6 +100,9 @@ end
 -- A copy of ctx or call for an attempt beside others: what one does to it must not reach another, nor
 -- one that ends late the call.
 local function copy(value)
+  if type(value) == 'cdata' then
+    return value._copy -- a handle of entry/outgoing.lua
+  end
   local result = {}
   for key, field in pairs(value) do
     result[key] = field
@@ -109,9 +112,7 @@ end
 
 -- What attempts beside each other share, made before they are told apart.
 local function share(ctx)
-  if not rawget(ctx, '_on_end') then
-    rawset(ctx, '_on_end', {})
-  end
+  ctx._on_end = ctx._on_end or {}
   return ctx.state
 end
 
@@ -119,12 +120,12 @@ local function run_apart(cluster, d, node, timeout, run)
   local ctx, call = d.ctx, d.call
   share(ctx)
   local own_ctx, own_call = copy(ctx), copy(call)
-  local attachments = rawget(call, 'attachments')
+  local attachments = call.attachments
   own_call.attachments = attachments and copy(attachments)
   own_ctx.call = own_call
   local result, err = run(cluster, d, own_ctx, own_call, node, timeout)
   if err == nil and d.ctx == ctx then
-    ctx.reply = rawget(own_ctx, 'reply')
+    ctx.reply = own_ctx.reply
   end
   return result, err
 end
@@ -282,7 +283,7 @@ end
 ---@return any err
 function M.settle(cluster, ctx, call, err)
   local repeats = cluster.plan.router_of(call).repeats
-  if not repeats or rawget(call, 'waited') then
+  if not repeats or call.waited then
     return nil, err -- a router that owns all attempts
   elseif not errors.is(err) or not repeats(ctx, call, err) then
     return nil, err
@@ -318,18 +319,9 @@ local function request(link, ctx, call)
   if not link.session and not link:wait(timeout) then
     return false, 'UNAVAILABLE', link:why().message, 'NOT_SENT'
   end
-  local connection, session = link.connection, link.session
-  connection.inflight = connection.inflight + 1
-  local ok, a, b, c, d = core.request(
-    link.conn,
-    session,
-    call.method,
-    call.args,
-    timeout,
-    rawget(call, 'attachments'), -- made when asked for: nobody did, nothing is sent
-    call.flags
-  )
-  connection.inflight = connection.inflight - 1
+  local session = link.session
+  local ok, a, b, c, d =
+    core.request(link.conn, session, call.method, call.args, timeout, call.attachments, call.flags)
   if not ok and a == 'SESSION_LOST' then
     link:renegotiate(session)
   end

@@ -378,66 +378,9 @@ end]]):format(#filters > 0 and 'link_1' or 'last')
   })
 end
 
--- A call that was sent is told by its metatable, because a field would be part of what each call in flight
--- costs. What a filter made itself passes.
-local SEND_ONCE = [[
-local function last(ctx, call)
-  local meta = getmetatable(call)
-  if meta == call_meta then
-    setmetatable(call, sent_meta)
-  elseif meta == sent_meta then
-    repeated()
-  end
-  return dispatch(ctx, call)
-end]]
-
--- The function behind `proxy:name`: makes call and ctx, runs the filters around `dispatch`, ends the
--- call. One function instead of three, and few locals, because its frame is part of what each call in
--- flight costs.
----@param title string
----@param filters {name: string, fn: function}[]
----@param env table  dispatch, ended, ctx_meta, call_meta, over_ctx, over_call, attachments, copy, fiber, clock
----@return fun(proxy: table, ...: any): any, any
-function M.proxy(title, filters, env)
-  env.names, env.filters = filter_lists(filters)
-  env.named, env.caught, env.chain_failed = named, caught, thrown(title, 'filter')
-  env.repeated = repeated(title, env.names)
-  env.sent_meta = {}
-  for key, value in pairs(env.call_meta) do
-    env.sent_meta[key] = value
-  end
-  env.count = function(args, n)
-    if n ~= #args then
-      args.n = n
-    end
-    return args
-  end
-  local out = {
-    'local env = ...',
-    'local names, filters, dispatch, named = env.names, env.filters, env.dispatch, env.named',
-    'local chain_failed, xpcall, count, select = env.chain_failed, xpcall, env.count, select',
-    'local ended, ctx_meta, call_meta = env.ended, env.ctx_meta, env.call_meta',
-    'local over_ctx, over_call, attachments = env.over_ctx, env.over_call, env.attachments',
-    'local copy, fiber, clock = env.copy, env.fiber, env.clock',
-    'local setmetatable, error = setmetatable, error',
-    'local sent_meta, repeated, getmetatable = env.sent_meta, env.repeated, getmetatable',
-  }
-  filter_locals(out, filters)
-  out[#out + 1] = #filters > 0 and SEND_ONCE or 'local last = dispatch'
-  links(out, filters)
-  out[#out + 1] = ([[
-return function(_, ...)
-  if fiber.forbidden then error(fiber.forbidden, 2) end
-  local call = setmetatable({ args = count({ ... }, select('#', ...)) }, call_meta)
-  if attachments then call.attachments = copy(attachments) end
-  local ctx = setmetatable({ call = call, began = clock() }, ctx_meta)
-  local ok, result, err = xpcall(%s, chain_failed, ctx, call)
-  return ended(ctx, call, over_ctx, over_call, ok, result, err)
-end]]):format(#filters > 0 and 'link_1' or 'last')
-  return compile(out, 'call ' .. title, env)
-end
-
--- What an error caught by a guard becomes for the caller.
-M.caught = caught
+-- What entry/method.lua builds its functions of.
+M.caught, M.thrown, M.named, M.repeated = caught, thrown, named, repeated
+M.links, M.filter_locals, M.filter_lists = links, filter_locals, filter_lists
+M.compile, M.numbered = compile, numbered
 
 return M

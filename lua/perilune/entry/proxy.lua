@@ -1,16 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Proxies are empty: `proxy:name(...)` is always the remote method `name`. What a proxy is made of is
 -- kept beside it in weak tables, and everything that is not a remote call is a function of `perilune`.
-local chain = require 'perilune.entry.chain'
-local context = require 'perilune.entry.context'
-local core = require 'perilune.core'
 local errors = require 'perilune.error'
-local fiber = require 'perilune.fiber'
 local filters = require 'perilune.entry.filters'
+local methods = require 'perilune.entry.method'
 local plugin = require 'perilune.plugin'
-
-local clear = require 'table.clear'
-local clock = core.clock
 
 local M = {}
 
@@ -18,91 +12,6 @@ local M = {}
 
 -- What a proxy stands for: { refer, options, methods = { name = function } }.
 local state_of = setmetatable({}, { __mode = 'k' })
-
--- ── ctx of a call we make ───────────────────────────────────────────────────────────────────────
-
-local Ctx = { side = 'consumer' }
-
-function Ctx.left(self)
-  local left = (rawget(self, 'deadline') or self.began + self.call.timeout) - clock()
-  return left > 0 and left or 0
-end
-
-function Ctx.cancelled()
-  return core.cancelled()
-end
-
-function Ctx.on_end(self, fn)
-  local list = rawget(self, '_on_end') or {}
-  rawset(self, '_on_end', list)
-  list[#list + 1] = fn
-end
-
-local lazy = {
-  deadline = function(self)
-    return self.began + self.call.timeout
-  end,
-  state = function()
-    return {}
-  end,
-  trace = function()
-    local serving = context.current()
-    return serving and serving.trace or false
-  end,
-}
-
-local ctx_meta = {
-  __index = function(self, key)
-    local fn = Ctx[key]
-    if fn then
-      return fn
-    end
-    local make = lazy[key]
-    local value = make and make(self)
-    if make then
-      rawset(self, key, value)
-    end
-    return value
-  end,
-  __tostring = function(self)
-    return ('ctx of %s.%s'):format(self.call.interface, self.call.method)
-  end,
-}
-
--- What a call of one method has in common with every other lives in `proto`; most calls send no
--- attachments, so that the table is made when somebody asks for it.
-local function call_meta_of(proto)
-  return {
-    __index = function(self, key)
-      if key == 'attachments' then
-        local made = {}
-        rawset(self, key, made)
-        return made
-      end
-      return proto[key]
-    end,
-    __tostring = function(self)
-      return ('call of %s.%s'):format(self.interface, self.method)
-    end,
-  }
-end
-
--- A script that keeps ctx or call beyond the call gets a clear error.
-local function over_meta(what, title)
-  local function refuse()
-    error(('%s used after %s ended'):format(what, title), 2)
-  end
-  return { __index = refuse, __newindex = refuse }
-end
-
-local function run_on_end(list)
-  for _, fn in ipairs(list) do
-    local ok, message = xpcall(fn, debug.traceback)
-    if not ok then
-      core.log('error', 'ON-END', message)
-    end
-  end
-end
 
 -- ── remote methods ──────────────────────────────────────────────────────────────────────────────
 
@@ -126,23 +35,6 @@ local function options_of(state, name)
   }
 end
 
-local function ended(ctx, call, over_ctx, over_call, ok, result, err)
-  local on_end = rawget(ctx, '_on_end')
-  if on_end then
-    run_on_end(on_end)
-  end
-  clear(ctx)
-  clear(call)
-  setmetatable(ctx, over_ctx)
-  setmetatable(call, over_call)
-  if not ok then
-    return nil, chain.caught(result)
-  elseif err ~= nil then
-    return nil, errors.from(err)
-  end
-  return result
-end
-
 -- Nobody answers a one-way call: that it was written is the result.
 local function sent(result, err)
   if result == nil and err == nil then
@@ -156,23 +48,13 @@ local INT64 = { number = 0, cdata = 1, string = 2 }
 
 local function make_method(state, name)
   local refer = state.refer
-  local title = refer.interface .. '.' .. name
   local proto = options_of(state, name)
   proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
   proto.oneway = state.oneway
   proto.flags = (state.oneway and 1 or 0) + 2 * INT64[refer.int64 or 'number']
-  local method = chain.proxy(title, refer.method_filters[name] or refer.consumer_filters, {
-    dispatch = refer.dispatch,
-    ended = ended,
-    ctx_meta = ctx_meta,
-    call_meta = call_meta_of(proto),
-    over_ctx = over_meta('ctx', title),
-    over_call = over_meta('call', title),
-    attachments = next(state.attachments) and state.attachments or nil,
-    copy = copy,
-    fiber = fiber,
-    clock = clock,
-  })
+  local attachments = next(state.attachments) and state.attachments or nil
+  local list = refer.method_filters[name] or refer.consumer_filters
+  local method = methods.new(list, refer, proto, attachments)
   if state.oneway then
     return function(...)
       return sent(method(...))

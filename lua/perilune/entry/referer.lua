@@ -123,16 +123,31 @@ function M.new(refer)
     error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
   end
   refer.auth = refer.auth and auth_of(refer)
+  local function opened()
+    local cluster, message = M.open(refer)
+    return cluster, not cluster and errors.new('CONFIG', message) or nil
+  end
   function refer.dispatch(ctx, call)
     local cluster = refer.cluster
-    if not cluster then
-      local message
-      cluster, message = M.open(refer)
-      if not cluster then
-        return nil, errors.new('CONFIG', message)
-      end
+    if cluster then
+      return cluster:dispatch(ctx, call)
     end
-    return cluster:dispatch(ctx, call)
+    local made, err = opened()
+    if not made then
+      return nil, err
+    end
+    return made:dispatch(ctx, call)
+  end
+  function refer.prepare(ctx, call)
+    local cluster = refer.cluster
+    if cluster then
+      return cluster:prepare(ctx, call)
+    end
+    local made, err = opened()
+    if not made then
+      return nil, err
+    end
+    return made:prepare(ctx, call)
   end
   function refer.ready(timeout, count)
     local cluster, message = M.open(refer)

@@ -60,7 +60,7 @@ function Direct:send(ctx, call)
     call.method,
     call.args,
     ctx:left(),
-    rawget(call, 'attachments'),
+    call.attachments,
     call.flags
   )
   if done then
@@ -74,6 +74,8 @@ end
 function Direct:dispatch(ctx, call)
   return self.attempt(ctx, call, { address = self.refer.url })
 end
+
+Direct.prepare = Direct.dispatch
 
 function Direct:ready()
   if self.session then

@@ -1,0 +1,307 @@
+-- SPDX-License-Identifier: MIT
+-- The function behind `proxy:name`: filters around the choice of a node, the request, the end of the
+-- call. It is generated with `load` for each number of arguments it is called with, so that arguments
+-- stay values, no frame has variable arguments (the compiler cannot return from those), and what
+-- waits is one frame: the stack of a call in flight then fits the first size of a coroutine's.
+--
+-- When no filter wants to see the result (each does nothing with `next` but return its call), the
+-- chain ends before the wait: it gives direct.PENDING and what the request needs. Then nothing of it
+-- is left to be unwound after the wait, and no guard.
+local chain = require 'perilune.entry.chain'
+local core = require 'perilune.core'
+local direct = require 'perilune.cluster.direct'
+local errors = require 'perilune.error'
+local ffi = require 'ffi'
+local fiber = require 'perilune.fiber'
+local jit_util = require 'jit.util'
+local outgoing = require 'perilune.entry.outgoing'
+local vmdef = require 'jit.vmdef'
+
+local band, rshift = bit.band, bit.rshift
+
+local M = {}
+
+-- ── filters that only go before ─────────────────────────────────────────────────────────────────
+
+local function opcode(name)
+  return (vmdef.bcnames:find(name .. (' '):rep(6 - #name), 1, true) - 1) / 6
+end
+
+local MOV, CAT = opcode 'MOV', opcode 'CAT'
+local TAIL = { [opcode 'CALLT'] = true, [opcode 'CALLMT'] = true }
+-- Instructions that read registers from A on.
+local RANGES = {}
+for _, name in ipairs {
+  'CALL',
+  'CALLM',
+  'CALLT',
+  'CALLMT',
+  'ITERC',
+  'ITERN',
+  'VARG',
+  'RET',
+  'RETM',
+  'TSETM',
+} do
+  RANGES[opcode(name)] = true
+end
+
+local NEXT = 2 -- the register of a filter's third parameter
+
+-- Does the instruction mention the register, alone or within a range?
+local function mentions(fn, pc, register)
+  local ins, mode = jit_util.funcbc(fn, pc)
+  local op, a, d = band(ins, 0xff), band(rshift(ins, 8), 0xff), rshift(ins, 16)
+  local ma, mb, mc = band(mode, 7), band(mode, 15 * 8) / 8, band(mode, 15 * 128) / 128
+  if ma >= 1 and ma <= 4 and a == register or RANGES[op] and a <= register then
+    return true
+  end
+  local function is(kind, value)
+    return kind >= 2 and kind <= 4 and value == register
+  end
+  if mb == 0 then
+    return is(mc, d)
+  end
+  local b, c = rshift(d, 8), band(d, 0xff)
+  return is(mb, b) or is(mc, c) or op == CAT and b <= register and register <= c
+end
+
+-- The register that `next` is copied to in order to be called there, or nil.
+local function copied(fn, pc)
+  local ins = jit_util.funcbc(fn, pc)
+  if band(ins, 0xff) == MOV and rshift(ins, 16) == NEXT then
+    local register = band(rshift(ins, 8), 0xff)
+    return register ~= NEXT and register or nil
+  end
+end
+
+-- Is what lies in `register` from `pc` on called there, by a tail call, and not used before?
+local function tail_called(fn, pc, last, register)
+  for at = pc, last do
+    local ins = jit_util.funcbc(fn, at)
+    if TAIL[band(ins, 0xff)] and band(rshift(ins, 8), 0xff) == register then
+      return true
+    elseif mentions(fn, at, register) then
+      return false
+    end
+  end
+  return false
+end
+
+-- Is `next` never used but in `return next(...)`? Read from the bytecode; in doubt it is not so.
+---@param fn function
+---@return boolean
+function M.goes_before(fn)
+  local info = jit_util.funcinfo(fn)
+  if not info.bytecodes or info.isvararg then
+    return false
+  elseif info.params <= NEXT then
+    return true -- it does not even take it
+  elseif info.children then
+    return false
+  end
+  for pc = 1, info.bytecodes - 1 do
+    local register = copied(fn, pc)
+    if register then
+      if not tail_called(fn, pc + 1, info.bytecodes - 1, register) then
+        return false
+      end
+    elseif mentions(fn, pc, NEXT) then
+      return false
+    end
+  end
+  return true
+end
+
+local function all_before(filters)
+  for _, filter in ipairs(filters) do
+    if not M.goes_before(filter.fn) then
+      return false
+    end
+  end
+  return true
+end
+
+-- ── the function ────────────────────────────────────────────────────────────────────────────────
+
+local function copy(map)
+  local result = {}
+  for key, value in pairs(map) do
+    result[key] = value
+  end
+  return result
+end
+
+local function pack(args, n)
+  if n ~= #args then
+    args.n = n
+  end
+  return args
+end
+
+-- How a function of `count` arguments takes them, keeps them for call.args and hands them over.
+local function argument_texts(count)
+  if count > outgoing.VALUES then
+    return {
+      params = '...',
+      keep = ("put(slot, 'call', 'args', pack({ ... }, %d))"):format(count),
+      drop = '',
+      send = '',
+    }
+  end
+  local list = chain.numbered('a%d', count)
+  local slots = chain.numbered('arg_%d[slot]', count)
+  return {
+    params = list,
+    keep = count > 0 and ('%s = %s'):format(slots, list) or '',
+    drop = count > 0 and ('%s = %s'):format(slots, chain.numbered('false', count)) or '',
+    send = count > 0 and ', ' .. list or '',
+  }
+end
+
+local HEAD = [[
+local env = ...
+local names, filters, last, named = env.names, env.filters, env.last, env.named
+local chain_failed, caught, from, again = env.chain_failed, env.caught, env.from, env.again
+local fiber, clock, pack, copy, put = env.fiber, env.clock, env.pack, env.copy, env.put
+local state, gens, deadlines, extras = env.state, env.gens, env.deadlines, env.extras
+local Context, Call, PENDING, yield = env.Context, env.Call, env.PENDING, env.yield
+local attachments, METHOD, WAIT, REQUEST = env.attachments, env.METHOD, env.WAIT, env.REQUEST
+local grow, close = state.grow, state.close
+local error, rawequal, rawget, xpcall = error, rawequal, rawget, xpcall
+local FLAGS, TIMEOUT, MID = %d, %d, %d]]
+
+-- Where a filter could call `next` again, or later. What a filter made itself passes.
+local SEND_ONCE = [[
+local dispatch, begun, repeated, istype = last, env.begun, env.repeated, env.istype
+local function last(ctx, call)
+  if istype(Context, ctx) then
+    local slot = ctx.slot
+    if begun[slot] ~= ctx.gen then repeated() end
+    begun[slot] = false
+  end
+  return dispatch(ctx, call)
+end]]
+
+-- The locals beside the wait are few because they are part of what each call in flight costs.
+local BODY = [[
+return function(%(params)s)
+  if fiber.forbidden then error(fiber.forbidden, 2) end
+  local slot = state.free
+  if slot == 0 then slot = grow() else state.free = deadlines[slot] end
+  deadlines[slot] = clock() + TIMEOUT
+  %(keep)s
+  %(attach)s
+  %(watch)s
+  local ok, result, err, node, session, timeout, nodes =
+    xpcall(%(first)s, chain_failed, Context(slot, gens[slot], MID), Call(slot, gens[slot], MID))
+  if rawequal(result, PENDING) and ok then
+    local own = extras[slot]
+    ok, result, err, timeout, own = yield(
+      WAIT, REQUEST, rawget(node, '_link').conn, session, METHOD, own and own.call.args or nil,
+      timeout, own and own.call.attachments or nil, FLAGS, rawget(node, '_c')%(send)s)
+    if ok then
+      if err then put(slot, 'ctx', 'reply', err) err = nil end
+    else
+      ok, result, err = xpcall(again, chain_failed, Context(slot, gens[slot], MID),
+        Call(slot, gens[slot], MID), nodes, node, session, result, err, timeout, own)
+    end
+  end
+  if extras[slot] then close(slot) end
+  local gen = gens[slot] + 1
+  gens[slot] = gen < 4294967296 and gen or 0
+  %(drop)s
+  deadlines[slot] = state.free
+  state.free = slot
+  if not ok then return nil, caught(result) end
+  if err ~= nil then return nil, from(err) end
+  return result
+end]]
+
+-- Between the guard and a chain that ends before the wait stands a frame that is returned to: a trace
+-- that begins in the chain, or in what chooses the node, could not end with a return into xpcall, and
+-- what fails to compile often enough is never compiled again.
+local PREPARED = [[
+local function prepared(ctx, call)
+  local result, err, node, session, timeout, nodes = %s(ctx, call)
+  return result, err, node, session, timeout, nodes
+end]]
+
+local function generate(title, filters, env, count)
+  local mid = outgoing.add(env.proto, count)
+  local out = { HEAD:format(env.proto.flags, env.proto.timeout, mid) }
+  for i = 1, math.min(count, outgoing.VALUES) do
+    out[#out + 1] = ('local arg_%d = env.values[%d]'):format(i, i)
+  end
+  local texts = argument_texts(count)
+  texts.first, texts.watch = #filters > 0 and 'link_1' or 'last', ''
+  chain.filter_locals(out, filters)
+  if env.last ~= env.prepare then
+    outgoing.watch()
+    out[#out + 1] = SEND_ONCE
+    texts.watch = 'begun[slot] = gens[slot]'
+  end
+  chain.links(out, filters)
+  if env.last == env.prepare then
+    out[#out + 1] = PREPARED:format(texts.first)
+    texts.first = 'prepared'
+  end
+  texts.attach = env.attachments and "put(slot, 'call', 'attachments', copy(attachments))" or ''
+  out[#out + 1] = BODY:gsub('%%%((%a+)%)s', texts)
+  return chain.compile(out, 'call ' .. title, env)
+end
+
+-- The function of a method with these filters.
+---@param filters {name: string, fn: function}[]  in order, outermost first
+---@param refer table
+---@param proto table  what all calls have in common: interface, method, flags, timeout ...
+---@param attachments? table  sent with each call
+---@return fun(proxy: table, ...: any): any, any
+function M.new(filters, refer, proto, attachments)
+  local title = proto.interface .. '.' .. proto.method
+  local names, fns = chain.filter_lists(filters)
+  local env = {
+    names = names,
+    filters = fns,
+    last = all_before(filters) and refer.prepare or refer.dispatch,
+    prepare = refer.prepare,
+    named = chain.named,
+    chain_failed = chain.thrown(title, 'filter'),
+    caught = chain.caught,
+    from = errors.from,
+    again = direct.again,
+    fiber = fiber,
+    clock = core.clock,
+    pack = pack,
+    copy = copy,
+    put = outgoing.put,
+    state = outgoing,
+    gens = outgoing.gens,
+    deadlines = outgoing.deadlines,
+    extras = outgoing.extras,
+    values = outgoing.values,
+    begun = outgoing.begun,
+    repeated = chain.repeated(title, names),
+    istype = ffi.istype,
+    Context = outgoing.Context,
+    Call = outgoing.Call,
+    PENDING = direct.PENDING,
+    yield = core.yield,
+    WAIT = core.WAIT,
+    REQUEST = core.REQUEST,
+    METHOD = proto.method,
+    attachments = attachments,
+    proto = proto,
+  }
+  local by_count = {}
+  local function make(count)
+    by_count[count] = generate(title, filters, env, count)
+    return by_count[count]
+  end
+  local select = select
+  return function(_, ...)
+    return (by_count[select('#', ...)] or make(select('#', ...)))(...)
+  end
+end
+
+return M
