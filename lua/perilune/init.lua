@@ -49,6 +49,7 @@ local function no_streams()
   error('streams are not there yet; send a list, or call once for each message', 2)
 end
 M.open, M.stream = no_streams, no_streams
+M.connect = require('perilune.transport.socket').connect
 M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
 M.release = callback.release

@@ -13,6 +13,7 @@
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
+#include "lua/socket.h"
 #include "lua/sessions.h"
 #include "lua/value.h"
 
@@ -193,6 +194,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_serve_functions);
   peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);
+  peri_vm_add(vm, peri_socket_functions);
   peri_vm_add(vm, peri_limits_functions);
   peri_vm_add(vm, peri_sessions_functions);
   peri_vm_add(vm, peri_callback_functions);
@@ -246,6 +248,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   peri_slots_init(&vm->fibers.slots, sizeof(peri_fiber), MAX_FIBERS);
   peri_slots_init(&vm->links, sizeof(peri_link), MAX_CONNECTIONS);
   peri_callbacks_init(vm, MAX_CALLBACKS);
+  peri_slots_init(&vm->sockets, sizeof(void *), MAX_CONNECTIONS);
   peri_slots_init(&vm->accepted_slots, sizeof(peri_accepted), MAX_CONNECTIONS);
   peri_list_init(&vm->fibers.ready);
   peri_list_init(&vm->fibers.later);
@@ -280,6 +283,7 @@ peri_vm *peri_vm_new(peri_loop *loop, const peri_vm_options *options, peri_err *
 void peri_vm_close(peri_vm *vm) {
   vm->server.draining = true;
   peri_request_close_all(vm);
+  peri_socket_close_all(vm);
   for (peri_list *n = vm->accepted.next; n != &vm->accepted; n = n->next) {
     peri_conn_close(peri_container(n, peri_accepted, link)->conn, PERI_ESHUTDOWN);
   }
@@ -293,8 +297,8 @@ void peri_vm_close(peri_vm *vm) {
 }
 
 bool peri_vm_idle(const peri_vm *vm) {
-  return !work_left(vm) && vm->links.live == 0 && vm->accepted_slots.live == 0 &&
-         vm->fibers.slots.live == vm->fibers.pooled;
+  return !work_left(vm) && vm->links.live == 0 && vm->sockets.live == 0 &&
+         vm->accepted_slots.live == 0 && vm->fibers.slots.live == vm->fibers.pooled;
 }
 
 void peri_vm_free(peri_vm *vm) {
@@ -304,12 +308,14 @@ void peri_vm_free(peri_vm *vm) {
     task->free(task);
   }
   peri_request_abandon(vm);
+  peri_socket_abandon(vm);
   lua_close(vm->L);
   peri_callbacks_fini(vm);
   peri_server_fini(&vm->server);
   peri_futures_fini(&vm->futures);
   peri_slots_fini(&vm->fibers.slots);
   peri_slots_fini(&vm->links);
+  peri_slots_fini(&vm->sockets);
   peri_slots_fini(&vm->accepted_slots);
   if (vm->loop->on_drain_arg == vm) {
     vm->loop->on_drain = NULL;

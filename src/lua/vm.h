@@ -47,6 +47,7 @@ struct peri_vm {
   peri_futures futures;  // of calls that this VM makes
   struct peri_fibers fibers;
   peri_slots links;    // connections of this VM, see lua/link.h
+  peri_slots sockets;  // plain ones of scripts, see lua/socket.h
   peri_list openings;  // connects under way, see lua/request.c
   peri_list tasks;     // Lua functions to be started
   peri_slots accepted_slots;

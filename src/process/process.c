@@ -29,7 +29,13 @@ enum {
   LOG_PER_TAG = 100,      // lines a second
 };
 
-static const char program[] = "require('perilune.cli').main(...)";
+// Without the command line nobody would end the process.
+static const char program[] =
+    "local ok, cli = pcall(require, 'perilune.cli')\n"
+    "if ok then return cli.main(...) end\n"
+    "local why = tostring(cli):match '^[^\\n]*'\n"
+    "io.stderr:write('perilune: the command line does not load: ', why, '\\n')\n"
+    "require('perilune.core').exit(1)";
 
 typedef struct supervisor {
   peri_process *process;

@@ -338,6 +338,26 @@ function core.disconnect(conn, code) end
 ---@return string? message
 function core.plugin_load(path, point, name) end
 
+--- Plain connections, see perilune/transport/socket.lua. `fn(id, kind, ...)` is told 'open', 'data'
+--- (bytes) and last 'closed' (code, message).
+---@param url string
+---@param timeout number
+---@param fn function
+---@return number? id
+---@return string? message
+function core.socket_open(url, timeout, fn) end
+--- Bytes that the kernel has not taken yet; nil when it is closed.
+---@param id number
+---@param bytes string
+---@return number?
+function core.socket_write(id, bytes) end
+---@param id number
+---@param paused boolean
+function core.socket_pause(id, paused) end
+---@param id number
+---@param at_once? boolean  do not write what is queued
+function core.socket_close(id, at_once) end
+
 --- Watches a folder; on_change(name) is called in a fiber of its own, coalesced per turn.
 ---@param path string
 ---@param on_change fun(name: string)

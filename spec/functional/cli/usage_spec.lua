@@ -65,4 +65,17 @@ describe('the command line', function()
     assert.equal(0, result.code, result.output)
     assert.matches('filter +trace', result.output)
   end)
+
+  it('ends with one line when a module of the command line is missing', function()
+    local result = child.run(
+      { child.binary(), 'version' },
+      { env = { LUA_PATH = '/nowhere/?.lua' } }
+    )
+    assert.equal(1, result.code)
+    assert.matches(
+      "^perilune: the command line does not load: .*'argparse' not found",
+      result.output
+    )
+    assert.equal(1, select(2, result.output:gsub('\n', '')))
+  end)
 end)

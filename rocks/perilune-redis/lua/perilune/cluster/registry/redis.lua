@@ -1,0 +1,278 @@
+-- SPDX-License-Identifier: MIT
+-- A registry in Redis: redis://127.0.0.1:6379?prefix=perilune&ttl=10000, or redis:///run/redis.sock
+--
+-- Each service (interface and alias) is a sorted set of URLs whose scores say until when they count,
+-- by the server's clock. Providers write themselves again every third of the `ttl`; who is silent for
+-- longer is gone. Changes are published on a channel, so that consumers hear of them at once; what
+-- nobody publishes, the death of a provider, is seen when the list is read again, every third of the
+-- ttl. Every list is read whole, so nothing that was missed stays missed.
+--
+-- A server that cannot be reached changes no list: everybody keeps what is known.
+local listings = require 'perilune.cluster.listing'
+local perilune = require 'perilune'
+local resp = require 'perilune.redis.resp'
+local urls = require 'perilune.cluster.url'
+
+local RETRY = 1000 -- ms between attempts to reach the server
+
+-- Both scripts run in the server, which is the only clock.
+local NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+local WRITE = NOW
+  .. "local new = redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1]) "
+  .. "redis.call('PEXPIRE', KEYS[1], ARGV[2] * 2) "
+  .. "if new == 1 then redis.call('PUBLISH', ARGV[3], KEYS[1]) end return new"
+local READ = NOW
+  .. "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) "
+  .. "return redis.call('ZRANGE', KEYS[1], 0, -1)"
+local REMOVE = "local gone = redis.call('ZREM', KEYS[1], ARGV[1]) "
+  .. "if gone == 1 then redis.call('PUBLISH', ARGV[2], KEYS[1]) end return gone"
+
+---@class perilune.cluster.registry.Redis
+local Redis = {}
+Redis.__index = Redis
+
+local function key_of(self, interface, alias)
+  return ('%s:%s:%s'):format(self.prefix, interface or '', alias or '')
+end
+
+local function warn(self, err)
+  if not self.closed then
+    perilune.log.warn(('%s: %s'):format(self.shown, tostring(err)), nil, 'REGISTRY-REDIS')
+  end
+end
+
+-- ── the connection for commands ─────────────────────────────────────────────────────────────────
+
+---@async
+local function connect(self)
+  return resp.connect(
+    self.address,
+    { timeout = self.timeout, password = self.password, db = self.db }
+  )
+end
+
+---@async
+local function command_now(self, ...)
+  local err
+  if not self.client then
+    self.client, err = connect(self)
+    if not self.client then
+      return nil, err
+    end
+  end
+  local reply
+  reply, err = self.client:command(...)
+  if err and err.code ~= 'BAD_REQUEST' then
+    self.client:close()
+    self.client = nil
+  end
+  return reply, err
+end
+
+-- One command at a time: each waits for the one before it.
+---@async
+local function command(self, ...)
+  local before = self.last
+  local mine, settle = perilune.future()
+  self.last = mine
+  if before then
+    pcall(before.await, before)
+  end
+  local ok, reply, err = pcall(command_now, self, ...)
+  settle(true)
+  if not ok then
+    error(reply, 0)
+  end
+  return reply, err
+end
+
+-- ── providers ─────────────────────────────────────────────────────────────────────────────────
+
+---@async
+local function write(self, service_url)
+  local entry = assert(urls.entry(service_url))
+  local key = key_of(self, entry.interface, entry.alias)
+  return command(self, 'EVAL', WRITE, 1, key, service_url, self.ttl, self.channel)
+end
+
+---@async
+local function keep(self)
+  while not self.closed and next(self.own) do
+    self.over:await(self.ttl / 3)
+    for service_url in pairs(self.own) do
+      local _, err = write(self, service_url)
+      if err then
+        warn(self, err)
+        break
+      end
+    end
+  end
+  self.keeper = nil
+end
+
+function Redis:register(service_url)
+  self.own[service_url] = true
+  if not self.keeper then
+    self.keeper = perilune.detached(keep, self)
+  end
+  local _, err = write(self, service_url)
+  if err then
+    return nil, tostring(err)
+  end
+  return true
+end
+
+function Redis:deregister(service_url)
+  self.own[service_url] = nil
+  local entry = assert(urls.entry(service_url))
+  local key = key_of(self, entry.interface, entry.alias)
+  local _, err = command(self, 'EVAL', REMOVE, 1, key, service_url, self.channel)
+  if err then
+    return nil, tostring(err)
+  end
+  return true
+end
+
+-- ── consumers ─────────────────────────────────────────────────────────────────────────────────
+
+local function publish(self)
+  local all = {}
+  for _, list in pairs(self.lists) do
+    for _, service_url in ipairs(list) do
+      all[#all + 1] = service_url
+    end
+  end
+  self.listing:set(all, true)
+end
+
+-- Reads the lists of the given keys; true when all of them came.
+---@async
+local function look(self, keys)
+  for key in pairs(keys) do
+    local list, err = command(self, 'EVAL', READ, 1, key)
+    if err then
+      warn(self, err)
+      return false
+    end
+    self.lists[key] = list
+  end
+  publish(self)
+  return true
+end
+
+-- Listens for changes; the connection is made anew when it ends.
+---@async
+local function hear(self, client)
+  local ok, err = client:send('SUBSCRIBE', self.channel)
+  while ok and not self.closed do
+    local message
+    message, err = client:receive(0)
+    if not message then
+      break
+    end
+    local key = message[1] == 'message' and message[3]
+    if key and self.keys[key] then
+      look(self, { [key] = true })
+    end
+  end
+  client:close()
+  return err
+end
+
+---@async
+local function follow(self)
+  while not self.closed do
+    local client, err = connect(self)
+    if client then
+      self.ear = client
+      look(self, self.keys) -- what changed while nobody listened
+      err = hear(self, client)
+      self.ear = nil
+    end
+    if not self.closed then
+      warn(self, err or 'the connection ended')
+      self.over:await(RETRY)
+    end
+  end
+end
+
+---@async
+local function poll(self)
+  while not self.closed do
+    self.over:await(self.ttl / 3)
+    if not self.closed and next(self.keys) then
+      look(self, self.keys)
+    end
+  end
+end
+
+function Redis:subscribe(service, on_change)
+  local key = key_of(self, service.interface, service.alias)
+  self.keys[key] = (self.keys[key] or 0) + 1
+  local handle = self.listing:subscribe(service, on_change)
+  handle.key = key
+  if not self.follower then
+    self.follower = true
+    perilune.detached(follow, self)
+    perilune.detached(poll, self)
+  else
+    perilune.detached(look, self, { [key] = true })
+  end
+  return handle
+end
+
+function Redis:unsubscribe(handle)
+  self.listing:unsubscribe(handle)
+  local left = self.keys[handle.key] - 1
+  self.keys[handle.key] = left > 0 and left or nil
+  self.lists[handle.key] = left > 0 and self.lists[handle.key] or nil
+end
+
+function Redis:close()
+  self.closed = true
+  self.finish(true) -- ends the pauses
+  for service_url in pairs(self.own) do
+    self:deregister(service_url)
+  end
+  for _, name in ipairs { 'client', 'ear' } do
+    if self[name] then
+      self[name]:close()
+    end
+  end
+end
+
+return {
+  name = 'redis',
+  schema = {
+    prefix = { type = 'string', default = 'perilune', help = 'what all keys begin with' },
+    ttl = { type = 'integer', min = 300, default = 10000, help = 'ms a silent provider is listed' },
+    timeout = { type = 'integer', min = 1, default = 3000, help = 'ms a command may take' },
+    db = { type = 'integer', min = 0, default = 0, help = 'number of the database' },
+    ['.password'] = { type = 'string', help = 'never logged or listed' },
+  },
+  new = function(conf)
+    local address = conf.url.address
+    if address == '' then
+      return nil, 'write redis://HOST:PORT'
+    end
+    local is_path = address:sub(1, 1) == '/'
+    address = (is_path or address:match ':%d+$') and address or address .. ':6379'
+    local over, finish = perilune.future()
+    return setmetatable({
+      over = over,
+      finish = finish,
+      address = (is_path and 'unix://' or 'tcp://') .. address,
+      shown = 'redis://' .. address,
+      prefix = conf.prefix,
+      channel = conf.prefix .. ':changes',
+      ttl = conf.ttl,
+      timeout = conf.timeout,
+      db = conf.db,
+      password = conf['.password'],
+      own = {},
+      keys = {},
+      lists = {},
+      listing = listings.new(),
+    }, Redis)
+  end,
+}
