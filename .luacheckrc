@@ -59,7 +59,7 @@ for _, pattern in ipairs {
   'examples/**/selector*.lua', 'examples/**/balance*.lua', 'rocks/*/lua/**/*.lua',
   'lua/perilune/cluster/selector', 'lua/perilune/cluster/router', 'lua/perilune/cluster/loadbalance',
   'lua/perilune/cluster/retry_predicate', 'lua/perilune/cluster/retry_target',
-  'lua/perilune/cluster/warm_up', 'lua/perilune/cluster/candidate', 'examples/**/router*.lua',
+  'lua/perilune/cluster/slow_start', 'lua/perilune/cluster/candidate', 'examples/**/router*.lua',
   'lua/perilune/entry/filter',
 } do
   files[pattern] = { std = 'policy' }

@@ -244,6 +244,16 @@ return {
     default = 'subset',
   },
   {
+    -- function(age, weight) -> weight of a provider that has been up for `age` ms; must not wait
+    name = 'slow_start',
+    layer = 'cluster',
+    fn = true,
+    members = {},
+    builtin = { 'linear' },
+    default = 'linear',
+    check = only 'a slow start is function(age, weight)',
+  },
+  {
     -- see perilune.cluster.Registry in lua/perilune/cluster/registry.lua; may wait
     name = 'registry',
     layer = 'cluster',

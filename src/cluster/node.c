@@ -1,35 +1,33 @@
 // SPDX-License-Identifier: MIT
 // Interned nodes live in one small hash table under one mutex: it is taken when a node list changes
 // or a total is read, never per call. Counters are written by their VM alone; another thread reads
-// only `active`, so only that one is accessed atomically.
+// `active`, `calls` and `errors`, so these are accessed atomically.
 #include "cluster/node.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cluster/node_private.h"
 
 #define BUCKETS 1024u
-
-struct peri_node {
-  peri_node *chain;         // same bucket
-  peri_counters *counters;  // of all VMs, under `lock`
-  uint32_t refs;            // under `lock`
-  atomic_uint connected;
-  atomic_bool offline;
-  _Atomic(double) ejected_until;
-  char address[];
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static peri_node *buckets[BUCKETS];
 static uint32_t interned;
 static _Thread_local double last_now;
+
+void peri_node_lock(void) {
+  pthread_mutex_lock(&lock);
+}
+
+void peri_node_unlock(void) {
+  pthread_mutex_unlock(&lock);
+}
 
 static double clock_ms(void) {
   last_now = (double)peri_env->hrtime() / 1e6;
@@ -110,7 +108,7 @@ const char *peri_counters_address(const peri_counters *counters) {
 
 void peri_counters_begin_at(peri_counters *counters) {
   __atomic_store_n(&counters->active, counters->active + 1, __ATOMIC_RELAXED);
-  counters->calls++;
+  __atomic_store_n(&counters->calls, counters->calls + 1, __ATOMIC_RELAXED);
 }
 
 double peri_counters_begin(peri_counters *counters) {
@@ -124,7 +122,7 @@ void peri_counters_sample(peri_counters *counters, double now, double latency, b
   if (failed) {
     // A node that fails fast would look like the fastest of all and draw all traffic.
     latency = fmin(fmax(fmax(latency, counters->latency) * 2, 1.0), 10000.0);
-    counters->errors++;
+    __atomic_store_n(&counters->errors, counters->errors + 1, __ATOMIC_RELAXED);
   }
   latency = fmax(latency, 1e-3);
   if (latency >= counters->latency) {
@@ -136,11 +134,23 @@ void peri_counters_sample(peri_counters *counters, double now, double latency, b
   counters->stamp = now;
 }
 
+// The streak is shared by all workers: it is written when it changes, not at every success.
+static void watch(peri_node *node, bool failed) {
+  if (failed) {
+    atomic_fetch_add(&node->streak, 1);
+  } else if (atomic_load_explicit(&node->streak, memory_order_relaxed) != 0) {
+    atomic_store(&node->streak, 0);
+  }
+}
+
 void peri_counters_done_at(peri_counters *counters, double began, double now, bool failed) {
   if (counters->active > 0) {
     __atomic_store_n(&counters->active, counters->active - 1, __ATOMIC_RELAXED);
   }
   last_now = now;
+  if (counters->watched) {
+    watch(counters->node, failed);
+  }
   peri_counters_sample(counters, now, now - began, failed);
 }
 

@@ -23,6 +23,7 @@ typedef struct peri_counters {
   uint64_t calls;              // attempts begun
   uint64_t errors;             // attempts that failed for a reason of the node, not of the call
   uint32_t active;             // attempts in flight
+  bool watched;                // outcomes count for peri_node_judge
   uint32_t weight;             // share of traffic it should get, 0 = none while others have some
   peri_node *node;             // kept
   struct peri_counters *next;  // private to node.c
@@ -54,6 +55,20 @@ void peri_node_set_offline(peri_node *node, bool offline);
 bool peri_node_offline(const peri_node *node);
 void peri_node_eject(peri_node *node, double until);  // 0 = take back
 bool peri_node_ejected(const peri_node *node, double now);
+uint32_t peri_node_ejections(void);  // in this process so far, of all nodes
+
+// When a node is thrown out. Times in ms.
+typedef struct peri_outlier {
+  double consecutive;  // failures in a row in the whole process, 0 = no matter
+  double ratio;        // of failures among at least `minimum` attempts of a `window`, 0 = no matter
+  double minimum;
+  double window;
+  double time;  // how long, times the number of its ejections so far
+  double max_time;
+} peri_outlier;
+// An attempt on a watched node failed: ejects it when the rules say so, and returns until when, else
+// 0. A node that is out already is left alone.
+double peri_node_judge(peri_node *node, const peri_outlier *rules, double now);
 // Rank of an address for a chooser (rendezvous hashing): the same pair gives the same number.
 uint32_t peri_node_rank(const char *address, double chooser);
 // Is it an address of this host: loopback, a unix socket, one of its interfaces?

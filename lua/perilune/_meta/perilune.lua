@@ -68,6 +68,7 @@ error('perilune.types only describes; require perilune')
 ---@field retry_predicate fun(name: string|table, body?: perilune.RetryPredicateFn|table)
 ---@field retry_target fun(name: string|table, body?: perilune.RetryTargetFn|table)
 ---@field loadbalance fun(name: string|table, body?: perilune.PickFn|perilune.Balancer|table)
+---@field slow_start fun(name: string|table, body?: (fun(age: number, weight: number): number)|table)
 ---@field candidate fun(name: string|table, body?: function|table)
 ---@field registry fun(name: string|table, body?: table)
 ---@field serializer fun(name: string|perilune.SerializerSpec, body?: perilune.SerializerSpec)
@@ -159,6 +160,8 @@ error('perilune.types only describes; require perilune')
 ---@field token? string
 ---@field auth? table
 ---@field tag? any
+---@field slow_start? boolean|string|table  smaller weight of providers that have just begun
+---@field ejection? boolean|table        leave out nodes that keep failing
 ---@field retry_budget? false|{ratio: number, per_second: number}
 ---@field trace? boolean
 ---@field access_log? boolean|string|table

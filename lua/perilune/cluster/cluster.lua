@@ -6,11 +6,13 @@
 -- snapshot it started with.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local ejection = require 'perilune.cluster.ejection'
 local links = require 'perilune.cluster.link'
 local node_of = require 'perilune.cluster.node'
 local nodes_of = require 'perilune.cluster.nodes'
 local plans = require 'perilune.cluster.plan'
 local registry = require 'perilune.cluster.registry'
+local slow_start = require 'perilune.cluster.slow_start'
 local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
 local direct = require 'perilune.cluster.direct'
@@ -120,6 +122,8 @@ function M.open(refer, before)
     waiting = waiters.new(),
     calls = 0,
   }, Cluster)
+  self.slow_start = plan.ramp and slow_start.new(self, plan.ramp)
+  self.ejection = plan.ejection and ejection.new(self, plan.ejection)
   dispatches.init(self)
   self.ready_nodes = nodes_of.new({}, plan.pick)
   if refer.url then
@@ -135,6 +139,9 @@ function M.open(refer, before)
       self:close()
       return nil, message
     end
+  end
+  if self.ejection then
+    self.ejection:start()
   end
   return self
 end
@@ -269,10 +276,17 @@ function Cluster:update(entries)
         link = links.new(self, node, entry.url)
         self.links[id] = link
       end
+      link.weight = entry.weight
+      if self.ejection then
+        self.ejection:watch(link.node)
+      end
       order[#order + 1] = link
     end
   end
   self.order = order
+  if self.slow_start then
+    self.slow_start:listed(order)
+  end
   for id, link in pairs(self.links) do
     if not wanted[id] then
       self.links[id] = nil
@@ -291,8 +305,9 @@ end
 -- Makes the snapshot anew.
 function Cluster:rebuild()
   local list, n = {}, 0
+  local out = self.ejection and self.ejection:sort_out(self.order)
   for _, link in ipairs(self.order) do
-    if link.state == 'ready' then
+    if link.state == 'ready' and not (out and out[link]) then
       n = n + 1
       list[n] = link.node
     end
@@ -313,6 +328,9 @@ function Cluster:on_link(link)
   end
   if link.state == 'ready' then
     self.suspects[id_of(link)] = nil
+    if self.slow_start then
+      self.slow_start:begin(link)
+    end
   elseif link.failures >= M.SUSPECT_AFTER and #self.entries > #self.order then
     self.suspects[id_of(link)] = core.clock() + M.SUSPECT_FOR
     core.spawn(Cluster.update, self, self.entries, true)

@@ -64,7 +64,10 @@ local function check_node(cluster, node)
   end
 end
 
-local function note(d, node, err, began)
+local function note(cluster, d, node, err, began)
+  if cluster.ejection and NODE_FAULT[err.code] then
+    cluster.ejection:failed(node)
+  end
   d.attempts = d.attempts or {}
   table.insert(d.attempts, {
     address = node.address,
@@ -148,7 +151,7 @@ local function run_attempt(cluster, d, ctx, call, node, timeout)
     error(err, 0)
   end
   if err then
-    note(d, node, err, began)
+    note(cluster, d, node, err, began)
   end
   return result, err
 end
@@ -266,7 +269,7 @@ end
 function M.resume(cluster, ctx, call, nodes, node, err, began)
   local d = make(cluster)
   d.ctx, d.call, d.sends, d.router = ctx, call, 1, cluster.plan.router
-  note(d, node, err, began)
+  note(cluster, d, node, err, began)
   local result, last = cluster.plan.again(ctx, call, nodes, d.send, node, err)
   finish(d, last)
   return result, last

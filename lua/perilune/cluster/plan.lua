@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What a declaration says about choosing nodes, compiled once: selectors, router, balancer and
 -- candidate, with what single methods say instead.
+local ejection = require 'perilune.cluster.ejection'
 local plugin = require 'perilune.plugin'
 local selectors = require 'perilune.cluster.selector'
 
@@ -17,6 +18,8 @@ local M = {}
 ---@field pick function
 ---@field done? function
 ---@field choose function
+---@field ramp? fun(age: number, weight: number): number
+---@field ejection? table
 ---@field methods? table<string, perilune.cluster.MethodPlan>
 ---@field direct boolean      first attempts may take the short way
 ---@field first? fun(ctx: any, call: any): number?   ms of the first attempt
@@ -127,6 +130,23 @@ local function add_methods(plan, refer)
   end
 end
 
+-- What changes the weight and the standing of nodes with time.
+local function add_states(plan, refer)
+  if refer.slow_start then
+    local ref = refer.slow_start == true and plugin.get_point('slow_start').default
+    local ramp, record = plugin.use('slow_start', ref or refer.slow_start)
+    if ramp == nil then
+      return record
+    end
+    plan.ramp = ramp
+  end
+  if refer.ejection then
+    local conf, message = ejection.check(refer.ejection)
+    plan.ejection = conf
+    return message
+  end
+end
+
 -- `tag = 'blue'` or `tag = { key = 'zone' }` is short for the selector of that name, before others.
 local function with_tag(refer)
   local refs = refer.selectors
@@ -168,7 +188,7 @@ function M.compile(refer)
     return nil, record --[[@as string]]
   end
   plan.choose = entry_of(candidate, 'choose')
-  message = add_methods(plan, refer)
+  message = add_states(plan, refer) or add_methods(plan, refer)
   if message then
     return nil, message
   end

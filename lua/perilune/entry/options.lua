@@ -101,6 +101,8 @@ M.refer = {
   token = { type = 'string', help = 'presented to the provider with each call' },
   auth = { type = 'table', help = "presented once with the session: { 'token', token = ... }" },
   tag = { type = 'any' },
+  slow_start = { type = 'any', help = "true, or { 'linear', duration = 60000 }" },
+  ejection = { type = 'any', help = 'true, or when and for how long to leave out failing nodes' },
   retry_budget = { type = 'any', help = 'false, or { ratio = 0.2, per_second = 10 }' },
   concurrency = {
     type = 'integer',
