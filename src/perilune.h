@@ -116,10 +116,45 @@ static inline void peri_append(const peri_plugin_host *host, peri_buf *buf, cons
 // Every member returns 0 or a negative code; the first failure ends the walk and is returned to
 // whoever drives it. Calls are strictly nested. In a map, `key` comes before each value. Strings are
 // borrowed until the call returns. A producer that does not know a count says PERI_COUNT_UNKNOWN; a
-// count that is given is exact. A map's or list's key is never a map or a list itself. No blocking,
-// no allocation that a peer sizes beyond the limits. A sink may leave by longjmp, so a producer owns
+// count that is given is exact. A map's key is a map or a list only where the format has such keys;
+// sinks may refuse it. No blocking, no allocation that a peer sizes beyond the limits. A sink may leave by longjmp, so a producer owns
 // nothing that it would have to free.
 #define PERI_COUNT_UNKNOWN SIZE_MAX
+
+// The type on the wire of a scalar, where it is more than the scalar tells.
+typedef enum peri_cast {
+  PERI_CAST_NONE,
+  PERI_CAST_INT,
+  PERI_CAST_LONG,
+  PERI_CAST_DOUBLE,
+  PERI_CAST_FLOAT,
+  PERI_CAST_SHORT,
+  PERI_CAST_BYTE,
+  PERI_CAST_CHAR,     // a string of one UTF-16 unit
+  PERI_CAST_DATE,     // an integer: milliseconds since 1970
+  PERI_CAST_DECIMAL,  // a string of digits
+  PERI_CAST_BIGINT,   // a string of digits
+  PERI_CASTS,
+} peri_cast;
+
+// For formats like Hessian. Each member may be NULL: the producer then goes on without it, or, where
+// nothing would be left of the value, fails.
+typedef struct peri_sink_graph {
+  // Announces the type of the scalar that follows.
+  int (*cast)(void *sink, peri_cast cast);
+  // After `type`: the map that follows is a map of that class, not an object with fields.
+  int (*dictionary)(void *sink);
+  // After `type`, before `map_begin` of an object: its fields, in the order of the keys to come.
+  int (*field)(void *sink, const char *name, size_t len);
+  // Asks before each list or map, and before its `type`, which value it is. 1: the sink has written
+  // a reference to the earlier one, and the value is not walked again; 0: it is new. `identity` is
+  // only compared.
+  int (*seen)(void *sink, const void *identity);
+  // The list or map that follows has this number; `ref` may name it, also from within.
+  int (*label)(void *sink, uint32_t number);
+  // A value: the list or map with this number, once more.
+  int (*ref)(void *sink, uint32_t number);
+} peri_sink_graph;
 
 typedef struct peri_sink_ops {
   int (*null)(void *sink);
@@ -136,8 +171,11 @@ typedef struct peri_sink_ops {
   // Announces that the next value is a key, for formats whose keys may be any scalar.
   int (*any_key)(void *sink);
   int (*map_end)(void *sink);
-  // Names the class of the map or list that follows; formats without classes ignore it.
+  // Names the class of the map or list that follows; formats without classes ignore it. 1 asks the
+  // producer to name the fields (graph->field) when what follows is an object.
   int (*type)(void *sink, const char *name, size_t len);
+  // What only formats of typed objects and graphs have; NULL otherwise.
+  const peri_sink_graph *graph;
 } peri_sink_ops;
 
 typedef struct peri_sink {

@@ -134,6 +134,8 @@ end
 
 M.clock, M.hrtime, M.walltime, M.random = core.clock, core.hrtime, core.walltime, core.random
 M.null, M.array, M.bytes, M.typed = core.null, core.array, core.bytes, core.typed
+M.class_of = core.class_of
+M.java = require 'perilune.protocol.java'
 
 M.shared, M.log, M.policy = policy.shared, policy.log, policy
 M.crypto, M.counter, M.use = policy.crypto, policy.counter, policy.use

@@ -11,6 +11,8 @@ static int decode_with(peri_builder *b, peri_sink *sink, const peri_serializer *
   int rc = serializer->decode(in, limits, sink, NULL, b->err);
   if (rc != 0) {
     lua_settop(b->L, top);
+  } else if (b->refs != 0) {
+    lua_remove(b->L, b->refs);
   }
   return rc;
 }

@@ -103,6 +103,13 @@ static void push_boxed(lua_State *L, uint64_t bits, bool is_unsigned) {
   }
 }
 
+// A scalar whose type on the wire is kept: the value on top goes into a box.
+static int put_box(peri_builder *b) {
+  peri_value_box(b->L, b->cast);
+  b->cast = PERI_CAST_NONE;
+  return put(b);
+}
+
 // An integer that a Lua number cannot hold exactly, or any when the mode asks for one type.
 static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
   if (b->int64 == PERI_INT64_STRING || (takes_key(b) && b->int64 != PERI_INT64_NUMBER)) {
@@ -119,6 +126,14 @@ static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
 
 static int on_integer(void *sink, int64_t value) {
   peri_builder *b = sink;
+  if (b->cast == PERI_CAST_LONG) {
+    b->cast = PERI_CAST_NONE;
+    return wide_integer(b, (uint64_t)value, false);
+  }
+  if (b->cast != PERI_CAST_NONE) {
+    lua_pushnumber(b->L, (lua_Number)value);
+    return put_box(b);
+  }
   if (value > SAFE_INTEGER || value < -SAFE_INTEGER) {
     return wide_integer(b, (uint64_t)value, false);
   }
@@ -133,7 +148,7 @@ static int on_uinteger(void *sink, uint64_t value) {
 static int on_string(void *sink, const char *text, size_t len) {
   peri_builder *b = sink;
   lua_pushlstring(b->L, text, len);
-  return put(b);
+  return b->cast != PERI_CAST_NONE ? put_box(b) : put(b);
 }
 
 static int on_bytes(void *sink, const uint8_t *data, size_t len) {
@@ -147,9 +162,6 @@ static int on_bytes(void *sink, const uint8_t *data, size_t len) {
 
 // Opens a table; the depth was checked by the decoder.
 static int begin(peri_builder *b, uint8_t kind, int slots, int entries) {
-  if (takes_key(b)) {
-    return refuse_key(b, "a list or map");
-  }
   if (b->depth > PERI_VALUE_DEPTH_MAX ||
       (b->depth % GROW_EVERY == 0 && !lua_checkstack(b->L, GROW_SLOTS))) {
     return fail(b, PERI_ETOO_BIG, "nested too deep for the Lua stack");
@@ -160,10 +172,19 @@ static int begin(peri_builder *b, uint8_t kind, int slots, int entries) {
   if (b->typed) {
     size_t len;
     const char *name = lua_tolstring(b->L, -2, &len);
-    peri_value_push_class(b->L, name, len, kind == PERI_BUILD_LIST);
+    int what = kind == PERI_BUILD_LIST ? PERI_KIND_LIST
+               : b->dictionary         ? PERI_KIND_MAP
+                                       : PERI_KIND_OBJECT;
+    peri_value_push_class(b->L, name, len, what);
     lua_setmetatable(b->L, -2);
     lua_remove(b->L, -2);
     b->typed = false;
+    b->dictionary = false;
+  }
+  if (b->label != 0) {
+    lua_pushvalue(b->L, -1);
+    lua_rawseti(b->L, b->refs, (int)b->label);
+    b->label = 0;
   }
   return 0;
 }
@@ -183,6 +204,7 @@ static int on_list_begin(void *sink, size_t count) {
   if (b->spread && b->depth == 0) {
     b->frames[++b->depth].kind = PERI_BUILD_ARGS;
     b->listed = true;
+    b->label = 0;
     return 0;
   }
   bool typed = b->typed;
@@ -239,6 +261,53 @@ static int on_type(void *sink, const char *name, size_t len) {
   return 0;
 }
 
+static int on_cast(void *sink, peri_cast cast) {
+  peri_builder *b = sink;
+  bool boxed = cast == PERI_CAST_DATE || cast == PERI_CAST_DECIMAL || cast == PERI_CAST_BIGINT ||
+               (cast == PERI_CAST_LONG && b->int64 == PERI_INT64_CDATA);
+  b->cast = boxed ? cast : PERI_CAST_NONE;
+  return 0;
+}
+
+static int on_dictionary(void *sink) {
+  peri_builder *b = sink;
+  b->dictionary = true;
+  return 0;
+}
+
+static int on_label(void *sink, uint32_t number) {
+  peri_builder *b = sink;
+  if (b->refs == 0) {
+    if (!lua_checkstack(b->L, GROW_SLOTS)) {
+      return PERI_ETOO_BIG;
+    }
+    b->refs = b->base + 1;
+    lua_newtable(b->L);
+    lua_insert(b->L, b->refs);
+  }
+  b->label = number + 1;
+  return 0;
+}
+
+static int on_ref(void *sink, uint32_t number) {
+  peri_builder *b = sink;
+  if (b->refs != 0) {
+    lua_rawgeti(b->L, b->refs, (int)number + 1);
+    if (!lua_isnil(b->L, -1)) {
+      return put(b);
+    }
+    lua_pop(b->L, 1);
+  }
+  return fail(b, PERI_EBAD_REQUEST, "a reference to something that is not in this value");
+}
+
+static const peri_sink_graph graph = {
+    .cast = on_cast,
+    .dictionary = on_dictionary,
+    .label = on_label,
+    .ref = on_ref,
+};
+
 static const peri_sink_ops ops = {
     .null = on_null,
     .boolean = on_boolean,
@@ -254,6 +323,7 @@ static const peri_sink_ops ops = {
     .any_key = on_any_key,
     .map_end = on_map_end,
     .type = on_type,
+    .graph = &graph,
 };
 
 void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, peri_err *err,
@@ -264,6 +334,11 @@ void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, per
   b->depth = 0;
   b->args = 0;
   b->typed = false;
+  b->dictionary = false;
+  b->cast = PERI_CAST_NONE;
+  b->label = 0;
+  b->refs = 0;
+  b->base = lua_gettop(L);
   b->spread = false;
   b->listed = false;
   b->frames[0].kind = PERI_BUILD_ROOT;

@@ -14,7 +14,17 @@ extern char peri_value_classes_key;  // class name -> metatable, weak
 extern char peri_value_box_key;      // function(address, unsigned) -> int64 or uint64 cdata
 extern char peri_value_unbox_key;    // function(cdata, address) -> 1 int64, 2 uint64, 0 neither
 extern char peri_value_class_mark;   // in a metatable: class name
-extern char peri_value_list_mark;    // in a metatable: true when the table is a list
+extern char peri_value_kind_mark;    // in a metatable: PERI_KIND_*, or PERI_KIND_BOX + peri_cast
+extern char peri_value_casts_key;    // metatables of boxes by peri_cast
+
+// What a marked table is. A box holds its scalar in [1], entries are pairs {key, value} in order.
+enum {
+  PERI_KIND_OBJECT,
+  PERI_KIND_LIST,
+  PERI_KIND_MAP,
+  PERI_KIND_ENTRIES,
+  PERI_KIND_BOX = 16,
+};
 
 // Pushes the registry's value of a key.
 static inline void peri_value_push(lua_State *L, const char *key) {
@@ -22,8 +32,14 @@ static inline void peri_value_push(lua_State *L, const char *key) {
   lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
-// Pushes the metatable of a class; `list` when it marks lists.
-void peri_value_push_class(lua_State *L, const char *name, size_t len, bool list);
+// Pushes the metatable of a class; an object, list, map or entries.
+void peri_value_push_class(lua_State *L, const char *name, size_t len, int kind);
+// Puts the scalar on top of the stack into a box.
+void peri_value_box(lua_State *L, peri_cast cast);
+// Sets mark[key] = value on top (popped), in the table below it.
+void peri_value_set_mark(lua_State *L, const char *key);
+// Adds box, entries and the like to the table on top (value_java.c).
+void peri_value_register_java(lua_State *L);
 // Pushes a perilune.bytes object with a copy of the data.
 void peri_value_push_bytes(lua_State *L, const void *data, size_t len);
 // The data of a perilune.bytes object at `index`, borrowed as long as it lives; false when it is
@@ -38,10 +54,15 @@ typedef struct peri_builder {
   peri_err *err;
   peri_int64_mode int64;
   uint32_t depth;
-  int args;     // pushed so far, when the outermost list is arguments
-  bool typed;   // a class name waits on the stack for the next list or map
-  bool spread;  // the outermost list is pushed element by element
-  bool listed;  // and there was one
+  int args;         // pushed so far, when the outermost list is arguments
+  bool typed;       // a class name waits on the stack for the next list or map
+  bool dictionary;  // which is a map of that class
+  peri_cast cast;   // of the next scalar; NONE where it makes no difference
+  uint32_t label;   // of the next list or map, plus one; 0 = none
+  int refs;         // stack index of what was labelled, 0 until there is one
+  int base;         // stack index below the value
+  bool spread;      // the outermost list is pushed element by element
+  bool listed;      // and there was one
   struct {
     uint8_t kind;
     uint32_t count;  // of list elements

@@ -12,7 +12,8 @@ char peri_value_classes_key;
 char peri_value_box_key;
 char peri_value_unbox_key;
 char peri_value_class_mark;
-char peri_value_list_mark;
+char peri_value_kind_mark;
+char peri_value_casts_key;
 
 static const char helpers[] = "local ffi = require 'ffi'\n"
                               "local i64, u64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'\n"
@@ -38,16 +39,16 @@ static void keep(lua_State *L, const char *key) {
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-// Sets mark[key] = value on top, in the table below it.
-static void mark(lua_State *L, const char *key) {
+void peri_value_set_mark(lua_State *L, const char *key) {
   lua_pushlightuserdata(L, (void *)(uintptr_t)key);
   lua_insert(L, -2);
   lua_rawset(L, -3);
 }
 
-void peri_value_push_class(lua_State *L, const char *name, size_t len, bool list) {
+void peri_value_push_class(lua_State *L, const char *name, size_t len, int kind) {
+  static const char *const prefixes[] = {"{", "[", "M", "E"};
   peri_value_push(L, &peri_value_classes_key);
-  lua_pushstring(L, list ? "[" : "{");
+  lua_pushstring(L, prefixes[kind]);
   lua_pushlstring(L, name, len);
   lua_concat(L, 2);
   lua_pushvalue(L, -1);
@@ -55,12 +56,14 @@ void peri_value_push_class(lua_State *L, const char *name, size_t len, bool list
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
     lua_createtable(L, 0, 3);
-    lua_pushlstring(L, name, len);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__name");
-    mark(L, &peri_value_class_mark);
-    lua_pushboolean(L, list);
-    mark(L, &peri_value_list_mark);
+    if (len != 0) {
+      lua_pushlstring(L, name, len);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, -3, "__name");
+      peri_value_set_mark(L, &peri_value_class_mark);
+    }
+    lua_pushinteger(L, kind);
+    peri_value_set_mark(L, &peri_value_kind_mark);
     lua_pushvalue(L, -2);
     lua_pushvalue(L, -2);
     lua_rawset(L, -5);
@@ -103,7 +106,7 @@ static peri_bytes check_bytes(lua_State *L, int index) {
 static void check_plain(lua_State *L, int index, const char *what) {
   luaL_checktype(L, index, LUA_TTABLE);
   if (lua_getmetatable(L, index)) {
-    lua_pushlightuserdata(L, &peri_value_list_mark);
+    lua_pushlightuserdata(L, &peri_value_kind_mark);
     lua_rawget(L, -2);
     if (lua_isnil(L, -1)) {
       luaL_error(L, "%s: the table has a metatable; pass a plain copy of it", what);
@@ -128,14 +131,15 @@ static int lua_typed(lua_State *L) {
   size_t len;
   const char *name = luaL_checklstring(L, 1, &len);
   check_plain(L, 2, "perilune.typed");
-  bool list = false;
+  int kind = PERI_KIND_OBJECT;
   if (lua_getmetatable(L, 2)) {
-    lua_pushlightuserdata(L, &peri_value_list_mark);
+    lua_pushlightuserdata(L, &peri_value_kind_mark);
     lua_rawget(L, -2);
-    list = lua_toboolean(L, -1);
+    kind = (int)lua_tointeger(L, -1);
+    kind = kind == PERI_KIND_LIST || kind == PERI_KIND_ENTRIES ? kind : PERI_KIND_OBJECT;
   }
   lua_settop(L, 2);
-  peri_value_push_class(L, name, len, list);
+  peri_value_push_class(L, name, len, kind);
   lua_setmetatable(L, 2);
   return 1;
 }
@@ -194,8 +198,8 @@ static void register_bytes(lua_State *L) {
 
 static void register_marks(lua_State *L) {
   lua_newtable(L);
-  lua_pushboolean(L, 1);
-  mark(L, &peri_value_list_mark);
+  lua_pushinteger(L, PERI_KIND_LIST);
+  peri_value_set_mark(L, &peri_value_kind_mark);
   lua_pushliteral(L, "perilune.array");
   lua_setfield(L, -2, "__name");
   keep(L, &peri_value_array_key);
@@ -232,4 +236,5 @@ void peri_value_register(lua_State *L) {
   }
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
+  peri_value_register_java(L);
 }

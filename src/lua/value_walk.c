@@ -14,6 +14,7 @@ enum {
   SLOTS_FOR_WORK = 8,
   LEVELS_PER_GROWTH = 3,  // for the first ones, LUA_MINSTACK is enough
   REASON_MAX = 256,
+  UNMARKED = -1,
 };
 
 #define SAFE_INTEGER 9007199254740992.0
@@ -28,6 +29,7 @@ typedef struct place {
 typedef struct walker {
   lua_State *L;
   const peri_sink_ops *ops;
+  const peri_sink_graph *graph;
   void *sink;
   peri_err *err;
   uint32_t depth;
@@ -38,6 +40,7 @@ typedef struct walker {
 } walker;
 
 static int walk(walker *w, int index, int type, const place *parent);
+static int object(walker *w, int index, const place *parent);
 
 // ---- errors: the path is read off the Lua stack, so that success pays nothing for it ------------
 
@@ -122,7 +125,8 @@ static int cdata(walker *w, int index, const place *p) {
   if (kind == 2 && bits > INT64_MAX) {
     return w->ops->uinteger(w->sink, bits);
   }
-  return w->ops->integer(w->sink, (int64_t)bits);
+  int rc = w->graph->cast != NULL ? w->graph->cast(w->sink, PERI_CAST_LONG) : 0;
+  return rc != 0 ? rc : w->ops->integer(w->sink, (int64_t)bits);
 }
 
 static int userdata(walker *w, int index, const place *p) {
@@ -207,8 +211,13 @@ static int key(walker *w, int index, const place *p) {
       rc = type == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
                                : w->ops->boolean(w->sink, lua_toboolean(L, index));
     }
+  } else if (type == LUA_TTABLE) {
+    rc = w->ops->any_key(w->sink);
+    if (rc == 0) {
+      return walk(w, index, type, p);
+    }
   } else {
-    return refuse(w, p, "a key that is neither string, number nor boolean");
+    return refuse(w, p, "a key that is neither string, number, boolean nor table");
   }
   return rc != 0 ? sink_failed(w, rc, p) : 0;
 }
@@ -270,8 +279,9 @@ static size_t list_count(lua_State *L, int index) {
   return count > 0 && only_indices(L, index, count) ? count : 0;
 }
 
-static int list_or_map(walker *w, int index, const place *parent) {
+static int list_or_map(walker *w, int index, bool fields, const place *parent) {
   lua_State *L = w->L;
+  int base = lua_gettop(L);
   lua_pushnil(L);
   bool more = lua_next(L, index);
   if (more && lua_type(L, -2) == LUA_TNUMBER) {
@@ -282,34 +292,120 @@ static int list_or_map(walker *w, int index, const place *parent) {
     lua_pushnil(L);
     more = lua_next(L, index);
   }
+  if (fields) {
+    lua_settop(L, base);
+    return object(w, index, parent);
+  }
   return map(w, index, more, parent);
 }
 
-// Reads the marks of a metatable: whether the table is a list, and its class.
-static int marks(walker *w, int index, bool *is_marked_list, const place *p) {
+// An object's fields are named before its values follow in the same order.
+static int object(walker *w, int index, const place *parent) {
   lua_State *L = w->L;
-  if (!lua_getmetatable(L, index)) {
-    return 0;
+  lua_pushnil(L);
+  place p = {parent, lua_gettop(L), 0};
+  while (lua_next(L, index)) {
+    lua_settop(L, p.key);
+    if (lua_type(L, p.key) != LUA_TSTRING) {
+      return fail(w, PERI_EBAD_REQUEST, &p,
+                  "the fields of an object are named by strings; use perilune.java.map");
+    }
+    size_t len;
+    const char *name = lua_tolstring(L, p.key, &len);
+    int rc = w->graph->field(w->sink, name, len);
+    if (rc != 0) {
+      return sink_failed(w, rc, &p);
+    }
   }
-  int rc = 0;
-  lua_pushlightuserdata(L, &peri_value_list_mark);
+  lua_pushnil(L);
+  return map(w, index, lua_next(L, index), parent);
+}
+
+// A map whose order counts, as a list of pairs.
+static int entries(walker *w, int index, const place *parent) {
+  lua_State *L = w->L;
+  int base = lua_gettop(L);
+  size_t count = lua_objlen(L, index);
+  place p = {parent, 0, 0};
+  int rc = w->ops->map_begin(w->sink, count);
+  for (size_t i = 1; i <= count && rc == 0; i++) {
+    p.index = (int)i;
+    lua_rawgeti(L, index, p.index);
+    if (!lua_istable(L, -1)) {
+      return fail(w, PERI_EBAD_REQUEST, &p, "an entry must be a pair { key, value }");
+    }
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    rc = count_element(w, &p);
+    rc = rc != 0 ? rc : key(w, base + 2, &p);
+    rc = rc != 0 ? rc : walk(w, base + 3, lua_type(L, base + 3), &p);
+    if (rc != 0) {
+      return rc;
+    }
+    lua_settop(L, base);
+  }
+  rc = rc != 0 ? rc : w->ops->map_end(w->sink);
+  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+}
+
+// What the metatable says of a table: its kind, and its class on the stack (nil without).
+static int marks(lua_State *L, int index, int unmarked) {
+  int kind = unmarked;
+  if (!lua_getmetatable(L, index)) {
+    return kind;
+  }
+  lua_pushlightuserdata(L, &peri_value_kind_mark);
   lua_rawget(L, -2);
-  *is_marked_list = lua_toboolean(L, -1);
+  if (!lua_isnil(L, -1)) {
+    kind = (int)lua_tointeger(L, -1);
+  }
   lua_pushlightuserdata(L, &peri_value_class_mark);
   lua_rawget(L, -3);
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    size_t len;
-    const char *name = lua_tolstring(L, -1, &len);
-    rc = w->ops->type(w->sink, name, len);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+  return kind;
+}
+
+// Names the class on top of the stack to the sink. 1 when it wants an object's fields.
+static int name_class(walker *w, int kind, const place *p) {
+  size_t len;
+  const char *name = lua_tolstring(w->L, -1, &len);
+  int rc = w->ops->type(w->sink, name, len);
+  if (rc >= 0 && kind == PERI_KIND_MAP && w->graph->dictionary != NULL) {
+    rc = w->graph->dictionary(w->sink);
   }
-  lua_pop(L, 3);
-  return rc != 0 ? sink_failed(w, rc, p) : 0;
+  if (rc >= 0 && kind == PERI_KIND_ENTRIES && w->graph->dictionary != NULL) {
+    rc = w->graph->dictionary(w->sink);
+  }
+  return rc < 0 ? sink_failed(w, rc, p) : rc;
+}
+
+static int box(walker *w, int index, peri_cast cast, const place *p) {
+  int rc = w->graph->cast != NULL ? w->graph->cast(w->sink, cast) : 0;
+  if (rc != 0) {
+    return sink_failed(w, rc, p);
+  }
+  lua_rawgeti(w->L, index, 1);
+  int item = lua_gettop(w->L);
+  rc = lua_istable(w->L, item) ? refuse(w, p, "a table in a box")
+                               : walk(w, item, lua_type(w->L, item), p);
+  lua_settop(w->L, item - 1);
+  return rc;
 }
 
 static int grow(lua_State *L) {
   lua_State *target = lua_touserdata(L, 1);
   lua_checkstack(target, SLOTS_PER_LEVEL * LEVELS_PER_GROWTH + SLOTS_FOR_WORK);
   return 0;
+}
+
+static int content(walker *w, int index, int kind, bool fields, const place *parent) {
+  switch (kind) {
+  case PERI_KIND_LIST: return list(w, index, lua_objlen(w->L, index), true, parent);
+  case PERI_KIND_ENTRIES: return entries(w, index, parent);
+  case PERI_KIND_MAP: lua_pushnil(w->L); return map(w, index, lua_next(w->L, index), parent);
+  default: return list_or_map(w, index, fields, parent);
+  }
 }
 
 static int table(walker *w, int index, const place *parent) {
@@ -321,14 +417,25 @@ static int table(walker *w, int index, const place *parent) {
     lua_pop(w->L, 1);
     return fail(w, PERI_ENO_MEMORY, parent, "out of memory");
   }
-  bool marked_list = false;
-  int rc = marks(w, index, &marked_list, parent);
+  int base = lua_gettop(w->L);
+  int kind = marks(w->L, index, UNMARKED);
+  if (kind >= PERI_KIND_BOX) {
+    lua_settop(w->L, base);
+    return box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
+  }
+  int rc = w->graph->seen != NULL ? w->graph->seen(w->sink, lua_topointer(w->L, index)) : 0;
   if (rc != 0) {
+    lua_settop(w->L, base);
+    return rc < 0 ? sink_failed(w, rc, parent) : 0;
+  }
+  bool classed = lua_gettop(w->L) > base && lua_type(w->L, -1) == LUA_TSTRING;
+  rc = classed ? name_class(w, kind, parent) : 0;
+  lua_settop(w->L, base);
+  if (rc < 0) {
     return rc;
   }
   w->depth++;
-  rc = marked_list ? list(w, index, lua_objlen(w->L, index), true, parent)
-                   : list_or_map(w, index, parent);
+  rc = content(w, index, kind, rc > 0 && w->graph->field != NULL, parent);
   w->depth--;
   return rc;
 }
@@ -367,7 +474,9 @@ static int walk(walker *w, int index, int type, const place *p) {
 static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_sink *sink,
                  peri_err *err) {
   w->L = L;
+  static const peri_sink_graph none;
   w->ops = sink->ops;
+  w->graph = sink->ops->graph != NULL ? sink->ops->graph : &none;
   w->sink = sink->self;
   w->err = err;
   w->depth = 0;

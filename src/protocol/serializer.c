@@ -9,12 +9,11 @@
 enum { CAPACITY = 64 };
 
 static const peri_serializer *rows[CAPACITY] = {
-    &peri_serializer_json,
-    &peri_serializer_msgpack,
-    &peri_serializer_raw,
+    &peri_serializer_json,     &peri_serializer_msgpack,        &peri_serializer_raw,
+    &peri_serializer_hessian2, &peri_serializer_hessian2_dubbo,
 };
 // Rows are added while others look: a row is there before it counts.
-static _Atomic size_t count = 3;
+static _Atomic size_t count = 5;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 static bool same(const peri_serializer *row, const char *name, size_t len, const char *provider) {

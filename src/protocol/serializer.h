@@ -15,6 +15,7 @@ enum {
   PERI_SER_PROTOBUF = 12,
   PERI_SER_JSON = 13,
   PERI_SER_PROTOSTUFF = 14,
+  PERI_SER_HESSIAN_DUBBO = 32,
   PERI_SER_RAW = 110,      // private: only between two Perilune peers
   PERI_SER_MSGPACK = 111,  // private
 };

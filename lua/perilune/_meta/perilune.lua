@@ -80,6 +80,8 @@ error('perilune.types only describes; require perilune')
 ---@field array fun(list?: table): table marks a table as a list, so that an empty one stays one
 ---@field bytes fun(text: string): any   binary data: strings on the wire are UTF-8
 ---@field typed fun(class: string, fields: table): table  an object of a Java class
+---@field class_of fun(value: any): string?  the class of a typed table, a box or a decoded object
+---@field java perilune.java                what Java tells apart and Lua does not
 ---@field clock fun(): number            ms, the time of this turn of the loop
 ---@field hrtime fun(): number           ms, exact, for measuring
 ---@field walltime fun(): number         ms since 1970

@@ -30,10 +30,28 @@ function value.bytes(data) end
 ---@return T
 function value.typed(class, fields) end
 
---- The class that perilune.typed, or a decoder, gave to a table.
+--- The class that perilune.typed, a function of perilune.java or a decoder gave to a table.
 ---@param object any
 ---@return string?
 function value.class_of(object) end
+
+--- A scalar with its type on the wire; perilune.java checks what goes in.
+---@param cast 'int'|'long'|'double'|'float'|'short'|'byte'|'char'|'date'|'decimal'|'bigint'
+---@param scalar any
+---@return perilune.Boxed
+function value.box(cast, scalar) end
+
+--- Marks a plain table as a list, a map or entries of a class (nil: none), and returns it.
+---@generic T: table
+---@param kind 'object'|'list'|'map'|'entries'
+---@param class string?
+---@param content T
+---@return T
+function value.mark(kind, class, content) end
+
+--- A scalar that came, or goes, with a type Lua does not have. `tostring` and `==` work.
+---@class perilune.Boxed
+---@field value number|string|ffi.cdata*
 
 --- Immutable bytes; `#b`, `tostring(b)` and `==` work.
 ---@class perilune.Bytes

@@ -6,3 +6,5 @@
 extern const peri_serializer peri_serializer_json;
 extern const peri_serializer peri_serializer_msgpack;
 extern const peri_serializer peri_serializer_raw;
+extern const peri_serializer peri_serializer_hessian2;
+extern const peri_serializer peri_serializer_hessian2_dubbo;

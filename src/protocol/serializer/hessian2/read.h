@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What the parts of the reader share: heads and scalars at reader->at. Every function checks the
+// bytes that are left before it reads them.
+#pragma once
+#include "protocol/serializer/hessian2/tables.h"
+
+int peri_hessian_bad(peri_hessian_reader *r, const char *what);
+int peri_hessian_truncated(peri_hessian_reader *r);
+static inline size_t peri_hessian_left(const peri_hessian_reader *r) {
+  return (size_t)(r->end - r->at);
+}
+peri_hessian_kind peri_hessian_kind_of(uint8_t tag);
+// Whether this reader is the one that the thread's tables belong to.
+int peri_hessian_mine(peri_hessian_reader *r, hessian_tables **tables);
+
+// The value at `at`, whose kind was looked at before.
+int peri_hessian_take_int(peri_hessian_reader *r, int32_t *value);
+int peri_hessian_take_long(peri_hessian_reader *r, int64_t *value);
+int peri_hessian_take_double(peri_hessian_reader *r, double *value);
+int peri_hessian_take_date(peri_hessian_reader *r, int64_t *ms);
+// Borrowed from the body, or from the scratch buffer.
+int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text);
+int peri_hessian_take_bytes(peri_hessian_reader *r, peri_bytes *data);
+// A name: like a string, but always borrowed from the body; what cannot be is refused.
+int peri_hessian_take_name(peri_hessian_reader *r, peri_bytes *name);
+// An int where the grammar wants one: counts and numbers of classes, types and references.
+int peri_hessian_take_count(peri_hessian_reader *r, uint32_t *count);
+
+// Takes `count` from the budget of elements, which the input must be able to carry.
+int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes);
+// Reads class definitions up to the head of an object, and that; sets its class and moves past it.
+int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def *def);
+// The head of a list or map. An untyped one has an empty type.
+int peri_hessian_take_list(peri_hessian_reader *r, hessian_tables *t, peri_bytes *type,
+                           size_t *count);
+int peri_hessian_take_map(peri_hessian_reader *r, hessian_tables *t, peri_bytes *type);

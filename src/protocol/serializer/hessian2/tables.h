@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The tables that a thread keeps for the one body it reads and the one it writes: classes, their
+// fields, types of lists and maps, and (writing) the lists and maps that references may name. They
+// are emptied when a body begins, and given back when they grew large.
+#pragma once
+#include "protocol/serializer/hessian2.h"
+#include "protocol/serializer/hessian2/java.h"
+
+typedef struct hessian_def {
+  peri_bytes name;    // reading: a slice of the body; writing: offset and length in `text`
+  uint32_t first;     // of fields
+  uint32_t count;     // of fields
+  uint64_t hash;      // writing: of name and fields
+  hessian_role role;  // reading: what the class stands for
+} hessian_def;
+
+typedef struct hessian_identity {
+  const void *what;
+  uint32_t number;
+  uint32_t round;  // of the tables; another one means empty
+} hessian_identity;
+
+typedef struct hessian_tables {
+  uint64_t stamp;  // of the body that uses them
+  hessian_def *defs;
+  uint32_t def_count, def_cap;
+  peri_bytes *fields;
+  uint32_t field_count, field_cap;
+  peri_bytes *types;
+  uint32_t type_count, type_cap;
+  // Writing only.
+  peri_buf text;  // names; `ptr` of a name is an offset into it
+  hessian_identity *seen;
+  uint32_t seen_count, seen_cap, round;
+  uint32_t *labels;  // of a source being transcoded -> ours
+  uint32_t label_count, label_cap;
+  uint32_t number;       // lists, maps and objects begun
+  const peri_buf *kept;  // a body that goes on at its end
+  size_t kept_at;
+} hessian_tables;
+
+hessian_tables *peri_hessian_reading(void);
+hessian_tables *peri_hessian_writing(void);
+// Empties the tables for a new body and returns its stamp.
+uint64_t peri_hessian_tables_begin(hessian_tables *tables);
+
+// Appends; false when the limits of hessian2.h are reached.
+bool peri_hessian_add_def(hessian_tables *tables, hessian_def def);
+bool peri_hessian_add_field(hessian_tables *tables, peri_bytes name);
+bool peri_hessian_add_type(hessian_tables *tables, peri_bytes name);
+
+// The number under which `what` was added before; otherwise adds it as `number` and returns it.
+uint32_t peri_hessian_number_of(hessian_tables *tables, const void *what, uint32_t number);
+// Notes that number `label` of a source is our `number`.
+void peri_hessian_set_label(hessian_tables *tables, uint32_t label, uint32_t number);
+// Copies a name into `text`; the result's ptr is an offset.
+peri_bytes peri_hessian_keep_name(hessian_tables *tables, const char *name, size_t len);
+static inline const char *peri_hessian_name(const hessian_tables *tables, peri_bytes kept) {
+  return (const char *)tables->text.data + (uintptr_t)kept.ptr;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// What the parts of the writer share.
+#pragma once
+#include "protocol/serializer/hessian2/tables.h"
+
+typedef struct hessian_frame {
+  uint8_t kind;
+  uint32_t count;    // values written so far, keys of maps too
+  uint32_t promise;  // lists and objects: values announced
+} hessian_frame;
+
+typedef struct hessian_writer {
+  peri_buf *out;
+  peri_err *err;
+  hessian_tables *t;
+  uint64_t stamp;
+  peri_hessian_flavour flavour;
+  peri_cast cast;       // of the scalar that follows
+  bool typed;           // a class was named for the list or map that follows
+  bool dictionary;      // which is a map of that class
+  bool announced;       // its fields were named
+  peri_bytes name;      // kept
+  size_t text_mark;     // what the tables held before the name
+  uint32_t field_mark;  // and before its fields
+  uint64_t hash;        // of name and fields
+  uint32_t depth;
+  uint32_t max_depth;
+  hessian_frame frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the body
+} hessian_writer;
+
+// The shortest forms, as Caucho's implementation chooses them.
+void peri_hessian_put_int(peri_buf *out, int32_t value);
+void peri_hessian_put_long(peri_buf *out, int64_t value);
+void peri_hessian_put_double(peri_buf *out, double value);
+void peri_hessian_put_date(peri_buf *out, int64_t ms);
+void peri_hessian_put_bytes(peri_buf *out, const uint8_t *data, size_t len);
+// `text` is UTF-8, and was checked.
+void peri_hessian_put_string(peri_buf *out, const char *text, size_t len);
+
+// The class that follows: begins with the name, goes on with each field. put_object writes the head
+// of the object, with the definition where there is none yet; put_type the type of a list or map.
+void peri_hessian_begin_class(hessian_writer *w, const char *name, size_t len);
+int peri_hessian_add_class_field(hessian_writer *w, const char *name, size_t len);
+int peri_hessian_put_object(hessian_writer *w);
+int peri_hessian_put_type(hessian_writer *w);
+// The head of an object with a single field.
+int peri_hessian_put_box(hessian_writer *w, const char *name, const char *field);
