@@ -305,6 +305,7 @@ return {
       'reload',
       'plugins',
       'new',
+      'types',
       'completion',
       'manual',
       'version',

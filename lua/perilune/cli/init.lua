@@ -19,6 +19,7 @@ local COMMANDS = {
   'reload',
   'plugins',
   'new',
+  'types',
   'completion',
   'manual',
   'version',
