@@ -140,6 +140,17 @@ M.java = require 'perilune.protocol.java'
 M.shared, M.log, M.policy = policy.shared, policy.log, policy
 M.crypto, M.counter, M.use = policy.crypto, policy.counter, policy.use
 
+-- What is in the file of a secret, without the newline at its end; raises when it cannot be read.
+---@param path string
+---@return string
+function M.secret(path)
+  local text, message = require('perilune.cli.secrets').read(path)
+  if not text then
+    error(('%s: %s'):format(plugin.place(), message), 0)
+  end
+  return text
+end
+
 local states = {}
 -- A table that survives a reload: made by `init()` the first time, the same one afterwards.
 ---@param name string

@@ -300,6 +300,7 @@ return {
       'call',
       'bench',
       'check',
+      'config',
       'test',
       'status',
       'reload',

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local options = require 'perilune.entry.options'
+local settings = require 'perilune.cli.settings'
 local terminal = require 'perilune.cli.terminal'
 
 local M = { summary = 'Load an entrypoint, validate it, report; open nothing.' }
@@ -8,6 +10,7 @@ local M = { summary = 'Load an entrypoint, validate it, report; open nothing.' }
 function M.describe(parser)
   parser:argument('script', 'The Lua file to check.')
   parser:argument('args', 'Arguments of the script, after --.'):args '*'
+  settings.describe(parser)
   parser:flag('--json', 'As one JSON object.')
 end
 
@@ -55,9 +58,20 @@ local function as_json(declarations)
 end
 
 function M.run(args)
-  local declarations, message = declare.load(args.script, args.args)
+  local conf, message = settings.of(args)
+  if not conf then
+    return 1, message
+  end
+  settings.declare(conf)
+  local declarations
+  declarations, message = declare.load(args.script, args.args)
   if not declarations then
     return 1, message
+  end
+  for _, list in ipairs { settings.unknown_environment(), options.unmatched() } do
+    for _, warning in ipairs(list) do
+      terminal.complain('warning: ' .. warning)
+    end
   end
   if args.json then
     print(as_json(declarations))

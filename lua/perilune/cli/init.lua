@@ -15,6 +15,7 @@ local COMMANDS = {
   'bench',
   'test',
   'check',
+  'config',
   'status',
   'reload',
   'plugins',

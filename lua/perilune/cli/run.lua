@@ -1,19 +1,9 @@
 -- SPDX-License-Identifier: MIT
+local core = require 'perilune.core'
 local settings = require 'perilune.cli.settings'
 local known = require 'perilune.process.settings'
 
 local M = { summary = 'Run an entrypoint; SIGTERM drains.' }
-
-local PLACES = { ms = '<ms>', bytes = '<bytes>' }
-
-local function add_flag(parser, name)
-  parser
-    :option('--' .. name:gsub('_', '-'), (known.help(name):gsub('^%l', string.upper)) .. '.')
-    :argname(PLACES[known.schema[name].unit] or '<n>')
-    :convert(function(text)
-      return known.value(name, text)
-    end)
-end
 
 -- Every setting that has no flag, one a line.
 local function others()
@@ -32,10 +22,7 @@ end
 function M.describe(parser)
   parser:argument('script', 'The Lua file to run.')
   parser:argument('args', 'Arguments of the script, after --.'):args '*'
-  parser:option('--config', 'A configuration file, Lua or JSON.'):argname '<file>'
-  for _, name in ipairs(known.flags) do
-    add_flag(parser, name)
-  end
+  settings.describe(parser)
   parser:epilog(
     'Each of these is also a setting of the configuration file (queue_age) and of the environment\n'
       .. '(PERILUNE_QUEUE_AGE), as are:\n\n'
@@ -45,14 +32,23 @@ end
 
 ---@async
 function M.run(args)
-  local conf, message =
-    settings.resolve(settings.flags(args), args.config or os.getenv 'PERILUNE_CONFIG')
+  local conf, message = settings.of(args)
   if not conf then
     return 2, message
   end
-  conf.path, conf.args = args.script, args.args
+  for _, unknown in ipairs(settings.unknown_environment()) do
+    core.log('warn', 'CONFIG', 'environment: ' .. unknown)
+  end
+  local function complete(read)
+    read.path, read.args = args.script, args.args
+    function read.reread()
+      local again, wrong = settings.of(args)
+      return again and complete(again), wrong
+    end
+    return read
+  end
   local ok
-  ok, message = require('perilune.process.run').start(conf)
+  ok, message = require('perilune.process.run').start(complete(conf))
   if not ok then
     return 1, message
   end

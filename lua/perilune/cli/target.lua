@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What `call`, `bench` and `status` have in common: a URL, a method, arguments in JSON.
 local core = require 'perilune.core'
+local names = require 'perilune.entry.names'
 
 local M = {}
 
@@ -21,6 +22,7 @@ function M.wrong_url(url)
   if not url:match '^%a[%w+.-]*://.' then
     return ("'%s' is no URL; write joyrpc://HOST:PORT"):format(url)
   end
+  return names.address(url)
 end
 
 ---@class perilune.cli.Target

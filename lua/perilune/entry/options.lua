@@ -125,37 +125,185 @@ end
 M.refer.authorization, M.refer.ip, M.refer.exception = nil, nil, nil
 M.export.breaker = nil
 
-local defaults = {} -- by generation
+-- Sections of the configuration by kind of declaration, each options by 'interface' or
+-- 'interface:alias'.
+M.SECTIONS = { export = 'services', refer = 'references' }
 
--- What perilune.defaults said in the generation of the code that asks.
-local function own_defaults()
+---@class perilune.options.Said  what was said about declarations of one generation
+---@field defaults table<string, any>
+---@field origins table<string, string>   of the defaults
+---@field services? table<string, table>
+---@field references? table<string, table>
+---@field used table<string, boolean>     'services demo.Greeter'
+
+local said = {} ---@type table<integer, perilune.options.Said>  by generation
+
+-- What was said in the generation of the code that asks.
+local function own()
   local number = generation.number()
-  defaults[number] = defaults[number] or {}
-  return defaults[number]
+  said[number] = said[number] or { defaults = {}, origins = {}, used = {} }
+  return said[number]
 end
 
--- Forgets what a generation said.
+-- Forgets what was said in a generation.
 ---@param number integer
 function M.drop(number)
-  defaults[number] = nil
+  said[number] = nil
+end
+
+local function known_options()
+  local known = {}
+  for _, set in ipairs { M.export, M.refer } do
+    for name in pairs(set) do
+      known[name] = true
+    end
+  end
+  return known
+end
+
+-- What is wrong with defaults, or nil.
+---@param spec table
+---@return string? message
+function M.check_defaults(spec)
+  local known = known_options()
+  for key in pairs(spec) do
+    if not known[key] then
+      local near = errors.suggest(tostring(key), known)
+      return ("unknown setting 'defaults.%s'%s"):format(tostring(key), near)
+    end
+  end
+end
+
+local function set_defaults(spec, origin)
+  local mine = own()
+  for key, value in pairs(spec) do
+    mine.defaults[key], mine.origins[key] = value, origin
+  end
 end
 
 -- perilune.defaults{...}: values for every later declaration that does not say otherwise.
 function M.set_defaults(spec)
   local place = plugin.place()
-  for key in pairs(spec) do
-    if not (M.export[key] or M.refer[key]) then
-      local known = {}
-      for _, set in ipairs { M.export, M.refer } do
-        for name in pairs(set) do
-          known[name] = true
-        end
-      end
-      local near = errors.suggest(tostring(key), known)
-      error(("%s: defaults: unknown setting '%s'%s"):format(place, tostring(key), near), 0)
-    end
-    own_defaults()[key] = spec[key]
+  local wrong = M.check_defaults(spec)
+  if wrong then
+    error(('%s: %s'):format(place, wrong), 0)
   end
+  set_defaults(spec, place)
+end
+
+-- What the configuration says of the declarations of the generation that is loaded next: `defaults`
+-- under what scripts say, `services` and `references` over it.
+---@param conf table  checked
+function M.configure(conf)
+  local mine = own()
+  set_defaults(conf.defaults or {}, 'configuration: defaults')
+  mine.services, mine.references = conf.services, conf.references
+end
+
+-- A schema for options that are given beside a declaration.
+local function overlay_schema(kind)
+  local schema = {}
+  for name, rule in pairs(M[kind]) do
+    local copy = {}
+    for key, value in pairs(rule) do
+      copy[key] = value
+    end
+    copy.default, copy.required = nil, nil
+    schema[name] = copy
+  end
+  schema.interface, schema.alias, schema.service = nil, nil, nil
+  return schema
+end
+
+local function check_methods(methods, prefix)
+  for name, options in pairs(methods or {}) do
+    local path = ('%smethods.%s'):format(prefix, tostring(name))
+    if type(name) ~= 'string' or type(options) ~= 'table' then
+      return path .. ' must be a table of options'
+    end
+    local _, wrong = schemas.apply(M.method, options, path .. '.')
+    wrong = wrong or retry.check_timeout(options.attempt_timeout)
+    if wrong then
+      return wrong
+    end
+  end
+end
+
+-- What is wrong with options that the configuration gives for a declaration, or nil.
+---@param kind 'export'|'refer'
+---@param options table
+---@param prefix string  before their names in messages
+---@return string? message
+function M.check_overlay(kind, options, prefix)
+  local _, wrong = schemas.apply(overlay_schema(kind), options, prefix)
+  return wrong or check_methods(options.methods, prefix)
+end
+
+-- Interfaces that the configuration has options for and no declaration of this generation.
+---@return string[] messages
+function M.unmatched()
+  local mine, messages, declared = own(), {}, {}
+  for name in pairs(mine.used) do
+    declared[name:match ' (.*)$'] = true
+  end
+  for _, section in pairs(M.SECTIONS) do
+    for name in pairs(mine[section] or {}) do
+      if not mine.used[section .. ' ' .. name] then
+        local near = errors.suggest(name, declared)
+        messages[#messages + 1] = ("%s['%s'] is about nothing here%s"):format(section, name, near)
+      end
+    end
+  end
+  table.sort(messages)
+  return messages
+end
+
+local function merge(result, origins, options, origin)
+  for key, value in pairs(options) do
+    if key == 'methods' and type(value) == 'table' then
+      local methods = {}
+      for name, own_options in pairs(result.methods or {}) do
+        methods[name] = own_options
+      end
+      for name, more in pairs(value) do
+        local both = {}
+        for _, set in ipairs { methods[name] or {}, more } do
+          for option, given in pairs(type(set) == 'table' and set or {}) do
+            both[option] = given
+          end
+        end
+        methods[name] = both
+      end
+      result.methods = methods
+    else
+      result[key] = value
+    end
+    origins[key] = origin
+  end
+end
+
+-- What defaults, script and configuration say together, and who said what.
+local function gather(kind, spec, place)
+  local mine, all, origins = own(), {}, {}
+  for key, value in pairs(mine.defaults) do
+    if M[kind][key] then
+      all[key], origins[key] = value, mine.origins[key]
+    end
+  end
+  for key, value in pairs(spec) do
+    all[key], origins[key] = value, place
+  end
+  local section = M.SECTIONS[kind]
+  if section and type(spec.interface) == 'string' then
+    for _, name in ipairs { spec.interface, spec.interface .. ':' .. tostring(spec.alias or '') } do
+      local options = mine[section] and mine[section][name]
+      if options then
+        merge(all, origins, options, 'configuration: ' .. section)
+      end
+      mine.used[section .. ' ' .. name] = true
+    end
+  end
+  return all, origins
 end
 
 -- A checked copy of `spec` with defaults; raises with the caller's place.
@@ -172,16 +320,8 @@ function M.check(kind, spec)
   if type(spec) ~= 'table' then
     error(('%s: %s needs a table'):format(place, kind), 0)
   end
-  local with_defaults = {}
-  for key, value in pairs(own_defaults()) do
-    if M[kind][key] then
-      with_defaults[key] = value
-    end
-  end
-  for key, value in pairs(spec) do
-    with_defaults[key] = value
-  end
-  local result, wrong = schemas.apply(M[kind], with_defaults)
+  local all, origins = gather(kind, spec, place)
+  local result, wrong = schemas.apply(M[kind], all)
   if not result then
     error(('%s: %s'):format(title, wrong), 0)
   end
@@ -196,7 +336,7 @@ function M.check(kind, spec)
     end
     result.methods[name] = checked
   end
-  result.place, result.title = place, title
+  result.place, result.title, result.origins = place, title, origins
   return result
 end
 

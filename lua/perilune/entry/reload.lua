@@ -34,11 +34,9 @@ local pinned = {} ---@type table<integer, perilune.Declarations>
 ---@return string? message
 function M.load(number, conf)
   plugin.begin(number)
-  if conf.defaults then
-    generation.loading = number
-    options.set_defaults(conf.defaults)
-    generation.loading = false
-  end
+  generation.loading = number
+  options.configure(conf)
+  generation.loading = false
   local before = options.refer.timeout.default
   options.refer.timeout.default = conf.call_timeout or before
   local mine, message = declare.load(conf.path, conf.args, number)

@@ -20,7 +20,7 @@ local M = {}
 local ANY = { ['0.0.0.0'] = true, ['[::]'] = true, ['::'] = true, ['*'] = true }
 
 -- The address others reach a bound URL by: a socket bound to every interface has no address of its
--- own, so PERILUNE_HOST says it; without that only this machine can be meant.
+-- own, so the setting `host` says it; without that only this machine can be meant.
 ---@param bound string
 ---@param host? string
 ---@return string
@@ -119,7 +119,7 @@ local function wanted(exports, bound)
       for _, address in ipairs(bound) do
         list[#list + 1] = {
           registry = url,
-          url = M.service_url(export, address, os.getenv 'PERILUNE_HOST'),
+          url = M.service_url(export, address, M.host),
           service = table.concat({ url, export.interface, export.alias }, ' '),
           delay = export.delay,
           delayed = export.delay > 0,

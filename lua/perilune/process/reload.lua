@@ -98,6 +98,8 @@ local function load_all(number, conf)
     path = conf.path,
     args = core.array and core.array(conf.args) or conf.args,
     defaults = conf.defaults,
+    services = conf.services,
+    references = conf.references,
     call_timeout = conf.call_timeout,
   }
   local what = 'load ' .. conf.path

@@ -58,6 +58,8 @@ local function start_workers(conf, count)
     path = conf.path,
     args = core.array and core.array(conf.args) or conf.args,
     defaults = conf.defaults,
+    services = conf.services,
+    references = conf.references,
     limits = settings.limits_of(conf),
   }
   vms.count = count
@@ -235,13 +237,15 @@ local function load(conf)
   settings.apply(limits)
   core.limit_connections(limits)
   generation.activate(1)
-  if conf.defaults then
-    options.set_defaults(conf.defaults)
-  end
+  options.configure(conf)
   local declarations, message = declare.load(conf.path, conf.args)
   if not declarations then
     return nil, message
   end
+  for _, unmatched in ipairs(options.unmatched()) do
+    core.log('warn', 'CONFIG', unmatched)
+  end
+  registration.host = conf.host
   message = declare.idle(declarations) or registration.check(declarations.exports)
   return not message and declarations or nil, message
 end

@@ -19,7 +19,31 @@ M.list = {
   { 'drain_timeout', 'ms', 0, DAY, 30000, 'longest time for calls in progress on SIGTERM' },
   { 'reload_grace', 'ms', 0, DAY, 5000, 'time for background work of scripts that were replaced' },
   { 'port_file', 'string', 1, nil, nil, 'file to write the bound addresses to' },
+  { 'host', 'string', 1, 255, nil, 'name others reach this machine by, for registries' },
   { 'defaults', 'table', nil, nil, nil, 'options of exports and refers that give none' },
+  {
+    'services',
+    'table',
+    nil,
+    nil,
+    nil,
+    'options of exports by interface, over those of the script',
+  },
+  {
+    'references',
+    'table',
+    nil,
+    nil,
+    nil,
+    'options of refers by interface, over those of the script',
+  },
+}
+
+-- Read before any Lua runs, so that only the environment can say them.
+M.environment = {
+  { 'log_level', { 'debug', 'info', 'warn', 'error', 'off' }, 'info', 'what is logged' },
+  { 'log_format', { 'json', 'text' }, nil, 'of a line; on a terminal text, else json' },
+  { 'config', nil, nil, 'the configuration file, where --config gives none' },
 }
 
 -- Limits: what is above is refused before memory is spent on it.
@@ -81,6 +105,7 @@ M.flags = {
 
 ---@class perilune.process.Setting: perilune.schema.Rule
 ---@field unit? 'ms'|'bytes'
+---@field environment_only? boolean
 
 ---@type table<string, perilune.process.Setting>
 M.schema = {}
@@ -109,6 +134,13 @@ end
 for _, row in ipairs(M.limits) do
   add(row)
   is_limit[row[1]] = true
+end
+
+for _, row in ipairs(M.environment) do
+  local name = row[1]
+  M.names[#M.names + 1] = name
+  M.schema[name] =
+    { type = 'string', enum = row[2], default = row[3], help = row[4], environment_only = true }
 end
 
 local FACTORS = { K = 2 ^ 10, M = 2 ^ 20, G = 2 ^ 30 }

@@ -129,9 +129,7 @@ function M.main(argument)
     done()
     tell('main_done', { code = code, message = message })
   end)
-  if conf.defaults then
-    options.set_defaults(conf.defaults)
-  end
+  options.configure(conf)
   local declarations, message = declare.load(conf.path, conf.args)
   tell('loaded', {
     ok = declarations ~= nil,
