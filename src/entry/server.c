@@ -33,6 +33,7 @@ void peri_server_init(peri_server *server, peri_loop *loop) {
 }
 
 void peri_server_fini(peri_server *server) {
+  peri_buf_fini(&server->scratch);
   peri_slots_fini(&server->calls);
   peri_exporters_fini(&server->exporters);
 }
@@ -98,38 +99,45 @@ static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_eve
   return method;
 }
 
-static bool over(peri_server *server, peri_conn *conn, const peri_event *event, peri_limit limit,
-                 const char *what, uint64_t value) {
-  char text[128];
+static int over(peri_server *server, peri_limit limit, const char *what, uint64_t value,
+                peri_err *err) {
   server->refused_limit++;
   peri_limit_hit(limit);
-  snprintf(text, sizeof text, "%s = %llu)", what, (unsigned long long)value);
-  refuse(conn, event, PERI_EOVERLOADED, text, true);
-  return false;
+  return peri_fail(err, PERI_EOVERLOADED, "%s = %llu)", what, (unsigned long long)value);
 }
 
-static bool within_limits(peri_server *server, peri_conn *conn, const peri_event *event) {
+// `conn` is NULL for a local call.
+static int check_limits(peri_server *server, const peri_conn *conn, const peri_event *event,
+                        peri_err *err) {
   const peri_server_limits *limits = &server->limits;
-  if (conn->calls_open >= limits->calls_per_conn) {
-    return over(server, conn, event, PERI_LIMIT_CALLS_PER_CONNECTION,
+  if (conn != NULL && conn->calls_open >= limits->calls_per_conn) {
+    return over(server, PERI_LIMIT_CALLS_PER_CONNECTION,
                 "too many calls in flight on this connection (calls_per_connection",
-                limits->calls_per_conn);
+                limits->calls_per_conn, err);
   }
   if (server->calls.live >= server->calls.limit) {
-    return over(server, conn, event, PERI_LIMIT_CALLS,
-                "too many calls in flight in this worker (calls", server->calls.limit);
+    return over(server, PERI_LIMIT_CALLS, "too many calls in flight in this worker (calls",
+                server->calls.limit, err);
   }
   if (server->pinned + event->body.len + event->attachments.len > limits->pinned) {
-    return over(server, conn, event, PERI_LIMIT_PINNED_BYTES,
-                "calls in flight hold too many bytes (pinned_bytes", limits->pinned);
+    return over(server, PERI_LIMIT_PINNED_BYTES,
+                "calls in flight hold too many bytes (pinned_bytes", limits->pinned, err);
   }
   if (server->starved) {
     server->refused_memory++;
     peri_limit_hit(PERI_LIMIT_LUA_MEMORY);
-    refuse(conn, event, PERI_EOVERLOADED, "the memory of this worker is full (lua_memory)", true);
-    return false;
+    return peri_fail(err, PERI_EOVERLOADED, "the memory of this worker is full (lua_memory)");
   }
-  return true;
+  return 0;
+}
+
+static bool within_limits(peri_server *server, peri_conn *conn, const peri_event *event) {
+  peri_err err;
+  int code = check_limits(server, conn, event, &err);
+  if (__builtin_expect(code != 0, 0)) {
+    refuse(conn, event, code, err.text, true);
+  }
+  return code == 0;
 }
 
 static bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
@@ -150,13 +158,13 @@ static uint64_t deadline_of(const peri_server *server, const peri_method *method
   return server->loop->now_ns + (uint64_t)ms * 1000000u;
 }
 
-static void enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
-                    peri_method *method, bool foreign) {
+// NULL when there is no memory for it. `conn` is NULL for a local call.
+static peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
+                          peri_method *method, bool foreign) {
   peri_id id;
   peri_call *call = peri_slots_take(&server->calls, &id);
   if (call == NULL) {
-    refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
-    return;
+    return NULL;
   }
   call->id = id;
   call->conn = conn;
@@ -178,12 +186,24 @@ static void enqueue(peri_server *server, peri_conn *conn, const peri_event *even
   call->deadline_ns = deadline_of(server, method, event);
   call->state = PERI_CALL_QUEUED;
   peri_call_pin(server, call);
-  peri_list_push(place_of(conn, call->stream), &call->link);
-  conn->calls_open++;
+  if (conn != NULL) {
+    peri_list_push(place_of(conn, call->stream), &call->link);
+    conn->calls_open++;
+  } else {
+    call->local = true;
+  }
   if (peri_list_empty(&server->queue)) {
     server->empty_ns = call->arrived_ns;  // it was until now, however long ago it became so
   }
   peri_list_push(&server->queue, &call->queue);
+  return call;
+}
+
+static void open_call(peri_server *server, peri_conn *conn, const peri_event *event,
+                      peri_method *method, bool foreign) {
+  if (enqueue(server, conn, event, method, foreign) == NULL) {
+    refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
+  }
 }
 
 void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
@@ -198,7 +218,7 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
   } else if (__builtin_expect(event->callback.len > PERI_CALLBACK_TEXT_MAX, 0)) {
     refuse(conn, event, PERI_EBAD_REQUEST, "too many callbacks in one call", false);
   } else {
-    enqueue(server, conn, event, method, foreign);
+    open_call(server, conn, event, method, foreign);
   }
 }
 
@@ -206,38 +226,23 @@ void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_
                                peri_method *method) {
   server->arrived++;
   if (within_limits(server, conn, event)) {
-    enqueue(server, conn, event, method, false);
+    open_call(server, conn, event, method, false);
   }
 }
 
-void peri_call_pin(peri_server *server, peri_call *call) {
-  server->pinned -= call->pinned;
-  call->pinned = (uint32_t)(call->body.len + call->attachments.len);
-  server->pinned += call->pinned;
-}
-
-static void drop_callbacks(peri_call *call) {
-  if (call->conn != NULL && call->conn->server && !call->adopted) {
-    peri_conn_release_callbacks(call->conn, peri_bytes_of(call->callback));
+int peri_server_open_local(peri_server *server, peri_method *method, const peri_event *event,
+                           peri_id *id, peri_err *err) {
+  server->arrived++;
+  int code = check_limits(server, NULL, event, err);
+  if (code != 0) {
+    return code;
   }
-  free(call->callback);
-}
-
-static void release(peri_server *server, peri_call *call) {
-  server->pinned -= call->pinned;
-  if (call->state == PERI_CALL_RUNNING) {
-    peri_method_leave(call->method);
+  const peri_call *call = enqueue(server, NULL, event, method, false);
+  if (call == NULL) {
+    return peri_fail(err, PERI_ENO_MEMORY, "no memory for another call");
   }
-  if (call->conn != NULL) {
-    peri_list_remove(&call->link);
-    call->conn->calls_open--;
-  }
-  if (__builtin_expect(call->callback != NULL, 0)) {
-    drop_callbacks(call);
-  }
-  peri_block_unref(call->block);
-  free((void *)call->reply_attachments.ptr);
-  peri_slots_release(&server->calls, call->id);
+  *id = call->id;
+  return 0;
 }
 
 // Controlled delay, after Nichols and Jacobson (2012) in the simple form Facebook described (2015):
@@ -264,9 +269,9 @@ static void fail_age(peri_server *server, peri_call *call) {
 // True when the call may run; otherwise it has been answered and released.
 static bool worth_running(peri_server *server, peri_call *call) {
   uint64_t now = server->loop->now_ns;
-  if (call->conn == NULL) {
+  if (call->conn == NULL && !call->local) {
     server->dropped++;
-    release(server, call);
+    peri_call_release(server, call);
     return false;
   }
   if (call->deadline_ns <= now) {
@@ -311,129 +316,6 @@ peri_call *peri_server_next(peri_server *server) {
     }
   }
   return NULL;
-}
-
-static void move_bytes(peri_call *call, uint8_t *to, peri_block *block) {
-  if (call->body.len != 0) {
-    memcpy(to, call->body.ptr, call->body.len);
-  }
-  if (call->attachments.len != 0) {
-    memcpy(to + call->body.len, call->attachments.ptr, call->attachments.len);
-  }
-  call->body.ptr = to;
-  call->attachments.ptr = to + call->body.len;
-  peri_block_unref(call->block);
-  call->block = block;
-}
-
-void peri_call_park(peri_call *call) {
-  enum { COPY_MAX = 16 * 1024 };
-  size_t len = call->body.len + call->attachments.len;
-  if (call->parked) {
-    return;
-  }
-  call->parked = true;
-  if (len <= sizeof call->small) {
-    move_bytes(call, call->small, NULL);
-  } else if (call->block != NULL && len <= COPY_MAX) {
-    peri_block *own = peri_block_new((uint32_t)len);
-    if (own != NULL) {
-      move_bytes(call, own->data, own);
-    }
-  }
-}
-
-static peri_event reply_event(const peri_call *call) {
-  bool callback = call->callback != NULL && !call->conn->server;
-  return (peri_event){
-      .type = PERI_EV_REPLY,
-      .flags = (uint8_t)(PERI_EV_END | (callback ? PERI_EV_CALLBACK : 0)),
-      .callback = callback ? peri_bytes_of(call->callback) : (peri_bytes){NULL, 0},
-      .serializer = call->serializer,
-      .compression = call->session != NULL && call->session->compression != NULL
-                         ? call->session->compression->id
-                         : PERI_COMP_NONE,
-      .stream = call->stream,
-      .session = call->session,
-      .attachments = call->reply_attachments,
-      .attachments_ser = PERI_SER_MSGPACK,
-  };
-}
-
-static bool wanted(const peri_call *call) {
-  return !call->oneway && call->conn != NULL && call->conn->channel != NULL;
-}
-
-static void finish(peri_server *server, peri_call *call) {
-  call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
-  server->answered++;
-  if (call->conn == NULL) {
-    server->dropped++;
-  }
-  release(server, call);
-}
-
-void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
-                    bool not_run) {
-  if (wanted(call)) {
-    peri_event event = reply_event(call);
-    event.code = code;
-    event.message = message;
-    event.compression = PERI_COMP_NONE;
-    event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
-    call->conn->protocol->emit(call->conn, &event);
-  }
-  server->failed++;
-  call->method->errors++;
-  finish(server, call);
-}
-
-void peri_call_reply_null(peri_server *server, peri_call *call) {
-  if (wanted(call)) {
-    peri_event event = reply_event(call);
-    event.compression = PERI_COMP_NONE;
-    call->conn->protocol->emit(call->conn, &event);
-  }
-  finish(server, call);
-}
-
-void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from) {
-  if (wanted(call)) {
-    peri_event event = reply_event(call);
-    event.serializer = from->serializer;
-    event.compression = from->compression;
-    event.body = from->body;
-    event.block = from->block;
-    call->conn->protocol->emit(call->conn, &event);
-  }
-  finish(server, call);
-}
-
-peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer,
-                                peri_mark *mark) {
-  if (!wanted(call)) {
-    return NULL;
-  }
-  peri_event event = reply_event(call);
-  event.serializer = serializer->id;
-  if (call->conn->protocol->begin(call->conn, &event, mark) != 0) {
-    return NULL;
-  }
-  return peri_conn_out(call->conn);
-}
-
-void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark) {
-  if (wanted(call)) {
-    peri_event event = reply_event(call);
-    call->conn->protocol->end(call->conn, &event, mark);
-  }
-  finish(server, call);
-}
-
-void peri_call_reply_undo(peri_call *call, const peri_mark *mark) {
-  if (wanted(call)) {
-    call->conn->protocol->abort(call->conn, mark);
-  }
 }
 
 static void forget(peri_list *calls, peri_conn *conn, void (*gone)(void *arg, peri_call *call),

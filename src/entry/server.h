@@ -35,6 +35,7 @@ typedef struct peri_call {
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
+  bool local;    // made in this worker: `conn` is NULL, `stream` the id of the future that waits
   bool adopted;  // the owner took over the callbacks among the arguments; else they are released
   bool foreign;  // for another service than its session: who authenticated that counts for nothing
   bool parked;
@@ -58,7 +59,9 @@ typedef struct peri_server {
   peri_slots calls;
   peri_list queue;
   peri_exporters exporters;
-  peri_loop *loop;  // borrowed
+  peri_loop *loop;        // borrowed
+  peri_futures *futures;  // borrowed; of those who make local calls
+  peri_buf scratch;       // the result of a local call while it is written
   peri_server_limits limits;
   uint64_t empty_ns;                   // when the queue was last seen empty
   uint64_t pinned;                     // bytes of arguments that calls in flight hold
@@ -79,6 +82,11 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
 // up; who drains still takes it, for it belongs to a call of our own.
 void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_event *event,
                                peri_method *method);
+// The same for a call made in this worker, without connection: event->stream is the id of the future that
+// gets the answer (0 when the event is one-way); body and attachments are kept by event->block. Returns 0
+// and the call's id, or PERI_E* with a text: nothing was run.
+int peri_server_open_local(peri_server *server, peri_method *method, const peri_event *event,
+                           peri_id *id, peri_err *err);
 // The next call that is still worth running, now RUNNING, or NULL. Refuses the others on the way.
 peri_call *peri_server_next(peri_server *server);
 static inline bool peri_server_waiting(const peri_server *server) {
@@ -103,10 +111,13 @@ void peri_call_reply_null(peri_server *server, peri_call *call);
 void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from);
 // In two steps around an encoder: begin gives the buffer to append to (NULL: nobody wants the
 // answer; call `end` all the same), end sends, undo takes it back so that peri_call_fail can follow.
-peri_buf *peri_call_reply_begin(peri_call *call, const peri_serializer *serializer,
-                                peri_mark *mark);
+peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
+                                const peri_serializer *serializer, peri_mark *mark);
 void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark);
-void peri_call_reply_undo(peri_call *call, const peri_mark *mark);
+void peri_call_reply_undo(peri_server *server, peri_call *call, const peri_mark *mark);
+
+// For server.c: ends a call without an answer.
+void peri_call_release(peri_server *server, peri_call *call);
 
 // The peer of these calls is gone: they lose their connection. `gone` is called for each RUNNING one.
 void peri_server_forget(peri_server *server, peri_conn *conn,

@@ -45,12 +45,16 @@ static void get_method(lua_State *L, const peri_call *call) {
   lua_pushstring(L, call->method->name);
 }
 static void get_peer(lua_State *L, const peri_call *call) {
+  if (call->local) {
+    lua_pushliteral(L, "inproc");
+    return;
+  }
   bool there = call->conn != NULL && call->conn->channel != NULL;
   lua_pushstring(L, there ? peri_channel_peer(call->conn->channel) : "gone");
 }
 static void get_local(lua_State *L, const peri_call *call) {
   bool there = call->conn != NULL && call->conn->channel != NULL;
-  lua_pushboolean(L, there && peri_channel_is_local(call->conn->channel));
+  lua_pushboolean(L, call->local || (there && peri_channel_is_local(call->conn->channel)));
 }
 static void get_serializer(lua_State *L, const peri_call *call) {
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
@@ -67,16 +71,17 @@ static void get_identity(lua_State *L, const peri_call *call) {
   lua_pushstring(L, call->session != NULL && !call->foreign ? call->session->identity : NULL);
 }
 static void get_authenticated(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->session != NULL && !call->foreign && call->session->authenticated);
+  bool checked = call->session != NULL && !call->foreign && call->session->authenticated;
+  lua_pushboolean(L, call->local || checked);
 }
 static void get_session(lua_State *L, const peri_call *call) {
   lua_pushnumber(L, call->session != NULL ? call->session->id : 0);
 }
 static void get_native(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->session != NULL && call->session->native);
+  lua_pushboolean(L, call->local || (call->session != NULL && call->session->native));
 }
 static void get_gone(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->conn == NULL);
+  lua_pushboolean(L, call->conn == NULL && !call->local);
 }
 static void get_oneway(lua_State *L, const peri_call *call) {
   lua_pushboolean(L, call->oneway);

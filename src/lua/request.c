@@ -9,7 +9,9 @@
 #include "cluster/node.h"
 #include "lua/callback.h"
 #include "lua/connect.h"
+#include "lua/local.h"
 #include "lua/ref.h"
+#include "lua/serve.h"
 #include "lua/value.h"
 
 // Ends the wait before it began: the fiber sees it in the next turn like any other failure.
@@ -139,13 +141,15 @@ static void request_done(peri_future *future) {
     peri_conn *conn = future->conn;
     if (conn != NULL && conn->channel != NULL) {
       peri_conn_forget(conn, future->stream, true);
+    } else if (conn == NULL && future->stream != 0) {
+      peri_serve_cancel_local(fiber->vm, future->stream);
     }
   }
   peri_fiber_wake(fiber->vm, fiber, future->code);
 }
 
 // Places of what a request yields; see read_request.
-enum { ARGS = 6, FIXED = 10 };
+enum { ARGS = PERI_REQUEST_ARGS, FIXED = PERI_REQUEST_FIXED };
 
 typedef struct request {
   peri_conn *conn;
@@ -172,7 +176,7 @@ static bool has_attachments(lua_State *co) {
 
 // Sees to it that the arguments lie on the top as values, where they are unless a table has them.
 // Returns their number, negative when there are too many.
-static int spread_arguments(lua_State *co) {
+int peri_request_spread(lua_State *co) {
   if (lua_isnil(co, ARGS)) {
     return lua_gettop(co) - FIXED;
   }
@@ -252,7 +256,7 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
                          peri_err *err) {
   peri_buf attachments = {0};
   callbacks c = {0};
-  int count = spread_arguments(co);
+  int count = peri_request_spread(co);
   if (count < 0 || count > PERI_ARGS_MAX) {
     return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
   }
@@ -338,12 +342,26 @@ static void name_callee(peri_event *event, const request *r) {
   event->compression = session->compression != NULL ? session->compression->id : PERI_COMP_NONE;
 }
 
+void peri_request_sent(peri_vm *vm, peri_fiber *fiber, int code, const peri_err *err) {
+  if (code != 0) {
+    peri_wait_fail(vm, fiber, code, err->text, "NOT_SENT");
+    return;
+  }
+  lua_settop(fiber->co, 0);
+  fiber->wait = PERI_WAIT_SLEEP;  // gives true in the next turn
+  peri_fiber_wake(vm, fiber, 0);
+}
+
 static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   request r = {0};
   peri_err err;
   if (lua_gettop(co) < FIXED) {
     lua_settop(co, FIXED);
+  }
+  if (__builtin_expect(lua_type(co, 3) == LUA_TBOOLEAN, 0)) {
+    peri_local_begin(vm, fiber, request_done);
+    return;
   }
   const char *why = read_request(vm, co, &r);
   if (why != NULL) {
@@ -380,13 +398,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   if (code != 0 || oneway) {
     peri_conn_forget(r.conn, event.stream, false);
     peri_future_release(&vm->futures, future);
-    if (code != 0) {
-      peri_wait_fail(vm, fiber, code, err.text, "NOT_SENT");
-    } else {
-      lua_settop(co, 0);
-      fiber->wait = PERI_WAIT_SLEEP;  // gives true in the next turn
-      peri_fiber_wake(vm, fiber, 0);
-    }
+    peri_request_sent(vm, fiber, code, &err);
     return;
   }
   future->user = pointer_at(co, FIXED);

@@ -185,7 +185,7 @@ static void reply_value(peri_vm *vm, peri_call *call, lua_State *co) {
   peri_mark mark;
   peri_err err;
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-  peri_buf *out = peri_call_reply_begin(call, serializer, &mark);
+  peri_buf *out = peri_call_reply_begin(&vm->server, call, serializer, &mark);
   if (out == NULL) {
     peri_call_reply_null(&vm->server, call);
     return;
@@ -195,7 +195,7 @@ static void reply_value(peri_vm *vm, peri_call *call, lua_State *co) {
     peri_call_reply_end(&vm->server, call, &mark);
     return;
   }
-  peri_call_reply_undo(call, &mark);
+  peri_call_reply_undo(&vm->server, call, &mark);
   peri_log(PERI_LOG_ERROR, "REPLY-ENCODE", "%s.%s: %s", call->method->exporter->iface,
            call->method->name, err.text);
   peri_call_fail(&vm->server, call, PERI_EINTERNAL, peri_bytes_of("the result cannot be encoded"),
@@ -269,16 +269,26 @@ static void cancel_call(void *arg, peri_call *call) {
   }
 }
 
-void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream) {
-  peri_call *call = peri_server_find(conn, stream);
-  if (call == NULL) {
-    return;
-  }
+static void cancel(peri_vm *vm, peri_call *call) {
   call->oneway = true;  // nobody waits for the answer any more
   if (call->state == PERI_CALL_RUNNING) {
     cancel_call(vm, call);
   } else {
     call->deadline_ns = vm->loop->now_ns;  // dropped when its turn comes
+  }
+}
+
+void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream) {
+  peri_call *call = peri_server_find(conn, stream);
+  if (call != NULL) {
+    cancel(vm, call);
+  }
+}
+
+void peri_serve_cancel_local(peri_vm *vm, peri_id id) {
+  peri_call *call = peri_server_call(&vm->server, id);
+  if (call != NULL) {
+    cancel(vm, call);
   }
 }
 

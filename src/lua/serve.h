@@ -15,6 +15,8 @@ void peri_serve_done(peri_vm *vm, peri_fiber *fiber);
 void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber);
 // A CANCEL for a call of this connection, of either direction.
 void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream);
+// The same for a call made in this worker.
+void peri_serve_cancel_local(peri_vm *vm, peri_id call);
 // The connection is gone: its calls are cancelled.
 void peri_serve_forget(peri_vm *vm, peri_conn *conn);
 // The connection handler of accepted connections.

@@ -242,6 +242,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->on_cold = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);
+  vm->server.futures = &vm->futures;
   vm->futures.arm = timers_arm;
   vm->futures.disarm = timers_disarm;
   vm->futures.timers = loop;

@@ -164,6 +164,7 @@ error('perilune.types only describes; require perilune')
 ---@field tag? any
 ---@field slow_start? boolean|string|table  smaller weight of providers that have just begun
 ---@field ejection? boolean|table        leave out nodes that keep failing
+---@field inproc? boolean              call what this process exports itself without a connection
 ---@field retry_budget? false|{ratio: number, per_second: number}
 ---@field trace? boolean
 ---@field access_log? boolean|string|table

@@ -6,6 +6,7 @@ local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local events = require 'perilune.events'
 local filters = require 'perilune.entry.filters'
+local inproc = require 'perilune.entry.inproc'
 local warmup = require 'perilune.entry.warmup'
 require 'perilune.entry.hotness'
 
@@ -168,6 +169,7 @@ function M.open(spec)
   end
   authenticate.add(spec)
   spec.id = id
+  inproc.add(spec, id)
   open[key_of(spec)] = spec
   tell('opened', spec)
   return id
@@ -178,6 +180,7 @@ function M.close(spec)
   if spec.id then
     core.unexport(spec.id)
     authenticate.remove(spec)
+    inproc.remove(spec, spec.id)
     spec.id = nil
     open[key_of(spec)] = nil
     tell('closed', spec)

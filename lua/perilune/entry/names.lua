@@ -51,7 +51,7 @@ end
 ---@return string? message
 function M.listener(text)
   if text:match '^inproc:' then
-    return 'inproc:// has no socket that workers could share; listen on unix:///path instead'
+    return "inproc:// needs no listener: refer { url = 'inproc://' } calls what its process exports"
   end
   return M.address(text)
 end

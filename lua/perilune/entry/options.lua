@@ -103,6 +103,10 @@ M.refer = {
   tag = { type = 'any' },
   slow_start = { type = 'any', help = "true, or { 'linear', duration = 60000 }" },
   ejection = { type = 'any', help = 'true, or when and for how long to leave out failing nodes' },
+  inproc = {
+    type = 'boolean',
+    help = 'call what this process exports itself without a connection; default with a registry',
+  },
   retry_budget = { type = 'any', help = 'false, or { ratio = 0.2, per_second = 10 }' },
   concurrency = {
     type = 'integer',

@@ -3,6 +3,7 @@
 -- The cluster is opened when the declarations are committed, or by the first call outside of loading.
 local chain = require 'perilune.entry.chain'
 local errors = require 'perilune.error'
+local inproc = require 'perilune.entry.inproc'
 local names = require 'perilune.entry.names'
 local plugin = require 'perilune.plugin'
 local proxy = require 'perilune.entry.proxy'
@@ -54,11 +55,18 @@ function M.open(refer, before)
   if wrong then
     return nil, ('%s: %s'):format(refer.title, wrong)
   end
-  local cluster, message = require('perilune.cluster.cluster').open(refer, before)
+  local cluster, message
+  if refer.url or refer.registry then
+    cluster, message = require('perilune.cluster.cluster').open(refer, before)
+  else
+    cluster = inproc.cluster(refer)
+  end
   if not cluster then
     return nil, ('%s: %s'):format(refer.title, tostring(message))
   end
-  wrap_attempt(refer, cluster)
+  if cluster.attempt then
+    wrap_attempt(refer, cluster)
+  end
   refer.cluster = cluster
   return cluster
 end
@@ -110,7 +118,7 @@ function M.check(refer)
   message = message or names.serialization(refer.serialization)
   message = message or names.compression(refer.compression)
   if message or not refer.url then
-    return message or names.registry(refer.registry)
+    return message or (refer.registry and names.registry(refer.registry) or nil)
   end
   return names.addresses(refer.url)
 end
@@ -119,7 +127,10 @@ end
 ---@param refer table
 ---@return perilune.Proxy
 function M.new(refer)
-  if not refer.url and not refer.registry then
+  if type(refer.url) == 'string' and refer.url:match '^inproc:' then
+    refer.url, refer.inproc = nil, true
+  end
+  if not refer.url and not refer.registry and not refer.inproc then
     error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
   end
   refer.auth = refer.auth and auth_of(refer)
@@ -155,6 +166,10 @@ function M.new(refer)
       return nil, errors.new('CONFIG', message)
     end
     return cluster:ready(timeout, count)
+  end
+  -- An address says who is meant; a registry only what.
+  if refer.inproc or refer.inproc == nil and not refer.url then
+    inproc.wrap(refer)
   end
   return proxy.new(refer)
 end

@@ -64,17 +64,10 @@ describe('a callback of a JoyRPC peer', function()
       callback = '1993134103',
       body = '{"class":"java.lang.String","response":"seen"}',
     })
-    local answer
-    type, id, answer = it_:reply()
-    if type ~= peer.REPLY then -- the second call may come first
-      assert.equal(peer.CALLBACK, type)
-      body = answer
-      type, id, answer = it_:reply()
-    else
-      type, id, body = it_:reply()
-    end
-    assert.truthy((answer .. body):find('"response":"seen"', 1, true))
-    assert.truthy((answer .. body):find('"methodName":"changed"', 1, true))
+    -- The answer and the second call, in any order.
+    local all = select(3, it_:reply()) .. select(3, it_:reply())
+    assert.truthy(all:find('"response":"seen"', 1, true))
+    assert.truthy(all:find('"methodName":"changed"', 1, true))
   end)
 
   it('that no argument has room for is a bad request', function()

@@ -41,7 +41,7 @@ perilune.selector('look', function(_, _, nodes)
     attachments = { ['.token'] = 'hush', color = 'red' } })
   return nodes
 end)
-local d = perilune.refer { interface = 'demo.D', registry = 'mine://x?.password=hush',
+local d = perilune.refer { interface = 'demo.D', registry = 'mine://x?.password=hush', inproc = false,
   selectors = { 'look' } }
 local nobody = perilune.refer { interface = 'demo.Nobody', registry = 'mine://x?.password=hush&a=b',
   timeout = 100 }

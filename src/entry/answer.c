@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// The end of a call: its answer goes to the connection it came on, or to the future of a local one.
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "entry/server.h"
+
+void peri_call_pin(peri_server *server, peri_call *call) {
+  server->pinned -= call->pinned;
+  call->pinned = (uint32_t)(call->body.len + call->attachments.len);
+  server->pinned += call->pinned;
+}
+
+static void drop_callbacks(peri_call *call) {
+  if (call->conn != NULL && call->conn->server && !call->adopted) {
+    peri_conn_release_callbacks(call->conn, peri_bytes_of(call->callback));
+  }
+  free(call->callback);
+}
+
+void peri_call_release(peri_server *server, peri_call *call) {
+  server->pinned -= call->pinned;
+  if (call->state == PERI_CALL_RUNNING) {
+    peri_method_leave(call->method);
+  }
+  if (call->conn != NULL) {
+    peri_list_remove(&call->link);
+    call->conn->calls_open--;
+  }
+  if (__builtin_expect(call->callback != NULL, 0)) {
+    drop_callbacks(call);
+  }
+  peri_block_unref(call->block);
+  free((void *)call->reply_attachments.ptr);
+  peri_slots_release(&server->calls, call->id);
+}
+
+static void move_bytes(peri_call *call, uint8_t *to, peri_block *block) {
+  if (call->body.len != 0) {
+    memcpy(to, call->body.ptr, call->body.len);
+  }
+  if (call->attachments.len != 0) {
+    memcpy(to + call->body.len, call->attachments.ptr, call->attachments.len);
+  }
+  call->body.ptr = to;
+  call->attachments.ptr = to + call->body.len;
+  peri_block_unref(call->block);
+  call->block = block;
+}
+
+void peri_call_park(peri_call *call) {
+  enum { COPY_MAX = 16 * 1024 };
+  size_t len = call->body.len + call->attachments.len;
+  if (call->parked) {
+    return;
+  }
+  call->parked = true;
+  if (len <= sizeof call->small) {
+    move_bytes(call, call->small, NULL);
+  } else if (call->block != NULL && len <= COPY_MAX) {
+    peri_block *own = peri_block_new((uint32_t)len);
+    if (own != NULL) {
+      move_bytes(call, own->data, own);
+    }
+  }
+}
+
+static peri_event reply_event(const peri_call *call) {
+  bool callback = call->callback != NULL && !call->conn->server;
+  return (peri_event){
+      .type = PERI_EV_REPLY,
+      .flags = (uint8_t)(PERI_EV_END | (callback ? PERI_EV_CALLBACK : 0)),
+      .callback = callback ? peri_bytes_of(call->callback) : (peri_bytes){NULL, 0},
+      .serializer = call->serializer,
+      .compression = call->session != NULL && call->session->compression != NULL
+                         ? call->session->compression->id
+                         : PERI_COMP_NONE,
+      .stream = call->stream,
+      .session = call->session,
+      .attachments = call->reply_attachments,
+      .attachments_ser = PERI_SER_MSGPACK,
+  };
+}
+
+static bool wanted(const peri_call *call) {
+  return !call->oneway && ((call->conn != NULL && call->conn->channel != NULL) || call->local);
+}
+
+static peri_bytes append(peri_block *block, peri_bytes bytes) {
+  uint8_t *at = block->data + block->used;
+  if (bytes.len != 0) {
+    memcpy(at, bytes.ptr, bytes.len);
+  }
+  block->used += (uint32_t)bytes.len;
+  return (peri_bytes){at, bytes.len};
+}
+
+// The answer of a local call goes straight to the future that waits for it.
+static void answer_local(peri_server *server, const peri_call *call, const peri_event *event) {
+  peri_future *future = peri_future_get(server->futures, call->stream);
+  if (future == NULL || future->state != PERI_FUTURE_PENDING) {
+    return;
+  }
+  size_t len = event->body.len + event->message.len + event->attachments.len;
+  future->block = peri_block_new((uint32_t)len);
+  if (future->block == NULL) {
+    peri_future_complete(server->futures, call->stream, PERI_ENO_MEMORY);
+    return;
+  }
+  future->body = append(future->block, event->body);
+  future->message = append(future->block, event->message);
+  future->attachments = append(future->block, event->attachments);
+  future->serializer = event->serializer;
+  future->compression = event->compression;
+  future->flags |= (event->flags & PERI_EV_NOT_RUN) != 0 ? PERI_FUTURE_NOT_RUN : 0;
+  peri_future_complete(server->futures, call->stream, event->code);
+}
+
+// An answer whose body is there already.
+static void answer(peri_server *server, peri_call *call, const peri_event *event) {
+  if (call->local) {
+    answer_local(server, call, event);
+  } else {
+    call->conn->protocol->emit(call->conn, event);
+  }
+}
+
+static void finish(peri_server *server, peri_call *call) {
+  call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
+  server->answered++;
+  if (call->conn == NULL && !call->local) {
+    server->dropped++;
+  }
+  peri_call_release(server, call);
+}
+
+void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
+                    bool not_run) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.code = code;
+    event.message = message;
+    event.compression = PERI_COMP_NONE;
+    event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
+    answer(server, call, &event);
+  }
+  server->failed++;
+  call->method->errors++;
+  finish(server, call);
+}
+
+void peri_call_reply_null(peri_server *server, peri_call *call) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.compression = PERI_COMP_NONE;
+    answer(server, call, &event);
+  }
+  finish(server, call);
+}
+
+void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.serializer = from->serializer;
+    event.compression = from->compression;
+    event.body = from->body;
+    event.block = from->block;
+    answer(server, call, &event);
+  }
+  finish(server, call);
+}
+
+peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
+                                const peri_serializer *serializer, peri_mark *mark) {
+  if (!wanted(call)) {
+    return NULL;
+  }
+  if (__builtin_expect(call->local, 0)) {
+    server->scratch.len = 0;
+    return &server->scratch;
+  }
+  peri_event event = reply_event(call);
+  event.serializer = serializer->id;
+  if (call->conn->protocol->begin(call->conn, &event, mark) != 0) {
+    return NULL;
+  }
+  return peri_conn_out(call->conn);
+}
+
+void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark) {
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    if (__builtin_expect(call->local, 0)) {
+      event.body = (peri_bytes){server->scratch.data, server->scratch.len};
+      answer_local(server, call, &event);
+    } else {
+      call->conn->protocol->end(call->conn, &event, mark);
+    }
+  }
+  finish(server, call);
+}
+
+void peri_call_reply_undo(peri_server *server, peri_call *call, const peri_mark *mark) {
+  if (call->local) {
+    server->scratch.len = 0;
+  } else if (wanted(call)) {
+    call->conn->protocol->abort(call->conn, mark);
+  }
+}
