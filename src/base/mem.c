@@ -21,6 +21,12 @@ void *peri_calloc(size_t count, size_t size) {
   return or_abort(calloc(count != 0 ? count : 1, size != 0 ? size : 1));
 }
 
+void *peri_calloc_lines(size_t size) {
+  enum { LINE = 64 };
+  size = (size + LINE - 1) & ~(size_t)(LINE - 1);
+  return memset(or_abort(aligned_alloc(LINE, size)), 0, size);
+}
+
 void *peri_realloc(void *old, size_t size) {
   return or_abort(realloc(old, size != 0 ? size : 1));
 }

@@ -9,6 +9,8 @@
 void *peri_malloc(size_t size);
 void *peri_calloc(size_t count, size_t size);
 void *peri_realloc(void *old, size_t size);
+// Zeroed, and beginning where a line of the cache does; for what is touched by every call.
+void *peri_calloc_lines(size_t size);
 char *peri_strdup(const char *text);
 // Copies `len` bytes and adds a terminating zero. Returns owned.
 char *peri_strndup(const char *text, size_t len);

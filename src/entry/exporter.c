@@ -113,10 +113,11 @@ peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, siz
   if (method != NULL) {
     return method;
   }
-  method = peri_calloc(1, sizeof *method);
+  peri_check(len <= UINT8_MAX);
+  method = peri_calloc_lines(sizeof *method + len + 1);
   method->chain = -1;
-  method->name = peri_strndup(name, len);
-  method->name_len = len;
+  memcpy(method->name, name, len);
+  method->name_len = (uint8_t)len;
   method->hash = hash_of((const uint8_t *)name, len);
   method->exporter = exporter;
   if (++exporter->count * 2 > exporter->mask) {
@@ -173,7 +174,6 @@ void peri_method_limit(peri_method *method, uint32_t concurrency) {
 static void exporter_free(peri_exporter *exporter) {
   for (uint32_t i = 0; i <= exporter->mask; i++) {
     if (exporter->table[i] != NULL) {
-      free(exporter->table[i]->name);
       free(exporter->table[i]);
     }
   }

@@ -301,12 +301,22 @@ static bool worth_running(peri_server *server, peri_call *call) {
   return true;
 }
 
+// A turn's calls and what they came with are more than the nearest cache holds: the next one is brought
+// while this one runs.
+static void fetch(const peri_call *call) {
+  for (size_t at = 0; at < sizeof *call; at += 64) {
+    __builtin_prefetch((const char *)call + at, 1);
+  }
+}
+
 peri_call *peri_server_next(peri_server *server) {
   peri_list *node;
   while ((node = peri_list_pop(&server->queue)) != NULL) {
     peri_call *call = peri_container(node, peri_call, queue);
     if (peri_list_empty(&server->queue)) {
       server->empty_ns = server->loop->now_ns;
+    } else {
+      fetch(peri_container(server->queue.next, peri_call, queue));
     }
     if (worth_running(server, call)) {
       call->state = PERI_CALL_RUNNING;

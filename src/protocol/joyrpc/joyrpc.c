@@ -90,6 +90,9 @@ static ssize_t feed(peri_conn *conn, peri_block *block, const uint8_t *data, siz
       return size < 0 ? size : (ssize_t)used;
     }
     used += (size_t)size;
+    if (used < len) {
+      __builtin_prefetch(data + used);  // the head of the next frame
+    }
     conn->frames_in++;
     int code = dispatch(conn, &frame);
     if (code != 0) {
