@@ -177,6 +177,7 @@ function starters.perilune(options)
     BENCH_METHODS = options.methods or 1,
     BENCH_FILTERS = options.filters or 5,
     BENCH_BALLAST = options.ballast or 0,
+    BENCH_BUILTIN = options.builtin or 'none',
     BENCH_LISTEN = options.listen,
     -- A moment in which somebody else has the core must not turn into refused calls; and a hundred
     -- thousand calls from one client wait longer, and are more, than is wise to allow.

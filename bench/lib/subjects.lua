@@ -221,6 +221,21 @@ end
 ---Runs the timer comparison, which needs no server.
 ---@return table? figures nil with a reason
 ---@return string? reason
+-- Runs one of the scripts that measure inside a single VM and print one JSON object.
+function M.costs()
+  local binary, why = servers.perilune_binary()
+  if not binary then
+    return nil, why
+  end
+  local argv = { binary, 'run', '--workers', '1', M.here .. '/lua/costs.lua' }
+  local text, reason =
+    process.run(argv, { log = servers.log_name 'costs', cores = servers.cores }, 60)
+  if not text then
+    return nil, reason
+  end
+  return cjson.decode(text)
+end
+
 function M.timers()
   local text, why = process.run(
     { servers.build .. '/bench/timers' },

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The server under measurement: handlers that return their argument. From the environment:
 --   BENCH_METHODS  how many, named m0, m1, ... (1)      BENCH_FILTERS  0 to 5 (5)
+--   BENCH_BUILTIN  options of lua/builtin.lua (none)
 --   BENCH_BALLAST  live Lua tables kept beside (0)      BENCH_LISTEN   (tcp://127.0.0.1:0)
 -- Beside them `w0` waits once and answers, `hold` waits ten minutes.
 
@@ -33,12 +34,16 @@ function service.hold(_, value)
   return value
 end
 
-perilune.export {
+local export = {
   interface = 'bench.Echo',
   alias = 'bench',
   service = service,
   filters = filters(number('BENCH_FILTERS', 5)),
 }
+for option, value in pairs(require('builtin')[os.getenv 'BENCH_BUILTIN' or 'none']) do
+  export[option] = value
+end
+perilune.export(export)
 
 perilune.listen(os.getenv 'BENCH_LISTEN' or 'tcp://127.0.0.1:0')
 

@@ -71,7 +71,11 @@ function M.counter(name, labels)
   local metric
   return function(by)
     metric = metric or core.metric(name, labels)
-    core.count(metric, by or 1)
+    if type(metric) == 'number' then
+      C.peri_metric_add(metric, by or 1)
+    else
+      core.count(metric, by or 1) -- specs count by name
+    end
   end
 end
 

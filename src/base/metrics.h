@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/metrics_ffi.h"
+
 typedef uint32_t peri_metric;  // handle, valid for the life of the process; 0 swallows counts
 
 typedef enum peri_metric_kind {
@@ -38,7 +40,6 @@ void peri_metrics_attach(void);
 // The slot's counters stay in the sums; its gauges are set to zero.
 void peri_metrics_detach(void);
 
-void peri_metric_add(peri_metric metric, int64_t by);
 // Gauges: the calling thread's share is now `value`.
 void peri_metric_set(peri_metric metric, int64_t value);
 // Sum over all threads.
