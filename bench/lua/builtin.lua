@@ -6,11 +6,11 @@ local map = {
   {
     type = 'table',
     fields = {
-      id = { type = 'integer', optional = true },
-      name = { type = 'string', max = 200, optional = true },
-      ratio = { type = 'number', optional = true },
-      flag = { type = 'boolean', optional = true },
-      tags = { type = 'list', max = 10, items = { type = 'string' }, optional = true },
+      id = { type = 'integer', min = 0 },
+      name = { type = 'string', max = 200 },
+      price = { type = 'number', min = 0 },
+      active = { type = 'boolean' },
+      tags = { type = 'list', max = 10, items = { type = 'string' } },
     },
   },
 }
