@@ -244,6 +244,7 @@ local function finish_of(texts, arity)
     'local env = ...',
     'local args_of, sides, close, failure = env.args_of, env.sides, env.close, env.failure',
     'local Body, istype, type, caught = env.Body, env.istype, type, env.caught',
+    'local live = env.live',
   }
   for i = 1, arity or 0 do
     out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
@@ -252,6 +253,7 @@ local function finish_of(texts, arity)
 return function(slot, gen, ok, result, err)
   %s
   if sides[slot] then close(slot, gen) end
+  live[slot] = false
   if not ok then return failure(caught(result)) end
   if err ~= nil then return failure(err) end
   local kind = type(result)
@@ -263,6 +265,7 @@ end]]):format(texts.drop)
     args_of = context.args,
     arg_slots = context.arg_slots,
     sides = context.sides,
+    live = context.live,
     close = close,
     failure = failure,
     Body = context.Body,
@@ -289,7 +292,7 @@ function M.provider(method, filters)
     'local Context, Call, Body = env.Context, env.Call, env.Body',
     'local args_of, finish, all_args = env.args_of, env.finish, env.all_args',
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
-    'local unpack_args, begun, repeated = env.unpack_args, env.begun, env.repeated',
+    'local unpack_args, live, repeated = env.unpack_args, env.live, env.repeated',
     'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
     ('local MID = %d'):format(method.mid),
   }
@@ -309,7 +312,9 @@ local function last(ctx)
   end
   return nil, caught(result)
 end]]):format(
-    #filters > 0 and 'if begun[slot] ~= ctx.gen then repeated() end begun[slot] = false' or '',
+    #filters > 0
+        and 'local gen = ctx.gen if live[slot] ~= gen then repeated() end live[slot] = -gen'
+      or '',
     texts.call
   )
   links(out, filters)
@@ -317,14 +322,9 @@ end]]):format(
 return function(slot, gen%s)
   if not gen then return end
   %s
-  %s
+  live[slot] = gen
   return finish(slot, gen, xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID)))
-end]]):format(
-    texts.params,
-    texts.keep,
-    #filters > 0 and 'begun[slot] = gen' or '',
-    #filters > 0 and 'link_1' or 'last'
-  )
+end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
   return compile(out, 'chain ' .. method.title, {
     names = names,
     filters = fns,
@@ -340,7 +340,7 @@ end]]):format(
     unpack_args = unpack_args,
     all_args = core.call_args,
     caught = caught,
-    begun = context.begun,
+    live = context.live,
     repeated = repeated(method.title, names),
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),

@@ -36,8 +36,9 @@ M.methods = {}
 -- Arguments as a table by slot: of handlers with a variable number, and of calls whose filters looked
 -- at call.args. false = none.
 M.args = {}
--- Generation of the call whose filters run and have not reached the handler yet, by slot.
-M.begun = {}
+-- Generation of the call in a slot, false when there is none; negative from when its filters have reached
+-- the handler. What Lua asks before each look into a handle, without a call of C.
+M.live = {}
 -- Decoded arguments by position and slot; see entry/chain.lua.
 M.arg_slots = {}
 for i = 1, 8 do
@@ -47,7 +48,12 @@ end
 local methods, args_of = M.methods, M.args
 local sides = {}
 
-local alive, get = core.call_alive, core.call_get
+local live, get = M.live, core.call_get
+
+local function alive(slot, gen)
+  local current = live[slot]
+  return current == gen or current == -gen
+end
 
 local function over(self, what)
   local method = methods[self.mid]
@@ -338,7 +344,7 @@ end
 
 fill(sides)
 fill(M.args)
-fill(M.begun)
+fill(M.live)
 for _, list in ipairs(M.arg_slots) do
   fill(list)
 end

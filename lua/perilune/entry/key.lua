@@ -10,6 +10,23 @@ local DEPTH = 32
 
 local write
 
+-- The order of keys, whatever they are.
+local function before(a, b)
+  local kind, other = type(a), type(b)
+  if kind ~= other then
+    return kind < other
+  elseif kind == 'boolean' then
+    return not a and b
+  end
+  return a < b
+end
+
+-- Whole numbers, which most are, need no format.
+local function digits_of(number)
+  return number % 1 == 0 and number > -1e14 and number < 1e14 and tostring(number)
+    or ('%.17g'):format(number)
+end
+
 -- In a map, null is absence.
 local function write_table(out, value, depth)
   local keys = {}
@@ -18,13 +35,8 @@ local function write_table(out, value, depth)
       keys[#keys + 1] = key
     end
   end
-  table.sort(keys, function(a, b)
-    if type(a) == type(b) then
-      return type(a) == 'boolean' and not a and b or type(a) ~= 'boolean' and a < b
-    end
-    return type(a) < type(b)
-  end)
-  out[#out + 1] = ('{%d '):format(#keys)
+  table.sort(keys, before)
+  out[#out + 1] = '{' .. #keys .. ' '
   for _, key in ipairs(keys) do
     if not (write(out, key, depth + 1) and write(out, value[key], depth + 1)) then
       return false
@@ -36,10 +48,10 @@ end
 function write(out, value, depth)
   local kind = type(value)
   if kind == 'string' then
-    out[#out + 1] = ('s%d:'):format(#value)
+    out[#out + 1] = 's' .. #value .. ':'
     out[#out + 1] = value
   elseif kind == 'number' then
-    out[#out + 1] = ('n%.17g '):format(value)
+    out[#out + 1] = 'n' .. digits_of(value) .. ' '
   elseif kind == 'nil' then
     out[#out + 1] = 'z'
   elseif kind == 'boolean' then

@@ -70,14 +70,17 @@ end
 
 local AGAIN, EACH = 'again', 'each'
 
+local function nobody() end
+
 -- Asks for itself and for those who wait. They get { what was kept }, AGAIN when one of them has to ask,
 -- EACH when every one has to, or the error.
 ---@async
 local function lead(self, key, ctx, call, next)
-  local future, settle = perilune.future()
-  self.flights[key] = future
+  local flight = {}
+  self.flights[key] = flight
   local ok, result, err = pcall(next, ctx, call)
   self.flights[key] = nil
+  local settle = flight.settle or nobody
   if not ok then
     settle(nil, perilune.error('INTERNAL', 'internal error'))
     error(result, 0)
@@ -108,12 +111,14 @@ end
 ---@async
 local function miss(self, key, ctx, call, next)
   while self.single_flight do
-    local future = self.flights[key]
-    if not future then
+    local flight = self.flights[key]
+    if not flight then
       self.misses()
       return lead(self, key, ctx, call, next)
+    elseif not flight.future then
+      flight.future, flight.settle = perilune.future()
     end
-    local answer, err = future:await(ctx:left())
+    local answer, err = flight.future:await(ctx:left())
     if err ~= nil then
       return nil, err
     elseif answer == EACH then
