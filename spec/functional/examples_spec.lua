@@ -54,6 +54,52 @@ describe('example', function()
     )
   end)
 
+  it('validation', function()
+    says(
+      run 'validation',
+      '1 seats for Moon',
+      'args[1] must be a string of 1 to 40 bytes',
+      'args[2].seats must be an integer from 1 to 8',
+      'args[2] must be another name',
+      'Moon is now called Luna'
+    )
+  end)
+
+  it('cache', function()
+    says(run 'cache', 'Moon costs 4\tasked\t1\n', 'hello German\nhello French\n', 'asked\t2\n')
+  end)
+
+  it('limit', function()
+    says(
+      run 'limit',
+      'tourist 1, drink: 2 of 5\tLIMITED',
+      'tourist 2, drink: 2 of 5\tLIMITED',
+      'guard, drink: 5 of 5',
+      'guard, bathe: 2 of 4',
+      'tourist 1, throw_coin: 5 of 5'
+    )
+  end)
+
+  it('breaker', function()
+    says(
+      run 'breaker',
+      'UNAVAILABLE: no view of the sky\n',
+      'today: closed -> open',
+      'today failed too often; the circuit is open',
+      'tomorrow: as every year (UNAVAILABLE)'
+    )
+  end)
+
+  it('auth', function()
+    says(
+      run 'auth',
+      'owner takes gold\nguard looks\nFORBIDDEN: ',
+      'UNAUTHENTICATED: the signature is wrong',
+      'UNAUTHENTICATED: the call is not signed',
+      'ann did not say please'
+    )
+  end)
+
   it('selector', function()
     local output = run 'selector'
     says(output, 'near asia:         tokyo in asia', 'europe, not oslo:  berlin in eu', 'NO_NODE')

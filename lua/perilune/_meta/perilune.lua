@@ -56,6 +56,47 @@ error('perilune.types only describes; require perilune')
 --- Says who presents what a session brought, or nil and why not; may wait.
 ---@alias perilune.AuthenticatorFn fun(request: perilune.AuthRequest): string?, string?
 
+--- What authenticators may have besides: attributes a consumer presents anew for each session.
+---@alias perilune.PresentFn fun(conf: table, session: {interface: string, alias: string}): table<string, string>?, string?
+
+--- Who calls, or nil; must not wait.
+---@alias perilune.IdentityFn fun(ctx: perilune.Context, call: perilune.Call): string?
+
+--- May this caller make this call? true, or nil and why not; may wait.
+---@alias perilune.AuthorizerFn fun(ctx: perilune.Context, call: perilune.Call, identity: string?): boolean?, string?
+
+--- What is wrong with the arguments, or nil; `fill`: defaults may be written into them. Must not wait.
+---@alias perilune.ValidatorFn fun(args: table, fill: boolean): perilune.Failure[]?
+
+--- The key of a call, nil = not cached; must not wait.
+---@alias perilune.CacheKeyFn fun(ctx: perilune.Context, call: perilune.Call): string?
+
+---@class perilune.CacheStore
+---@field get async fun(key: string): any
+---@field set async fun(key: string, entry: any, ttl_ms: number?, bytes: integer)
+---@field remove async fun(key: string)
+
+---@class perilune.LimitRule
+---@field rate number        calls per period
+---@field period number      ms
+---@field interval number    period / rate
+---@field burst number       calls that may come at once
+
+--- ms a call waits before it goes on, or nil and the ms after which to try again; must not wait.
+---@alias perilune.LimiterFn fun(key: string, rule: perilune.LimitRule): number?, number?
+
+---@alias perilune.CallOutcome 'ok'|'slow'|'failed'|'failed_slow'|'none'
+
+---@class perilune.Breaker
+---@field allow fun(state: table, now: number): boolean?, number?
+---@field done fun(state: table, now: number, outcome: perilune.CallOutcome, turns: integer?)
+
+--- Answers instead of the service; NO_METHOD = it has no answer. May wait.
+---@alias perilune.MockFn async fun(ctx: perilune.Context, call: perilune.Call, err: perilune.Error?): any, any
+
+--- Prepares a service before it is there; may wait.
+---@alias perilune.WarmupFn async fun(service: perilune.Service)
+
 ---@class perilune.SerializerSpec: perilune.PluginSpec
 ---@field id? integer                    on the wire
 ---@field encode fun(value: any): string
@@ -74,6 +115,16 @@ error('perilune.types only describes; require perilune')
 ---@field serializer fun(name: string|perilune.SerializerSpec, body?: perilune.SerializerSpec)
 ---@field compression fun(name: string)  loads an installed one; consumers ask for it by name
 ---@field authenticator fun(name: string|table, body?: perilune.AuthenticatorFn|table)
+---@field identity fun(name: string|table, body?: perilune.IdentityFn|table)
+---@field authorizer fun(name: string|table, body?: perilune.AuthorizerFn|table)
+---@field validator fun(name: string|table, body?: perilune.ValidatorFn|table)
+---@field cache fun(name: string|table, body?: perilune.CacheStore|table)
+---@field cache_key fun(name: string|table, body?: perilune.CacheKeyFn|table)
+---@field limiter fun(name: string|table, body?: perilune.LimiterFn|table)
+---@field breaker fun(name: string|table, body?: perilune.Breaker|table)
+---@field mock fun(name: string|table, body?: perilune.MockFn|table)
+---@field warmup fun(name: string|table, body?: perilune.WarmupFn|table)
+---@field crypto {sha256: fun(data: string): string, hmac_sha256: (fun(key: string, data: string): string), same: fun(a: string, b: string): boolean}
 ---@field command fun(name: string|table, body?: function|table)
 ---@field listener fun(name: string|table, body?: perilune.ListenerFn|table)
 ---@field null any                       null in lists; in maps it is absence
@@ -97,6 +148,7 @@ error('perilune.types only describes; require perilune')
 --- One store for all workers of the process.
 ---@class perilune.Shared
 ---@field incr fun(name: string, by: number, limit?: number): number?  nil when it would exceed `limit`
+---@field take fun(name: string, interval: number, burst?: number, cost?: number, max_wait?: number, keep?: boolean): number?, any  one step of a rate limit
 ---@field get fun(key: string): string|number|boolean|nil
 ---@field set fun(key: string, value: string|number|boolean|nil, ttl_ms?: number): boolean
 
@@ -120,6 +172,15 @@ error('perilune.types only describes; require perilune')
 ---@field retry_target? any
 ---@field body? boolean                  the handler takes the undecoded body
 ---@field filters? table
+---@field signature? table              calls are signed
+---@field method_list? table
+---@field mock? string|table
+---@field limiter? number|table
+---@field validation? table|string
+---@field cache? number|table
+---@field fault? table
+---@field breaker? boolean|table
+---@field attempt_filters? table
 ---@field router? any
 ---@field loadbalance? any
 
@@ -141,6 +202,11 @@ error('perilune.types only describes; require perilune')
 ---@field access_log? boolean|string|table
 ---@field exception? boolean|table
 ---@field slow? number                   ms from which calls are logged
+---@field authorization? table|string
+---@field ip? table
+---@field warmup? any                   what runs before the service is there
+---@field warmup_timeout? integer        ms
+---@field warmup_required? boolean
 ---@field serialization? string
 ---@field int64? 'number'|'cdata'|'string'
 
