@@ -16,6 +16,8 @@ if(TARGET perilune_shared)
           NAMELINK_COMPONENT development)
 endif()
 
+find_program(gzip gzip REQUIRED)
+
 # ---- CMake package, pkg-config ------------------------------------------------------------------
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/perilune)
@@ -42,13 +44,14 @@ if(TARGET perilune AND PERILUNE_MANUAL)
   add_custom_command(
     OUTPUT ${manual}
     COMMAND $<TARGET_FILE:perilune> manual --output ${made}/perilune.1
+    COMMAND ${gzip} -9nkf ${made}/perilune.1
     COMMAND $<TARGET_FILE:perilune> completion bash --output ${made}/perilune.bash
     COMMAND $<TARGET_FILE:perilune> completion zsh --output ${made}/_perilune
     COMMAND $<TARGET_FILE:perilune> completion fish --output ${made}/perilune.fish
     DEPENDS perilune ${ffi_cdef} ${from}/packaging.cmake
     VERBATIM)
   add_custom_target(peri_manual ALL DEPENDS ${manual})
-  install(FILES ${made}/perilune.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
+  install(FILES ${made}/perilune.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
   install(FILES ${made}/perilune.bash RENAME perilune COMPONENT runtime
           DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
   install(FILES ${made}/_perilune COMPONENT runtime
@@ -70,16 +73,13 @@ install(FILES ${from}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT ru
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES ${from}/lintian-overrides RENAME perilune
         DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides COMPONENT runtime)
-find_program(gzip gzip)
-if(gzip)
-  file(MAKE_DIRECTORY ${made})
-  add_custom_command(
-    OUTPUT ${made}/changelog.gz
-    COMMAND ${gzip} -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md > ${made}/changelog.gz
-    DEPENDS ${PROJECT_SOURCE_DIR}/CHANGELOG.md)
-  add_custom_target(peri_changelog ALL DEPENDS ${made}/changelog.gz)
-  install(FILES ${made}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
-endif()
+file(MAKE_DIRECTORY ${made})
+add_custom_command(
+  OUTPUT ${made}/changelog.gz
+  COMMAND ${gzip} -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md > ${made}/changelog.gz
+  DEPENDS ${PROJECT_SOURCE_DIR}/CHANGELOG.md)
+add_custom_target(peri_changelog ALL DEPENDS ${made}/changelog.gz)
+install(FILES ${made}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME perilune)
@@ -100,4 +100,6 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS "lua-cjson, lua-argparse, lua-filesystem, lua-t
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "lua-busted, luarocks")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+file(WRITE ${made}/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${made}/triggers)
 include(CPack)
