@@ -414,7 +414,7 @@ end
 ---@async
 local function select_nodes(self, ctx, call)
   local nodes = self.ready_nodes
-  if #nodes == 0 then
+  if nodes._n == 0 then
     local ready, err = self:await_nodes(ctx)
     if not ready then
       return nil, self:unsent(ctx, call, err)
@@ -425,7 +425,7 @@ local function select_nodes(self, ctx, call)
   for i = 1, #selectors do
     local message
     nodes, message = selectors[i].select(ctx, call, nodes)
-    if not nodes or #nodes == 0 then
+    if not nodes or nodes._n == 0 then
       message = message
         or ("selector '%s' left none of %d nodes"):format(selectors[i].name, #self.ready_nodes)
       local fields = { outcome = 'NOT_SENT', retryable = false }

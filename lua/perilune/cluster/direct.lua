@@ -40,11 +40,13 @@ end
 ---@return perilune.cluster.Nodes? nodes
 function M.prepare(cluster, ctx, call, nodes)
   local plan = cluster.plan
+  -- First, because balancers call C: beyond that compiled code does not know what it put into the handles,
+  -- and would have to make them.
+  local timeout = plan.first(ctx, call) or ctx:left()
   local node = plan.pick(ctx, call, nodes)
   -- What is no node at all is told apart, and by its name, on the long way.
   local link = type(node) == 'table' and rawget(node, '_link')
   local session = link and link.session
-  local timeout = plan.first(ctx, call) or ctx:left()
   if not session or link.cluster ~= cluster or timeout <= 0 then
     return dispatch.run(cluster, ctx, call, nodes)
   end

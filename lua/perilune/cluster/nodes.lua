@@ -4,6 +4,7 @@
 -- ten nodes and with ten thousand.
 local ffi = require 'ffi'
 local core = require 'perilune.core'
+local new_table = require 'table.new'
 local C = require 'perilune.ffi'
 
 ---@class perilune.cluster.Nodes
@@ -42,7 +43,8 @@ end
 function M.new(list, pick, origin)
   local n = #list
   local counters = list_type(n > 0 and n or 1)
-  local nodes = { _n = n, _counters = counters, _pick = pick or no_balancer, _index = {} }
+  local nodes = new_table(n, 6) -- what a table gets after its fields would lie among them
+  nodes._n, nodes._counters, nodes._pick, nodes._index = n, counters, pick or no_balancer, {}
   nodes._origin = origin or false
   for i = 1, n do
     nodes[i] = list[i]

@@ -15,7 +15,7 @@ local function indexed(rule, name)
       return nodes
     end
     local found = nodes:where(by, value)
-    if #found > 0 or otherwise == 'none' then
+    if found._n > 0 or otherwise == 'none' then
       return found
     elseif otherwise == 'all' then
       return nodes
