@@ -315,6 +315,87 @@ local nodes = {
   },
 }
 
+local function policies_of(name, count)
+  return {
+    name = name,
+    server = 'perilune',
+    options = { listen = 'tcp://0.0.0.0:0' },
+    measure = function(server)
+      return subjects.policies(server, count)
+    end,
+  }
+end
+
+-- What a choice costs among ten nodes against the plainest one, `nodes[1]`, and among ten thousand
+-- against ten: no policy may walk the list.
+local function policy_cases()
+  local cases = {}
+  local function add(case, metric, figure, against, must, aim, peer)
+    cases[#cases + 1] = {
+      case = case,
+      metric = metric,
+      of = figure,
+      against = against,
+      peer = peer,
+      must = must,
+      aim = aim,
+    }
+  end
+  for _, name in ipairs {
+    'p2c',
+    'round_robin',
+    'random_weight',
+    'least_active',
+    'consistent_hash',
+    'weighted_round_robin',
+    'sticky',
+    'local_first',
+    'tag',
+    'argument',
+    'sampling',
+    'region_first',
+    'conditions',
+  } do
+    local ns = name .. '_ns'
+    local cost = { '10 nodes, policies', ns }
+    add(name, 'CPU ns/choice', cost, { '10 nodes, policies', 'none_ns' }, 100, 40, 'nodes[1]')
+    local large = { '10 000 nodes, policies', ns }
+    local heap = name == 'weighted_round_robin' -- the logarithm of the nodes, in cold memory
+    add(
+      name .. ', 10 000 nodes',
+      'CPU ns/choice',
+      large,
+      cost,
+      heap and 20 or 8,
+      heap and 10 or 3,
+      '10 nodes'
+    )
+  end
+  local plain = { '10 nodes, policies', 'failfast_call_ns' }
+  for name, must in pairs {
+    failover = 1.3,
+    failsafe = 1.6,
+    pinpoint = 1.6,
+    telling = 1.6,
+    ejecting = 1.3,
+    forking = 6,
+    broadcast = 20,
+  } do
+    local cost = { '10 nodes, policies', name .. '_call_ns' }
+    add(name .. ' calls', 'CPU ns/call', cost, plain, must, must * 0.8, 'failfast')
+  end
+  table.sort(cases, function(a, b)
+    return a.case < b.case
+  end)
+  return cases
+end
+
+local policies = {
+  name = 'policies',
+  subjects = { policies_of('10 nodes, policies', 10), policies_of('10 000 nodes, policies', 10000) },
+  cases = policy_cases(),
+}
+
 local timers = {
   name = 'timers',
   subjects = { { name = 'timers', measure = subjects.timers } },
@@ -385,4 +466,17 @@ local overload = {
 }
 
 ---@type bench.Group[]
-return { saturated, values, built_in, open, sizes, calling, held, nodes, timers, workers, overload }
+return {
+  saturated,
+  values,
+  built_in,
+  open,
+  sizes,
+  calling,
+  held,
+  nodes,
+  policies,
+  timers,
+  workers,
+  overload,
+}

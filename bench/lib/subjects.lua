@@ -177,6 +177,34 @@ function M.client(server, options)
   return figures, reason
 end
 
+---Runs one policy after the other in a client: CPU time in ns of a choice or call of each.
+---@param server bench.Server
+---@param count integer of nodes
+---@return table? figures nil with a reason
+---@return string? reason
+function M.policies(server, count)
+  local binary, why = servers.perilune_binary()
+  if not binary then
+    return nil, why
+  end
+  local env = {
+    BENCH_URL = 'joyrpc://127.0.0.1:' .. server.port,
+    BENCH_NODES = count,
+    BENCH_WINDOW_MS = M.seconds * 1000,
+  }
+  local text
+  text, why = process.run(
+    { binary, 'run', '--workers', '1', M.here .. '/lua/policies.lua' },
+    { log = servers.log_name 'policies', env = env, cores = M.load_core and { M.load_core } },
+    M.seconds * 4 + 90
+  )
+  local line = text and text:match '{.-}'
+  if not line then
+    return nil, ('the policies: %s'):format(why or text)
+  end
+  return cjson.decode(line)
+end
+
 local function held_memory(client, count)
   local ok, why = await_line(client, 'begin', 30)
   local before = process.settled_rss(client.pid)

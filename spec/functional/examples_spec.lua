@@ -151,6 +151,24 @@ describe('example', function()
     assert.is_nil(output:find('the moon is down', 1, true))
   end)
 
+  it('router', function()
+    local output = run 'router'
+    says(output, 'impatient:\ta of quick', 'forking:\tb of quick', 'pinpoint:\td of quick')
+    says(output, 'broadcast:\tquick dropped c', 'broadcast:\tslow dropped c')
+    says(output, 'broadcast:\tnothing dropped', 'failsafe:\tnothing', 'retry_on:\tf of quick')
+    says(output, 'UNAVAILABLE: broken has no disk')
+  end)
+
+  it('hash', function()
+    says(run 'hash', '30 users on 3 nodes, 0 visits went astray')
+  end)
+
+  it('canary', function()
+    local output = run 'canary'
+    assert.truthy(output:match 'of 100 users %d%d see v2, 0 of them now and then')
+    says(output, 'large order:\tv1', 'small order:\tv2')
+  end)
+
   it('failover', function()
     local output = run 'failover'
     says(

@@ -209,12 +209,12 @@ function Nodes:better_of_two()
   return self[C.peri_balance_p2c(balance, self._counters, self._n) + 1]
 end
 
--- The node with the fewest attempts in flight for its weight, exactly among `tries` (default 64) or
+-- The node with the fewest attempts in flight for its weight, exactly among `tries` (default 16) or
 -- fewer nodes; of more it looks at so many drawn at random.
 ---@param tries? integer
 ---@return perilune.cluster.Node
 function Nodes:least(tries)
-  return self[C.peri_balance_least(balance, self._counters, self._n, tries or 64) + 1]
+  return self[C.peri_balance_least(balance, self._counters, self._n, tries or 16) + 1]
 end
 
 local function ring_of(nodes)

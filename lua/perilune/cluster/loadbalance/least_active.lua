@@ -3,7 +3,7 @@
 -- compares so many drawn at random, so that a choice among thousands costs no more.
 return {
   name = 'least_active',
-  schema = { sample = { type = 'integer', min = 2, max = 100000, default = 64 } },
+  schema = { sample = { type = 'integer', min = 2, max = 100000, default = 16 } },
   new = function(conf)
     return function(_, _, nodes)
       return nodes:least(conf.sample)

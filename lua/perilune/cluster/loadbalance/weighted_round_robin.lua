@@ -11,25 +11,25 @@ local function period(node)
   return weight > 0 and 1 / weight or math.huge
 end
 
--- `heap` is ordered by what `key` says, which is never later than `due`.
-local function sift(heap, key, i)
-  local n, node = #heap, heap[i]
-  local at = key[node]
+-- Lets the node at the top of the heap sink to its place; `at` are the times the heap is ordered by,
+-- which are never later than `due`.
+local function sink(heap, at, i)
+  local n, node, time = #heap, heap[i], at[i]
   while true do
     local child = 2 * i
     if child > n then
       break
     end
-    if child < n and key[heap[child + 1]] < key[heap[child]] then
+    if child < n and at[child + 1] < at[child] then
       child = child + 1
     end
-    if key[heap[child]] >= at then
+    if at[child] >= time then
       break
     end
-    heap[i] = heap[child]
+    heap[i], at[i] = heap[child], at[child]
     i = child
   end
-  heap[i] = node
+  heap[i], at[i] = node, time
 end
 
 return {
@@ -55,14 +55,14 @@ return {
     end
 
     local function build(nodes)
-      local heap, key = {}, {}
+      local heap, at = {}, {}
       for i, node in ipairs(nodes) do
-        heap[i], key[node] = node, due_of(node)
+        heap[i], at[i] = node, due_of(node)
       end
       for i = math.floor(#heap / 2), 1, -1 do
-        sift(heap, key, i)
+        sink(heap, at, i)
       end
-      return { heap = heap, key = key }
+      return { heap = heap, at = at }
     end
 
     local function first(nodes)
@@ -81,18 +81,18 @@ return {
         return first(nodes)
       end
       local line = nodes:derived(build)
-      local heap, key = line.heap, line.key
+      local heap, at = line.heap, line.at
       -- Another list may have taken the node meanwhile.
-      while key[heap[1]] < due[heap[1]] do
-        key[heap[1]] = due[heap[1]]
-        sift(heap, key, 1)
+      while at[1] < due[heap[1]] do
+        at[1] = due[heap[1]]
+        sink(heap, at, 1)
       end
-      if key[heap[1]] == math.huge then
+      if at[1] == math.huge then
         return nodes[nodes:draw()] -- none has any weight
       end
-      local node = take(heap[1], key[heap[1]])
-      key[node] = due[node]
-      sift(heap, key, 1)
+      local node = take(heap[1], at[1])
+      at[1] = due[node]
+      sink(heap, at, 1)
       return node
     end
   end,
