@@ -68,16 +68,18 @@ local subjects = {
 
 -- CPU time of one turn of `work` in ns, over a part of the window.
 local function timed(work, each)
-  local rounds, spent, began = 0, 0, os.clock()
+  local rounds, began = 0, os.clock()
   local limit = window / #subjects
-  repeat
+  while true do
     for _ = 1, each do
       work()
     end
     rounds = rounds + each
-    spent = os.clock() - began
-  until spent > limit
-  return spent / rounds * 1e9
+    local spent = os.clock() - began
+    if spent > limit then
+      return spent / rounds * 1e9
+    end
+  end
 end
 
 local figures = {}

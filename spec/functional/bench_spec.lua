@@ -21,7 +21,7 @@ describe('bench/run', function()
       seen[name] = true
       count = count + 1
     end
-    assert.equal(27, count)
+    assert.is_true(count >= 60)
   end)
 
   it('prints an object per case, with the figures or the reason', function()
