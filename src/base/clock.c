@@ -3,6 +3,7 @@
 // recommend (https://prng.di.unimi.it).
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -38,6 +39,13 @@ static uint64_t splitmix(uint64_t *state) {
 
 static inline uint64_t rotl(uint64_t x, int k) {
   return x << k | x >> (64 - k);
+}
+
+uint64_t peri_started_ms(void) {
+  static _Atomic uint64_t started;
+  uint64_t known = 0;
+  uint64_t now = peri_env->walltime();
+  return atomic_compare_exchange_strong(&started, &known, now) ? now : known;
 }
 
 void peri_random_init(peri_random *random, uint64_t seed) {

@@ -12,6 +12,10 @@ typedef struct peri_env_ops {
 
 extern const peri_env_ops *peri_env;
 
+// Wall clock at which this process first asked, which is when its first VM began: its age is what
+// consumers with a slow start go by. Any thread.
+uint64_t peri_started_ms(void);
+
 // A small fast generator, one per owner; not for secrets.
 typedef struct peri_random {
   uint64_t s[2];

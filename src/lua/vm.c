@@ -4,6 +4,7 @@
 #include <lualib.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/callback.h"
@@ -262,6 +263,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
 peri_vm *peri_vm_new(peri_loop *loop, const peri_vm_options *options, peri_err *err) {
   peri_vm *vm = peri_calloc(1, sizeof *vm);
   vm->options = *options;
+  peri_started_ms();
   init(vm, loop);
   vm->L = luaL_newstate();
   if (vm->L == NULL) {

@@ -58,6 +58,21 @@ describe('candidate region', function()
     assert.is_nil(t.core.connects['2:1'])
   end)
 
+  -- The seed's default choice among more than a hundred providers ran out of its list.
+  it('subset serves hundreds of providers', function()
+    local urls = {}
+    for i = 1, 250 do
+      t.serve(i .. ':1')
+      urls[i] = ('joyrpc://%d:1'):format(i)
+    end
+    local cluster = t.open { url = urls }
+    assert.equal(100, #cluster.ready_nodes)
+    for _ = 1, 300 do
+      assert.is_nil(t.call(cluster).err)
+    end
+    assert.equal(250, #t.open({ url = urls, candidate = 'all' }).ready_nodes)
+  end)
+
   it('breaking its contract is told when it is registered', function()
     local ok, message = pcall(t.plugin.register, 'candidate', 'odd', { select = print })
     assert.is_false(ok)

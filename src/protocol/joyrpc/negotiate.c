@@ -4,15 +4,12 @@
 // Private serializations and compressions are named in attributes of ours (perilune.serialization,
 // perilune.serializations, ...compression, ...compressions), beside perilune=1; a JoyRPC peer reads
 // only the standard fields and never meets an id it does not know.
-#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "protocol/joyrpc/body.h"
 #include "protocol/joyrpc/opening.h"
 
 enum { SESSION_TIMEOUT = 90000 };
-
-static _Atomic uint64_t started_ms;
 
 static const char response_class[] = "io.joyrpc.protocol.message.negotiation.NegotiationResponse";
 
@@ -21,13 +18,6 @@ typedef struct choice {
   const peri_compression *compression;
   const char *refused;  // why there is none, NULL = agreed
 } choice;
-
-// Every worker tells the time at which the first of them was asked.
-uint64_t joy_started_ms(void) {
-  uint64_t known = 0;
-  uint64_t now = peri_env->walltime();
-  return atomic_compare_exchange_strong(&started_ms, &known, now) ? now : known;
-}
 
 bool joy_can_serialize(const peri_serializer *serializer, bool native) {
   return serializer != NULL &&
@@ -132,7 +122,7 @@ static void write_attributes(joy_writer *w, const peri_session *session) {
     joy_writer_text(w, "interface", session->iface);
     joy_writer_text(w, "alias", session->alias);
     joy_writer_decimal(w, "buildVersion", JOY_VERSION);
-    joy_writer_decimal(w, "remoteStartTime", joy_started_ms());
+    joy_writer_decimal(w, "remoteStartTime", peri_started_ms());
     if (session->native) {
       joy_writer_text(w, "perilune", "1");
     }

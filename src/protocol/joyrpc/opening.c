@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/counters.h"
 
@@ -101,7 +102,7 @@ static void write_attributes(joy_writer *w, const peri_session_params *params, c
                      params->session_timeout_ms != 0 ? params->session_timeout_ms
                                                      : SESSION_TIMEOUT);
   joy_writer_decimal(w, "buildVersion", JOY_VERSION);
-  joy_writer_decimal(w, "remoteStartTime", joy_started_ms());
+  joy_writer_decimal(w, "remoteStartTime", peri_started_ms());
   write_private(w, wanted);
   joy_writer_pairs(w, params->attributes);
   joy_writer_map_end(w);

@@ -23,7 +23,6 @@ typedef struct joy_opening {
                   // wiped before it is freed
 } joy_opening;
 
-uint64_t joy_started_ms(void);
 // True when frames of this kind of session can carry it.
 bool joy_can_serialize(const peri_serializer *serializer, bool native);
 // Moves what was agreed on from `body` into the session.
