@@ -111,6 +111,43 @@ function M.overload(server)
   }
 end
 
+local RELOADS = 4
+
+-- Sends SIGHUP now and then while the timed window lasts.
+local function reload_meanwhile(server)
+  local gap = M.seconds / (RELOADS + 1)
+  local text = 'sleep %g; for i in %s; do kill -HUP %d; sleep %g; done'
+  local times = ('x '):rep(RELOADS)
+  local command = text:format(M.warm + gap, times, server.pid, gap)
+  return process.spawn({ 'sh', '-c', command }, { log = servers.log_name 'reload' })
+end
+
+---The same open load in turn: left alone, and with a few reloads of the script in the window.
+---@param server bench.Server
+---@param rate number  calls a second
+---@return table? figures nil with a reason
+---@return string? reason
+function M.reload(server, rate)
+  local words = { '--rate', rate }
+  local before, why = M.load(server, words)
+  if not before then
+    return nil, why
+  end
+  local signals = reload_meanwhile(server)
+  local during
+  during, why = M.load(server, words)
+  process.stop(signals)
+  if not during then
+    return nil, why
+  end
+  return {
+    p99_before_us = before.p99_us,
+    p99_during_us = during.p99_us,
+    cpu_before_us = before.server_cpu_us,
+    cpu_during_us = during.server_cpu_us,
+  }
+end
+
 local function start_client(server, options)
   local binary, why = servers.perilune_binary()
   if not binary then

@@ -59,7 +59,7 @@ end
 local function clusters_of(mine)
   local found = {}
   for _, spec in ipairs(mine.refers) do
-    if spec.cluster then
+    if spec.cluster and spec.cluster.known then -- not those of this process itself
       local list = found[key_of(spec)] or {}
       found[key_of(spec)] = list
       list[#list + 1] = spec.cluster
@@ -79,7 +79,7 @@ local function open_refers(mine, old)
     if not ok or not cluster then
       return ok and message or cluster
     end
-    if took then
+    if took and cluster.known then
       pairs_of[#pairs_of + 1] = { new = cluster, old = took }
     end
   end

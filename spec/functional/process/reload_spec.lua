@@ -236,6 +236,79 @@ describe('reload', function()
   end)
 end)
 
+local RELAY = [[
+local greeter = perilune.refer { interface = 'demo.G', registry = 'file://%s', timeout = %d }
+perilune.export { interface = 'demo.R', service = {
+  relay = function() return greeter:version() end,
+  known = function()
+    local nodes = 0
+    for _ in pairs(require('perilune.cluster.connection').all()) do nodes = nodes + 1 end
+    return nodes
+  end,
+} }
+perilune.on('registry.changed', function() perilune.shared.incr('changes', 1) end)
+perilune.export { interface = 'demo.S', service = {
+  get = function(_, name) return perilune.shared.get(name) or 0 end,
+} }
+perilune.main(function() while true do perilune.sleep(1000) greeter:version() end end)
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+describe('a refer that stays', function()
+  after_each(app.stop_all)
+
+  it('keeps connection, session and subscription over reloads', function()
+    local folder = app.script('', 'registry'):match '^(.*)/'
+    local text = service 'v1'
+      .. [[
+      perilune.on('session.opened', function() perilune.shared.incr('sessions', 1) end)
+      perilune.export { interface = 'demo.S', service = {
+        get = function(_, name) return perilune.shared.get(name) or 0 end,
+      } }
+    ]]
+    text = text:gsub("'demo%.G',", ("'demo.G', registry = 'file://%s',"):format(folder), 1)
+    local provider = serve(text, 1)
+    local relay = serve(RELAY:format(folder, 1000), 1)
+    assert.equal('v1', call(relay, 'demo.R.relay'))
+    local links = status(relay).metrics.perilune_connections_out
+    local changes = call(relay, 'demo.S.get', '["changes"]')
+    for round = 1, 4 do
+      -- in turns the same declaration and one with another option
+      rewrite(relay, RELAY:format(folder, 1000 + math.floor(round / 2)))
+      assert.equal(0, reload(relay).code)
+      assert.equal('v1', call(relay, 'demo.R.relay'))
+      assert.equal(links, status(relay).metrics.perilune_connections_out)
+    end
+    assert.equal(changes, call(relay, 'demo.S.get', '["changes"]'))
+    -- one of the relay, the others are those of this spec's command lines
+    assert.equal(1, call(relay, 'demo.R.known'))
+    local accepted = status(provider).metrics.perilune_connections
+    assert.equal(2, accepted) -- the relay's, and the one that asks
+  end)
+end)
+
+describe('a refer of the process itself', function()
+  after_each(app.stop_all)
+
+  it('finds the handlers of its generation after a reload', function()
+    local function text(version)
+      return service(version)
+        .. [[
+        local own = perilune.refer { interface = 'demo.G', inproc = true }
+        perilune.export { interface = 'demo.R', service = {
+          relay = function() return own:version() end,
+        } }
+      ]]
+    end
+    local server = serve(text 'v1', 2)
+    assert.equal('v1', call(server, 'demo.R.relay'))
+    rewrite(server, text 'v2')
+    local exit = reload(server)
+    assert.equal(0, exit.code, exit.output)
+    assert.equal('v2', call(server, 'demo.R.relay'))
+  end)
+end)
+
 -- A consumer that calls, has the provider reloaded again and again, and counts.
 local LOAD = [[
 local core = require 'perilune.core'
