@@ -14,8 +14,7 @@ local function public(fields, depth)
   return type(meta) == 'table' and setmetatable(shown, meta) or shown
 end
 
----@type perilune.Log
-local M = {}
+local M = {} ---@class perilune.Log
 for _, level in ipairs { 'debug', 'info', 'warn', 'error' } do
   ---@param text string
   ---@param fields? table

@@ -244,7 +244,6 @@ error('perilune.types only describes; require perilune')
 -- ── a call ────────────────────────────────────────────────────────────────────────────────────
 
 ---@class perilune.Context
----@field side 'provider'|'consumer'
 ---@field session_attributes table       what the peer said of itself when the session began
 ---@field authenticated boolean          the session was checked
 ---@field native boolean                 the peer is Perilune

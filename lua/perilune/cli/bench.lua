@@ -266,8 +266,12 @@ function M.run(args)
   for _, link in ipairs(run.links) do
     core.disconnect(link.conn)
   end
-  local result = result_of(run);
-  (args.json and show_json or show)(result, args)
+  local result = result_of(run)
+  if args.json then
+    show_json(result)
+  else
+    show(result, args)
+  end
   if result.calls == 0 then
     local code = next(result.errors)
     return 1, 'no call succeeded' .. (code and ': ' .. code or '')

@@ -19,8 +19,8 @@ local plugin = require 'perilune.plugin'
 local urls = require 'perilune.cluster.url'
 
 ---@class perilune.cluster.Registry
----@field register fun(self, service_url: string): boolean?, string?  ---@async
----@field deregister fun(self, service_url: string): boolean?, string?  ---@async
+---@field register async fun(self, service_url: string): boolean?, string?
+---@field deregister async fun(self, service_url: string): boolean?, string?
 ---@field subscribe fun(self, service: perilune.cluster.Service, on_change: function): any, string?
 ---@field unsubscribe fun(self, handle: any)
 ---@field close fun(self)

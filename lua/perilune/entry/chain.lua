@@ -281,7 +281,7 @@ end
 -- (`arity` of them), or with the count and a table; without a call it does nothing. What it returns
 -- stands in src/lua/serve.h.
 ---@param method {title: string, mid: integer, handler: function, body: boolean, arity: integer?}
----@param filters {name: string, fn: function}[]  in order, outermost first
+---@param filters {name: string, fn: function}[]  the outermost first
 ---@return fun(slot: integer, gen: integer, ...: any): any, any, any, any
 function M.provider(method, filters)
   local names, fns = filter_lists(filters)

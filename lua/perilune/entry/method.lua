@@ -252,7 +252,7 @@ local function generate(title, filters, env, count)
 end
 
 -- The function of a method with these filters.
----@param filters {name: string, fn: function}[]  in order, outermost first
+---@param filters {name: string, fn: function}[]  the outermost first
 ---@param refer table
 ---@param proto table  what all calls have in common: interface, method, flags, timeout ...
 ---@param attachments? table  sent with each call
