@@ -97,8 +97,8 @@ static peri_bytes append(peri_block *block, peri_bytes bytes) {
 
 // The answer of a local call goes straight to the future that waits for it.
 static void answer_local(peri_server *server, const peri_call *call, const peri_event *event) {
-  peri_future *future = peri_future_get(server->futures, call->stream);
-  if (future == NULL || future->state != PERI_FUTURE_PENDING) {
+  peri_future *future = peri_future_answer(server->futures, call->stream);
+  if (future == NULL) {
     return;
   }
   size_t len = event->body.len + event->message.len + event->attachments.len;

@@ -14,7 +14,19 @@ void peri_futures_fini(peri_futures *futures) {
   peri_slots_fini(&futures->slots);
 }
 
+// From here on there is room for a result.
+static void end_wait(peri_futures *futures, peri_future *future) {
+  if (future->state == PERI_FUTURE_PENDING) {
+    if (!peri_list_empty(&future->deadline.link)) {
+      futures->disarm(futures->timers, &future->deadline);
+    }
+    future->body = future->message = (peri_bytes){NULL, 0};
+    future->state = PERI_FUTURE_ANSWERED;
+  }
+}
+
 static void finish(peri_futures *futures, peri_future *future, int code) {
+  end_wait(futures, future);
   future->state = PERI_FUTURE_DONE;
   future->code = code;
   futures->completed++;
@@ -42,14 +54,7 @@ peri_future *peri_future_new(peri_futures *futures, void (*done)(peri_future *),
   future->state = PERI_FUTURE_PENDING;
   future->deadline.fire = on_deadline;
   peri_list_init(&future->deadline.link);
-  peri_list_init(&future->link);
   return future;
-}
-
-static void disarm(peri_futures *futures, peri_future *future) {
-  if (!peri_list_empty(&future->deadline.link)) {
-    futures->disarm(futures->timers, &future->deadline);
-  }
 }
 
 void peri_future_arm(peri_futures *futures, peri_future *future, uint64_t delay_ms) {
@@ -58,13 +63,21 @@ void peri_future_arm(peri_futures *futures, peri_future *future, uint64_t delay_
   }
 }
 
-int peri_future_complete(peri_futures *futures, peri_id id, int code) {
+peri_future *peri_future_answer(peri_futures *futures, peri_id id) {
   peri_future *future = peri_future_get(futures, id);
   if (future == NULL || future->state != PERI_FUTURE_PENDING) {
+    return NULL;
+  }
+  end_wait(futures, future);
+  return future;
+}
+
+int peri_future_complete(peri_futures *futures, peri_id id, int code) {
+  peri_future *future = peri_future_get(futures, id);
+  if (future == NULL || future->state == PERI_FUTURE_DONE) {
     futures->late++;
     return 0;
   }
-  disarm(futures, future);
   finish(futures, future, code);
   return 1;
 }
@@ -75,14 +88,12 @@ int peri_future_cancel(peri_futures *futures, peri_id id) {
     return 0;
   }
   futures->cancelled++;
-  disarm(futures, future);
   finish(futures, future, PERI_ECANCELLED);
   return 1;
 }
 
 void peri_future_release(peri_futures *futures, peri_future *future) {
-  disarm(futures, future);
-  peri_list_remove(&future->link);
+  end_wait(futures, future);
   peri_block_unref(future->block);
   peri_slots_release(&futures->slots, future->id);
 }

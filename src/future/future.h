@@ -5,6 +5,7 @@
 // nothing but count (`late`). One thread.
 //
 //   new -> PENDING --complete/timeout/cancel--> DONE --release--> (id is over)
+//             +-- answer --> ANSWERED --complete--^
 //
 // The waiter's `done` is called exactly once per future that was accepted, inside the call that
 // completes it; it must only queue. After `done` the owner of the future releases it.
@@ -16,29 +17,33 @@
 
 typedef struct peri_future peri_future;
 
+// What only waits and what is only known afterwards share their place: there may be a hundred thousand.
 struct peri_future {
+  union {
+    peri_timer deadline;  // while PENDING
+    struct {
+      peri_bytes body;     // result as it came
+      peri_bytes message;  // text of the error
+    };
+  };
+  peri_bytes attachments;  // encoded, in the serialization of the head
+  peri_block *block;       // keeps body, message, attachments alive; dropped by release
   peri_id id;
-  peri_timer deadline;
   struct peri_futures *table;         // the table it lives in
   void (*done)(peri_future *future);  // set by the owner before the future can complete
   void *owner;                        // of `done`: a fiber, a test
-  peri_list link;                     // free for the owner's queues
-  void *conn;              // connection that carries the call, NULL if none; for the owner
-  uint64_t stream;         // on that connection
-  void *user;              // free for the owner
-  uint64_t began_ns;       // free for the owner: when it was sent
-  int code;                // 0 or PERI_E*, valid when DONE
-  uint8_t state;           // PERI_FUTURE_*
-  uint8_t serializer;      // of `body`
-  uint8_t compression;     // of `body`
-  uint8_t flags;           // PERI_FUTURE_NOT_RUN ...
-  peri_block *block;       // keeps body, message, attachments alive; dropped by release
-  peri_bytes body;         // result as it came
-  peri_bytes message;      // text of the error
-  peri_bytes attachments;  // encoded, in the serialization of the head
+  void *conn;           // connection that carries the call, NULL if none; for the owner
+  uint64_t stream;      // on that connection
+  void *user;           // free for the owner
+  uint64_t began_ns;    // free for the owner: when it was sent
+  int code;             // 0 or PERI_E*, valid when DONE
+  uint8_t state;        // PERI_FUTURE_*
+  uint8_t serializer;   // of `body`
+  uint8_t compression;  // of `body`
+  uint8_t flags;        // PERI_FUTURE_NOT_RUN ...
 };
 
-enum { PERI_FUTURE_PENDING = 1, PERI_FUTURE_DONE };
+enum { PERI_FUTURE_PENDING = 1, PERI_FUTURE_ANSWERED, PERI_FUTURE_DONE };
 enum {
   PERI_FUTURE_NOT_RUN = 1,  // never sent, or the server says that it did not run the call
 };
@@ -67,8 +72,11 @@ void peri_future_arm(peri_futures *futures, peri_future *future, uint64_t delay_
 static inline peri_future *peri_future_get(peri_futures *futures, peri_id id) {
   return (peri_future *)peri_slots_get(&futures->slots, id);
 }
+// Takes the deadline away from a pending future, so that the caller can set its result (body, message,
+// block ...); peri_future_complete must follow at once. NULL when it is complete already or over; then
+// complete counts it late.
+peri_future *peri_future_answer(peri_futures *futures, peri_id id);
 // Completes with `code`; returns 1, or 0 (counted late) when it was complete already or is over.
-// Results (body, message, block ...) are set by the caller on the pending future before.
 int peri_future_complete(peri_futures *futures, peri_id id, int code);
 // Completes with PERI_ECANCELLED.
 int peri_future_cancel(peri_futures *futures, peri_id id);

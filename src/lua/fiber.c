@@ -161,18 +161,18 @@ void peri_fiber_wake(peri_vm *vm, peri_fiber *fiber, int code) {
     return;
   }
   peri_loop_cancel(vm->loop, &fiber->timer);
-  fiber->code = code;
+  fiber->code = (int16_t)code;
   make_ready(vm, fiber);
 }
 
 void peri_fiber_wake_later(peri_vm *vm, peri_fiber *fiber, int code) {
-  fiber->code = code;
+  fiber->code = (int16_t)code;
   peri_loop_arm(vm->loop, &fiber->timer, 0);
 }
 
 void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
   if (fiber->cancelled == 0) {
-    fiber->cancelled = code;
+    fiber->cancelled = (int16_t)code;
   }
   if (fiber->state != PERI_FIBER_PARKED) {
     return;

@@ -44,19 +44,19 @@ typedef struct peri_fiber {
   peri_id id;
   lua_State *co;  // anchored by `ref`
   int ref;
+  uint32_t generation;   // of the scripts whose work it does, 0 = the library's own; see belong
+  int16_t code;          // how the wait ended, 0 or PERI_E*
+  int16_t cancelled;     // 0 or the code that every further wait ends with
   uint8_t state;         // peri_fiber_state
   uint8_t wait;          // peri_wait
-  bool pooled;           // in fibers->free
-  int code;              // how the wait ended, 0 or PERI_E*
-  int cancelled;         // 0 or the code that every further wait ends with
+  uint8_t int64 : 2;     // of REQUEST: peri_int64_mode of the reply
+  bool pooled : 1;       // in fibers->free
+  bool serves : 1;       // it is the fiber that answers `call`
+  bool begun : 1;        // a network wait was accepted: its results come from `future` or `op`
   peri_id call;          // request this fiber works for, 0 = none
-  bool serves;           // it is the fiber that answers `call`
-  uint32_t generation;   // of the scripts whose work it does, 0 = the library's own; see belong
   uint64_t deadline_ns;  // inherited by what it starts; 0 = none
   uint64_t since_ns;     // parked since
   peri_timer timer;      // of SLEEP and PARK
-  uint8_t int64;         // of REQUEST: peri_int64_mode of the reply
-  bool begun;            // a network wait was accepted: its results come from `future` or `op`
   union {
     peri_id future;  // of REQUEST
     void *op;        // of CONNECT and SESSION

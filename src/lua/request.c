@@ -381,7 +381,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
     return;
   }
   bool oneway = (r.flags & 1) != 0;
-  fiber->int64 = (uint8_t)(r.flags >> 1 & 3);
+  fiber->int64 = r.flags >> 1 & 3;
   fiber->reads = r.serializer;
   peri_event event = {
       .type = PERI_EV_OPEN,

@@ -55,8 +55,8 @@ void peri_conn_release_callbacks(peri_conn *conn, peri_bytes callbacks) {
 }
 
 static void complete(peri_futures *table, peri_id id, const peri_event *event) {
-  peri_future *future = peri_future_get(table, id);
-  if (future != NULL && future->state == PERI_FUTURE_PENDING) {
+  peri_future *future = peri_future_answer(table, id);
+  if (future != NULL) {
     future->serializer = event->serializer;
     future->compression = event->compression;
     future->flags |= (event->flags & PERI_EV_NOT_RUN) != 0 ? PERI_FUTURE_NOT_RUN : 0;
