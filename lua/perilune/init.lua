@@ -8,6 +8,7 @@ local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
 local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
+local generic = require 'perilune.entry.generic'
 local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
@@ -53,6 +54,7 @@ M.connect = require('perilune.transport.socket').connect
 M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
 M.release = callback.release
+M.generic = generic.new
 
 -- The result, when there is no error; else raises the error.
 ---@generic T

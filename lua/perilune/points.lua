@@ -44,6 +44,7 @@ return {
       'concurrency',
       'exception',
       'fault',
+      'generic',
       'ip',
       'limiter',
       'method_list',
@@ -66,6 +67,16 @@ return {
     builtin = { 'token', 'signature' },
     fields = { present = 'function' },
     check = only 'an authenticator is function(request)',
+  },
+  {
+    -- function(ctx, call, aliases) -> alias (nil = any), or { choose = that }; must not wait; or
+    -- { invoke = function(ctx, call, send, aliases) -> result, err }, send(alias) waits
+    name = 'group',
+    layer = 'entry',
+    fn = true,
+    members = { choose = may 'function', invoke = may 'function' },
+    builtin = { 'by_argument', 'failover' },
+    default = 'by_argument',
   },
   {
     -- function(event), or { listen = that }; see perilune.events; may wait

@@ -126,6 +126,7 @@ error('perilune.types only describes; require perilune')
 ---@field warmup fun(name: string|table, body?: perilune.WarmupFn|table)
 ---@field crypto {sha256: fun(data: string): string, hmac_sha256: (fun(key: string, data: string): string), same: fun(a: string, b: string): boolean}
 ---@field command fun(name: string|table, body?: function|table)
+---@field group fun(name: string|table, body?: function|table)
 ---@field listener fun(name: string|table, body?: perilune.ListenerFn|table)
 ---@field null any                       null in lists; in maps it is absence
 ---@field array fun(list?: table): table marks a table as a list, so that an empty one stays one
@@ -230,6 +231,8 @@ error('perilune.types only describes; require perilune')
 ---@field tag? any
 ---@field slow_start? boolean|string|table  smaller weight of providers that have just begun
 ---@field ejection? boolean|table        leave out nodes that keep failing
+---@field aliases? string[]             a group: calls go to one of these
+---@field group? any                    which one: a name, { 'by_argument', argument = 1 }, a function
 ---@field inproc? boolean              call what this process exports itself without a connection
 ---@field retry_budget? false|{ratio: number, per_second: number}
 ---@field trace? boolean

@@ -141,6 +141,13 @@ function M.refer(spec)
   return made
 end
 
+-- Ends a refer that was made while the process runs.
+---@param refer table  checked
+function M.unrefer(refer)
+  remove(current().refers, refer)
+  referer.close(refer)
+end
+
 ---@param spec string|perilune.ListenSpec
 function M.listen(spec)
   local checked = options.check('listen', type(spec) == 'string' and { url = spec } or spec)

@@ -22,6 +22,7 @@ local BUILTIN = {
   { name = 'signature', sides = { provider = true, attempt = true } },
   { name = 'authorization', list = 'rules', setting = 'authorizer', sides = PROVIDER },
   { name = 'ip', list = 'allow', sides = PROVIDER },
+  { name = 'generic', bare = true, sides = PROVIDER },
   { name = 'method_list', list = 'allow', sides = BOTH },
   { name = 'mock', setting = 'mode', sides = BOTH },
   { name = 'concurrency', setting = 'limit', sides = CONSUMER },

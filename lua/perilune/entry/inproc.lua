@@ -63,13 +63,16 @@ end
 ---@param refer table
 ---@return table
 function M.cluster(refer)
-  local self = {}
+  local self = { kind = 'inproc', ready_nodes = {} }
   function self.dispatch()
     return nil, no_service(refer)
   end
   self.prepare = self.dispatch
   function self.ready()
     return nil, no_service(refer)
+  end
+  function self.all_nodes()
+    return {}
   end
   function self.close() end
   return self

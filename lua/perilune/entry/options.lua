@@ -68,6 +68,7 @@ M.export = {
     help = 'callers must present this token, or one of a table name -> token',
   },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
+  generic = { type = 'boolean', help = "takes calls of JoyRPC's generic consumers" },
   serialization = { type = 'string', help = 'what consumers should prefer' },
   warmup = { type = 'any', help = 'runs in each worker before the service is listed' },
   warmup_timeout = { type = 'integer', min = 1, default = 10000, help = 'ms' },
@@ -103,6 +104,11 @@ M.refer = {
   tag = { type = 'any' },
   slow_start = { type = 'any', help = "true, or { 'linear', duration = 60000 }" },
   ejection = { type = 'any', help = 'true, or when and for how long to leave out failing nodes' },
+  aliases = { type = 'list', help = 'a group: calls go to one of these aliases' },
+  group = {
+    type = 'any',
+    help = "which one: { 'by_argument', argument = 1 }, 'failover', a function",
+  },
   inproc = {
     type = 'boolean',
     help = 'call what this process exports itself without a connection; default with a registry',

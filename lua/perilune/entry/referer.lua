@@ -38,6 +38,26 @@ local function wrap_attempt(refer, cluster)
   end
 end
 
+-- What calls of a refer go to: one cluster, one for each alias, or this process.
+local function open_kind(refer, before)
+  local kind = refer.aliases and 'group' or not (refer.url or refer.registry) and 'inproc' or nil
+  if before and before.kind ~= kind then
+    before = nil
+  end
+  if kind == 'inproc' then
+    return inproc.cluster(refer)
+  elseif kind == 'group' then
+    return require('perilune.entry.group').open(refer, before, function(cluster)
+      wrap_attempt(refer, cluster)
+    end)
+  end
+  local cluster, message = require('perilune.cluster.cluster').open(refer, before)
+  if cluster then
+    wrap_attempt(refer, cluster)
+  end
+  return cluster, message
+end
+
 -- Opens the cluster of a declaration in this VM. Idempotent. Does not wait for nodes. While the cluster
 -- it takes over from is open, it shares connections, sessions, subscriptions and counters with it.
 ---@param refer table
@@ -55,17 +75,9 @@ function M.open(refer, before)
   if wrong then
     return nil, ('%s: %s'):format(refer.title, wrong)
   end
-  local cluster, message
-  if refer.url or refer.registry then
-    cluster, message = require('perilune.cluster.cluster').open(refer, before)
-  else
-    cluster = inproc.cluster(refer)
-  end
+  local cluster, message = open_kind(refer, before)
   if not cluster then
     return nil, ('%s: %s'):format(refer.title, tostring(message))
-  end
-  if cluster.attempt then
-    wrap_attempt(refer, cluster)
   end
   refer.cluster = cluster
   return cluster
@@ -115,6 +127,7 @@ end
 ---@return string? message
 function M.check(refer)
   local _, message = require('perilune.cluster.plan').compile(refer)
+  message = message or refer.aliases and require('perilune.entry.group').check(refer) or nil
   message = message or names.serialization(refer.serialization)
   message = message or names.compression(refer.compression)
   if message or not refer.url then
@@ -130,7 +143,10 @@ function M.new(refer)
   if type(refer.url) == 'string' and refer.url:match '^inproc:' then
     refer.url, refer.inproc = nil, true
   end
-  if not refer.url and not refer.registry and not refer.inproc then
+  if refer.group and not refer.aliases then
+    error(refer.title .. ": group needs aliases = { 'one', 'other' }", 0)
+  end
+  if not refer.url and not refer.registry and (refer.aliases or not refer.inproc) then
     error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
   end
   refer.auth = refer.auth and auth_of(refer)
@@ -168,7 +184,7 @@ function M.new(refer)
     return cluster:ready(timeout, count)
   end
   -- An address says who is meant; a registry only what.
-  if refer.inproc or refer.inproc == nil and not refer.url then
+  if not refer.aliases and (refer.inproc or refer.inproc == nil and not refer.url) then
     inproc.wrap(refer)
   end
   return proxy.new(refer)

@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: MIT
+-- Generic invocation: calling services that are not known before. `perilune.generic { registry = ... }`
+-- calls any interface and method by name; `perilune.generic(proxy)` calls methods the way JoyRPC's
+-- GenericService does, for providers that need the types of the arguments.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local plugin = require 'perilune.plugin'
+local proxy = require 'perilune.entry.proxy'
+
+local M = {}
+
+M.SERVICES = 100 -- services that one generic consumer keeps connected
+
+---@class perilune.Generic
+local Generic = {}
+Generic.__index = Generic
+
+local function close(service)
+  require('perilune.entry.declare').unrefer(proxy.state(service).refer)
+end
+
+-- The proxy of a service, 'demo.Greeter' or 'demo.Greeter:prod'. Kept while it is among the last used.
+---@param name string
+---@return perilune.Proxy
+function Generic:service(name)
+  local found = self.services[name]
+  for i = #self.order, 1, -1 do
+    if self.order[i] == name then
+      table.remove(self.order, i)
+    end
+  end
+  if not found then
+    local interface, alias = name:match '^([^:]+):?(.*)$'
+    local spec = { interface = interface, alias = alias }
+    for key, value in pairs(self.options) do
+      spec[key] = value
+    end
+    found = require('perilune.entry.declare').refer(spec)
+    self.services[name] = found
+  end
+  table.insert(self.order, name)
+  if #self.order > self.most then
+    local oldest = table.remove(self.order, 1)
+    close(self.services[oldest])
+    self.services[oldest] = nil
+  end
+  return found
+end
+
+-- Calls a method of a service.
+---@async
+---@param name string    'demo.Greeter' or 'demo.Greeter:prod'
+---@param method string
+---@return any result
+---@return perilune.Error? err
+function Generic:call(name, method, ...)
+  if type(name) ~= 'string' or not name:match '^[^:]' then
+    return nil, errors.new('BAD_REQUEST', 'generic:call wants the name of an interface')
+  end
+  local ok, service = pcall(self.service, self, name)
+  if not ok then
+    return nil, errors.new('BAD_REQUEST', tostring(service), { outcome = 'NOT_SENT' })
+  end
+  return service[method](service, ...)
+end
+
+-- Lets go of every service.
+function Generic:close()
+  for name, service in pairs(self.services) do
+    close(service)
+    self.services[name] = nil
+  end
+  self.order = {}
+end
+
+---@class perilune.GenericService
+local Service = {}
+Service.__index = Service
+
+-- Calls a method with arguments and, for Java, their types: JoyRPC's $invoke.
+---@async
+---@param method string
+---@param types? string[]
+---@param args? any[]
+---@return any result
+---@return perilune.Error? err
+function Service:invoke(method, types, args)
+  local list = {}
+  for i = 1, args and (args.n or #args) or 0 do
+    list[i] = args[i] == nil and core.null or args[i]
+  end
+  return self.proxy[method](
+    self.proxy,
+    method,
+    types and core.array(types) or core.null,
+    core.array(list)
+  )
+end
+
+-- A consumer of any service, from the options of a refer without interface; or, from a proxy, one that
+-- calls as JoyRPC's GenericService.
+---@param what table|perilune.Proxy
+---@return perilune.Generic|perilune.GenericService
+function M.new(what)
+  if getmetatable(what) == 'perilune.Proxy' then
+    return setmetatable({ proxy = proxy.with(what, { attachments = { generic = true } }) }, Service)
+  elseif type(what) ~= 'table' or not (what.url or what.registry) then
+    error(plugin.place() .. ': perilune.generic wants a proxy, or options with url or registry', 0)
+  end
+  local options = {}
+  for key, value in pairs(what) do
+    options[key] = value
+  end
+  local most = options.services or M.SERVICES
+  options.services = nil
+  return setmetatable({ options = options, most = most, services = {}, order = {} }, Generic)
+end
+
+return M

@@ -1,0 +1,127 @@
+-- SPDX-License-Identifier: MIT
+-- One refer over several aliases, and calls of services by name.
+local app = require 'spec.support.app'
+
+local PROVIDER = [[
+for _, alias in ipairs { 'eu', 'us' } do
+  perilune.export { interface = 'demo.Orders', alias = alias, generic = true, service = {
+    where = function(ctx, country, what)
+      return alias .. ' ' .. tostring(country) .. (what and ' ' .. tostring(what) or '')
+    end,
+    list = function(ctx, values) return { n = #values, last = values[#values] } end,
+    place = function(ctx, order) return alias .. ' ' .. order.id end,
+    down = function(ctx)
+      if alias == 'eu' then return nil, perilune.error('UNAVAILABLE', 'down') end
+      return alias
+    end,
+  } }
+end
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+local function run(url, text)
+  local consumer =
+    app.start("local URL = '" .. url .. "'\nperilune.main(function()\n" .. text .. '\nend)')
+  local exit = consumer:wait()
+  assert.equal(0, exit.code, consumer.output)
+  return consumer.output
+end
+
+describe('a group of aliases', function()
+  local server
+  setup(function()
+    server = app.serve(PROVIDER, { args = { '--workers', '1' } })
+  end)
+  teardown(app.stop_all)
+
+  it('sends calls where an argument, a field, an attachment or a function says', function()
+    local output = run(
+      server.url,
+      [[
+      local function refer(group)
+        return perilune.refer { interface = 'demo.Orders', url = URL, aliases = { 'eu', 'us' }, group = group }
+      end
+      local plain = refer()
+      assert(perilune.ready(plain))
+      print(perilune.check(plain:where 'eu'), perilune.check(plain:where 'us'))
+      local mapped = refer { 'by_argument', map = { de = 'eu', ['where:fr'] = 'eu', ['*'] = 'us' } }
+      print(mapped:where 'de', mapped:where 'fr', mapped:where 'jp')
+      local field = refer { 'by_argument', field = 'region' }
+      print(field:place { id = 7, region = 'us' })
+      local with = perilune.with(plain, { attachments = { ['.dstParam'] = 'us' } })
+      print(with:where 'eu')
+      local own = refer(function(ctx, call, aliases) return aliases[#call.args] end)
+      print(own:where(1), own:where(1, 2))
+      local any = plain:where()
+      print(any:match '^%a+ nil$' ~= nil)
+      local _, err = plain:where 'mars'
+      print(err.code, err.message)
+      ]]
+    )
+    assert.truthy(output:find('eu eu\tus us\n', 1, true), output)
+    assert.truthy(output:find('eu de\teu fr\tus jp\n', 1, true), output)
+    assert.truthy(output:find('us 7\nus eu\neu 1\tus 1 2\ntrue\n', 1, true), output)
+    assert.truthy(
+      output:find("NO_SERVICE\tno alias 'mars' in the group of demo.Orders; it has eu, us", 1, true),
+      output
+    )
+  end)
+
+  it('tries aliases in their order', function()
+    local output = run(
+      server.url,
+      [[
+      local orders = perilune.refer { interface = 'demo.Orders', url = URL, aliases = { 'eu', 'us' },
+        group = 'failover', retries = 0, idempotent = true }
+      print(orders:down())
+      ]]
+    )
+    assert.truthy(output:find('us\n', 1, true), output)
+  end)
+
+  it('is refused where it makes no sense', function()
+    for text, wrong in pairs {
+      ["aliases = { 'a' }, alias = 'b'"] = 'an alias or aliases, not both',
+      ['aliases = {}'] = 'aliases is empty',
+      ["group = 'failover'"] = 'group needs aliases',
+      ["aliases = { 'a' }, group = 'by_argumnet'"] = "did you mean 'by_argument'?",
+    } do
+      local process = app.start(
+        ("perilune.refer { interface = 'demo.X', url = 'joyrpc://127.0.0.1:1', %s }"):format(text)
+          .. '\nperilune.main(function() end)'
+      )
+      assert.equal(1, process:wait().code)
+      assert.truthy(process.output:find(wrong, 1, true), process.output)
+    end
+  end)
+
+  it('generic consumers call any service by name', function()
+    local output = run(
+      server.url,
+      [==[
+      local any = perilune.generic { url = URL, services = 1 }
+      print(any:call('demo.Orders:eu', 'where', 'x'))
+      print(any:call('demo.Orders:us', 'where', 'y'))
+      print(any:call('demo.Orders:eu', 'where', 'z'))
+      local _, err = any:call('demo.Nobody', 'where')
+      print(err.code)
+      _, err = any:call('no name!', 'where')
+      print(err.code)
+      any:close()
+      local orders = perilune.refer { interface = 'demo.Orders', alias = 'eu', url = URL }
+      local generic = perilune.generic(orders)
+      print(generic:invoke('where', { 'java.lang.String' }, { 'de' }))
+      print(generic:invoke('where', nil, { 'de', 7 }))
+      print(generic:invoke('list', nil, { { 1, 2, 3 } }).last)
+      print(generic:invoke('where', nil, { n = 2, nil, 'b' }))
+      local json = perilune.with(orders, { attachments = { generic = true, ['.genericSerializer'] = 'json' } })
+      print(json:list('list', perilune.null, { '[[4,5]]' }))
+      print(select(2, json:list('list', perilune.null, { 'oops' })))
+      ]==]
+    )
+    assert.truthy(output:find('eu x\nus y\neu z\n', 1, true), output)
+    assert.truthy(output:find('BAD_REQUEST\neu de\neu de 7\n3\neu nil b\n', 1, true), output)
+    assert.truthy(output:find('"last":5', 1, true), output)
+    assert.truthy(output:find('generic call: its arguments are no JSON text', 1, true), output)
+  end)
+end)
