@@ -205,17 +205,9 @@ static int key(walker *w, int index, const place *p) {
     size_t len;
     const char *text = lua_tolstring(L, index, &len);
     rc = w->ops->key(w->sink, text, len);
-  } else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN) {
+  } else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN || type == LUA_TTABLE) {
     rc = w->ops->any_key(w->sink);
-    if (rc == 0) {
-      rc = type == LUA_TNUMBER ? number(w, lua_tonumber(L, index))
-                               : w->ops->boolean(w->sink, lua_toboolean(L, index));
-    }
-  } else if (type == LUA_TTABLE) {
-    rc = w->ops->any_key(w->sink);
-    if (rc == 0) {
-      return walk(w, index, type, p);
-    }
+    return rc != 0 ? sink_failed(w, rc, p) : walk(w, index, type, p);
   } else {
     return refuse(w, p, "a key that is neither string, number, boolean nor table");
   }
@@ -227,7 +219,7 @@ static int map(walker *w, int index, bool more, const place *parent) {
   lua_State *L = w->L;
   place p = {parent, lua_gettop(L) - (more ? 1 : 0), 0};
   int item = p.key + 1;
-  int rc = w->ops->map_begin(w->sink, PERI_COUNT_UNKNOWN);
+  int rc = w->ops->map_begin(w->sink, more ? PERI_COUNT_UNKNOWN : 0);
   if (rc != 0) {
     return sink_failed(w, rc, parent);
   }
@@ -371,10 +363,8 @@ static int name_class(walker *w, int kind, const place *p) {
   size_t len;
   const char *name = lua_tolstring(w->L, -1, &len);
   int rc = w->ops->type(w->sink, name, len);
-  if (rc >= 0 && kind == PERI_KIND_MAP && w->graph->dictionary != NULL) {
-    rc = w->graph->dictionary(w->sink);
-  }
-  if (rc >= 0 && kind == PERI_KIND_ENTRIES && w->graph->dictionary != NULL) {
+  bool is_map = kind == PERI_KIND_MAP || kind == PERI_KIND_ENTRIES;
+  if (rc >= 0 && is_map && w->graph->dictionary != NULL) {
     rc = w->graph->dictionary(w->sink);
   }
   return rc < 0 ? sink_failed(w, rc, p) : rc;

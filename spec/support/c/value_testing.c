@@ -28,6 +28,7 @@ static peri_value_limits check_limits(lua_State *L, int index) {
   if (lua_istable(L, index)) {
     limits.depth = limit(L, index, "depth", limits.depth);
     limits.elements = limit(L, index, "elements", limits.elements);
+    limits.refs = limit(L, index, "refs", limits.refs);
     limits.string = limit(L, index, "string", limits.string);
   }
   return limits;

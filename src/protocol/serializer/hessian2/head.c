@@ -82,6 +82,15 @@ static int over_tables(peri_hessian_reader *r) {
                    (size_t)(r->at - r->start));
 }
 
+// JoyRPC calls a field of two handles otherwise than everybody else, Java included.
+static void name_nanos(hessian_tables *t, const hessian_def *def) {
+  for (uint32_t i = def->first; i < t->field_count && peri_hessian_has_nanos(def->role.name); i++) {
+    if (peri_bytes_equal(t->fields[i], peri_bytes_of("nano"))) {
+      t->fields[i] = peri_bytes_of("nanos");
+    }
+  }
+}
+
 static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
   hessian_def def = {.first = t->field_count};
   r->at++;
@@ -97,6 +106,7 @@ static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
   }
   if (rc == 0) {
     def.role = peri_hessian_role(def.name, def.count, first);
+    name_nanos(t, &def);
     rc = peri_hessian_add_def(t, def) ? 0 : over_tables(r);
   }
   return rc;

@@ -77,13 +77,11 @@ static hessian_role handle_role(peri_bytes handle, bool scalar) {
 }
 
 hessian_role peri_hessian_role(peri_bytes name, size_t fields, peri_bytes first) {
-  if (fields == 1 && is(first, "value")) {
-    if (is(name, "java.math.BigDecimal")) {
-      return (hessian_role){PERI_CAST_DECIMAL, NULL};
-    }
-    if (is(name, "java.math.BigInteger")) {
-      return (hessian_role){PERI_CAST_BIGINT, NULL};
-    }
+  if (fields == 1 && is(first, "value") && is(name, "java.math.BigDecimal")) {
+    return (hessian_role){PERI_CAST_DECIMAL, NULL};
+  }
+  if (fields > 1 && is(name, "java.math.BigInteger")) {
+    return (hessian_role){PERI_CAST_BIGINT, NULL};
   }
   for (size_t i = 0; i < PACKAGES; i++) {
     if (strip(&name, packages[i])) {
@@ -105,6 +103,11 @@ const char *peri_hessian_handle(peri_hessian_flavour flavour, const char *name, 
   return NULL;
 }
 
+bool peri_hessian_has_nanos(const char *name) {
+  return name != NULL &&
+         (strcmp(name, "java.time.Duration") == 0 || strcmp(name, "java.time.Instant") == 0);
+}
+
 const char *peri_hessian_box(peri_hessian_flavour flavour, peri_cast cast, const char **field) {
   static const char *const joyrpc[] = {JOYRPC "FloatHandle", JOYRPC "ShortHandle",
                                        JOYRPC "ByteHandle"};
@@ -113,9 +116,6 @@ const char *peri_hessian_box(peri_hessian_flavour flavour, peri_cast cast, const
   *field = "value";
   if (cast == PERI_CAST_DECIMAL) {
     return "java.math.BigDecimal";
-  }
-  if (cast == PERI_CAST_BIGINT) {
-    return "java.math.BigInteger";
   }
   if (cast < PERI_CAST_FLOAT || cast > PERI_CAST_BYTE || flavour == PERI_HESSIAN_DUBBO) {
     return NULL;

@@ -2,6 +2,7 @@
 // Whole values of a body into a sink, without recursion: open lists, maps and objects are frames on
 // a bounded stack.
 #include "base/limit.h"
+#include "protocol/serializer/hessian2/bigint.h"
 #include "protocol/serializer/hessian2/read.h"
 
 enum { LIST, OPEN_LIST, MAP, OBJECT };
@@ -91,7 +92,7 @@ static int scalar(walk *w, peri_hessian_kind kind);
 // An object that stands for the scalar in its only field.
 static int boxed(walk *w, peri_cast kind) {
   peri_hessian_kind inner = peri_hessian_peek(w->r);
-  bool text = kind == PERI_CAST_DECIMAL || kind == PERI_CAST_BIGINT;
+  bool text = kind == PERI_CAST_DECIMAL;
   if (text ? inner != PERI_HESSIAN_STRING
            : inner != PERI_HESSIAN_INT && inner != PERI_HESSIAN_LONG &&
                  inner != PERI_HESSIAN_DOUBLE) {
@@ -106,11 +107,55 @@ static int boxed(walk *w, peri_cast kind) {
   return rc != 0 ? rc : scalar(w, inner);
 }
 
+static int magnitude(walk *w, peri_bigint *big) {
+  peri_bytes name;
+  size_t count;
+  int rc = peri_hessian_read_list(w->r, &name, &count);
+  if (rc == 0 && count > PERI_BIGINT_WORDS) {
+    rc = peri_fail(w->r->err, PERI_ETOO_BIG, "hessian2: a BigInteger of more than %d bits",
+                   PERI_BIGINT_WORDS * 32);
+  }
+  for (big->count = 0; rc == 0 && big->count < count; big->count++) {
+    int32_t word = 0;
+    rc = peri_hessian_read_int(w->r, &word);
+    big->words[big->count] = (uint32_t)word;
+  }
+  return rc;
+}
+
+// Java writes all fields of a BigInteger; sign and magnitude are what it is, the others are caches.
+static int big_integer(walk *w, const hessian_def *def) {
+  peri_bigint big = {0};
+  int32_t sign = 0;
+  int rc = 0;
+  for (uint32_t i = 0; i < def->count && rc == 0; i++) {
+    peri_bytes field = w->t->fields[def->first + i];
+    int32_t cache;
+    if (peri_bytes_equal(field, peri_bytes_of("mag"))) {
+      rc = magnitude(w, &big);
+    } else {
+      bool is_sign = peri_bytes_equal(field, peri_bytes_of("signum"));
+      rc = peri_hessian_read_int(w->r, is_sign ? &sign : &cache);
+    }
+  }
+  if (rc != 0) {
+    return rc;
+  }
+  char text[PERI_BIGINT_DIGITS + 16];
+  big.negative = sign < 0;
+  size_t len = peri_bigint_print(&big, text);
+  rc = cast(w, PERI_CAST_BIGINT);
+  return rc != 0 ? rc : w->ops->string(w->sink, text, len);
+}
+
 static int open_object(walk *w) {
   hessian_def def;
   int rc = peri_hessian_take_object(w->r, w->t, &def);
   if (rc != 0) {
     return rc;
+  }
+  if (def.role.cast == PERI_CAST_BIGINT) {
+    return big_integer(w, &def);
   }
   if (def.role.cast != PERI_CAST_NONE) {
     return boxed(w, def.role.cast);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The writer: a sink that appends values to a body, and the parts of a body for protocols.
+#include "protocol/serializer/hessian2/bigint.h"
 #include "protocol/serializer/hessian2/write.h"
 #include "protocol/serializer/utf8.h"
 
@@ -128,6 +129,31 @@ static bool one_unit(const char *text, size_t len) {
   return len != 0 && len == wanted;
 }
 
+static int put_list_head(hessian_writer *w, size_t count);
+
+static int put_bigint(hessian_writer *w, const char *text, size_t len) {
+  static const char class[] = "java.math.BigInteger";
+  peri_bigint big;
+  if (!peri_bigint_parse(text, len, &big)) {
+    return peri_fail(w->err, PERI_EBAD_REQUEST, "a bigint must be digits, at most %d bits",
+                     PERI_BIGINT_WORDS * 32);
+  }
+  peri_hessian_begin_class(w, class, sizeof class - 1);
+  int rc = peri_hessian_add_class_field(w, "signum", 6);
+  rc = rc != 0 ? rc : peri_hessian_add_class_field(w, "mag", 3);
+  rc = rc != 0 ? rc : peri_hessian_put_object(w);
+  if (rc != 0) {
+    return rc;
+  }
+  peri_hessian_put_int(w->out, big.count == 0 ? 0 : big.negative ? -1 : 1);
+  peri_hessian_begin_class(w, "[int", 4);
+  rc = put_list_head(w, big.count);
+  for (uint32_t i = 0; i < big.count; i++) {
+    peri_hessian_put_int(w->out, (int32_t)big.words[i]);
+  }
+  return rc != 0 ? rc : begun(w);
+}
+
 static int on_string(void *sink, const char *text, size_t len) {
   hessian_writer *w = sink;
   if (!peri_utf8_valid((const uint8_t *)text, len)) {
@@ -140,7 +166,10 @@ static int on_string(void *sink, const char *text, size_t len) {
         !(cast == PERI_CAST_CHAR && one_unit(text, len))) {
       return wrong_cast(w, "the string");
     }
-    int rc = put_head(w, take_cast(w));
+    if (take_cast(w) == PERI_CAST_BIGINT) {
+      return put_bigint(w, text, len);
+    }
+    int rc = put_head(w, cast);
     if (rc != 0) {
       return rc;
     }
@@ -277,7 +306,10 @@ static int on_type(void *sink, const char *name, size_t len) {
     return peri_fail(w->err, PERI_EBAD_REQUEST, "the class is no text, or too long");
   }
   const char *handle = peri_hessian_handle(w->flavour, name, len);
+  w->nano = false;
   if (handle != NULL) {
+    w->nano = w->flavour == PERI_HESSIAN_JOYRPC &&
+              (strstr(handle, "DurationHandle") != NULL || strstr(handle, "InstantHandle") != NULL);
     name = handle;
     len = strlen(handle);
   }
@@ -291,7 +323,9 @@ static int on_field(void *sink, const char *name, size_t len) {
   if (!peri_utf8_valid((const uint8_t *)name, len) || len > UINT16_MAX / 3) {
     return peri_fail(w->err, PERI_EBAD_REQUEST, "a name of a field is no text, or too long");
   }
-  return peri_hessian_add_class_field(w, name, len);
+  return w->nano && len == 5 && memcmp(name, "nanos", 5) == 0
+             ? peri_hessian_add_class_field(w, "nano", 4)
+             : peri_hessian_add_class_field(w, name, len);
 }
 
 static int on_dictionary(void *sink) {
