@@ -464,35 +464,6 @@ local overload = {
   },
 }
 
--- Far from what the server can do, so that what a reload delays is seen.
-local RELOAD_RATE = 10000
-
-local reload = {
-  name = 'reload',
-  rounds = 5,
-  subjects = {
-    {
-      name = 'reload',
-      server = 'perilune',
-      measure = function(server)
-        return subjects.reload(server, RELOAD_RATE)
-      end,
-    },
-  },
-  cases = {
-    {
-      case = 'reload, p99',
-      metric = 'p99 us with reloads',
-      of = { 'reload', 'p99_during_us' },
-      against = { 'reload', 'p99_before_us' },
-      peer = 'without',
-      must = 2,
-      aim = 1.25,
-      pairs = true,
-    },
-  },
-}
-
 ---@type bench.Group[]
 return {
   saturated,
@@ -507,5 +478,5 @@ return {
   timers,
   workers,
   overload,
-  reload,
+  require 'reload_cases',
 }

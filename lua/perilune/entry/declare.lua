@@ -32,7 +32,8 @@ local REASON = 'cannot wait while loading; use perilune.main or perilune.start'
 ---@field tickers perilune.Ticker[]
 ---@field main? function
 ---@field restore_modules? fun()  puts back the modules of the generation before
----@field adopted? table    spec of a refer -> the one of the generation before it takes over from
+---@field discarded? boolean  the reload was given up
+---@field pinned? boolean   perilune.main runs with it
 
 local function empty(number)
   return {
@@ -307,7 +308,9 @@ end
 function M.run_starts(mine)
   for _, fn in ipairs(mine.starts) do
     local ok, err = generation.run(mine.number, fn)
-    if not ok then
+    if mine.discarded then
+      return 'the reload was given up'
+    elseif not ok then
       core.log('debug', 'START', tostring(err))
       return 'perilune.start: ' .. tostring(err):match '^[^\n]*'
     end

@@ -92,6 +92,12 @@ local function open_refers(mine, old)
   end
 end
 
+local function close_refers(mine)
+  for _, spec in ipairs(mine.refers) do
+    referer.close(spec)
+  end
+end
+
 -- Opens what may fail: clusters and start functions. Returns true, or nil and what failed.
 ---@async
 ---@param number integer
@@ -99,19 +105,18 @@ end
 ---@return string? message
 function M.open(number)
   local mine = declare.declarations(number)
-  local message = open_refers(mine, declare.declarations()) or declare.run_starts(mine)
+  local message = open_refers(mine, declare.declarations())
+  if mine.discarded then
+    close_refers(mine)
+    return nil, 'the reload was given up'
+  end
+  message = message or declare.run_starts(mine)
   -- start functions may export, too
   message = message or exporter.conflict(mine.exports, generation.active)
   if message then
     return nil, message
   end
   return true
-end
-
-local function close_refers(mine)
-  for _, spec in ipairs(mine.refers) do
-    referer.close(spec)
-  end
 end
 
 local function wait_for(number, till)
@@ -145,6 +150,7 @@ function M.discard(number)
   if mine.number ~= number then
     return
   end
+  mine.discarded = true
   events.retire(function(of)
     return of == number
   end)

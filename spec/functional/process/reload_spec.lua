@@ -147,14 +147,14 @@ describe('reload', function()
     end
     local script = app.script('')
     folder = script:match '^(.*)/'
-    words "return { text = 'one', tag = '!' }"
+    words "require('ffi').cdef 'struct words { int n; };' return { text = 'one', tag = '!' }"
     local file = assert(io.open(script, 'w'))
     file:write("local perilune = require 'perilune'\n", text)
     file:close()
     local server = app.serve('', { path = script, args = { '--workers', '1' } })
     assert.equal('one1!', call(server, 'demo.W.say'))
     local before = status(server).generations[1].source
-    words "return { text = 'two', tag = '?' }"
+    words "require('ffi').cdef 'struct words { int n; };' return { text = 'two', tag = '?' }"
     assert.equal(0, reload(server).code)
     assert.equal('two2?', call(server, 'demo.W.say'))
     assert.not_equal(before, status(server).generations[1].source)
@@ -216,6 +216,28 @@ describe('reload', function()
     server:wait_line 'generation 1 is over'
     assert.equal(2, call(server, 'demo.S.get', '["stops"]'))
     assert.equal(0, status(server).metrics.perilune_old_generation_fibers)
+  end)
+
+  it('counts calls in progress against limits that are new', function()
+    local server = serve(service 'v1', 1)
+    local slow = app.begin_call(server, 'demo.G.slow', '[60000]', '--timeout', '90000')
+    eventually(function()
+      return status(server).generations[1].calls == 1
+    end, { what = 'the call' })
+    local limited = service('v2'):gsub('perilune.export {', '%0 concurrency = 1,', 1)
+    rewrite(server, limited)
+    assert.equal(0, reload(server).code)
+    assert.matches('OVERLOADED', app.call(server, 'demo.G.slow', '[1]').output)
+    assert.equal('v2', call(server, 'demo.G.version'))
+    slow:kill 'KILL'
+    slow:wait()
+    eventually(function()
+      return app.call(server, 'demo.G.slow', '[1]').code == 0
+    end, { what = 'the end of the call' })
+    server:wait_line 'generation 1 is over'
+    rewrite(server, service 'v3')
+    assert.equal(0, reload(server).code)
+    assert.equal('v3', call(server, 'demo.G.slow', '[1]'))
   end)
 
   it('is refused while two generations live', function()
