@@ -147,6 +147,43 @@ static int drain(lua_State *L) {
   return 0;
 }
 
+static void set_number(lua_State *L, const char *name, double value) {
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void push_method(lua_State *L, const peri_method *method) {
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, method->exporter->iface);
+  lua_setfield(L, -2, "interface");
+  lua_pushstring(L, method->exporter->alias);
+  lua_setfield(L, -2, "alias");
+  lua_pushstring(L, method->name);
+  lua_setfield(L, -2, "method");
+  set_number(L, "calls", (double)method->calls);
+  set_number(L, "errors", (double)method->errors);
+  set_number(L, "rejected", (double)method->rejected);
+  set_number(L, "active", (double)method->active);
+  set_number(L, "busy_ms", (double)method->busy_ns / 1e6);
+}
+
+// core.method_stats(most): what this worker counted for each exported method.
+static int method_stats(lua_State *L) {
+  const peri_vm *vm = peri_vm_of(L);
+  lua_Integer most = luaL_checkinteger(L, 1);
+  int n = 0;
+  lua_newtable(L);
+  for (const peri_exporter *e = vm->server.exporters.first; e != NULL; e = e->next) {
+    for (uint32_t i = 0; e->open && i <= e->mask && n < most; i++) {
+      if (e->table[i] != NULL) {
+        push_method(L, e->table[i]);
+        lua_rawseti(L, -2, ++n);
+      }
+    }
+  }
+  return 1;
+}
+
 // core.calls(): calls in progress or queued in this VM.
 static int calls(lua_State *L) {
   lua_pushnumber(L, peri_vm_of(L)->server.calls.live);
@@ -198,6 +235,7 @@ const luaL_Reg peri_serve_functions[] = {
     {"unexport", unexport},
     {"drain", drain},
     {"calls", calls},
+    {"method_stats", method_stats},
     {"on_authenticate", set_on_authenticate},
     {"on_cold", set_on_cold},
     {"authenticated", authenticated},

@@ -226,6 +226,10 @@ function core.current() end
 function core.on_cold(fn) end
 --- Refuses new calls and says goodbye on each accepted connection.
 function core.drain() end
+--- What this worker counted for each exported method, at most so many.
+---@param most integer
+---@return {interface: string, alias: string, method: string, calls: number, errors: number, rejected: number, active: number, busy_ms: number}[]
+function core.method_stats(most) end
 --- Calls in progress or queued, and client connections, of this VM.
 ---@return integer
 function core.calls() end

@@ -1,54 +1,84 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local perilune = require 'perilune'
 local plugin = require 'perilune.plugin'
+local target = require 'perilune.cli.target'
 local terminal = require 'perilune.cli.terminal'
 
 local M = { summary = 'List extension points, their plugins and defaults.' }
 
 function M.describe(parser)
-  parser:argument('script', 'An entrypoint whose plugins are listed too.'):args '?'
+  parser
+    :argument('script', 'An entrypoint whose plugins are listed too, or the address of a process.')
+    :args '?'
   parser
     :option('--chain', 'Print the chains of an exported interface instead (needs the script).')
     :argname '<interface>'
   parser:flag('--json', 'As one JSON list.')
 end
 
-local function chains(interface, declarations)
-  local rows, known = {}, {}
-  for _, export in ipairs(declarations.exports) do
-    known[#known + 1] = export.interface
-    if export.interface == interface then
-      for _, method in ipairs(export.compiled) do
-        rows[#rows + 1] = { method.name, table.concat(method.chain_names, ' > ') .. ' > handler' }
-      end
-    end
-  end
-  if #rows == 0 then
-    return nil,
-      ("no export of '%s'; the script exports: %s"):format(interface, table.concat(known, ', '))
+local function chain_rows(list)
+  local rows = {}
+  for i, row in ipairs(list) do
+    local names = { unpack(row.filters) }
+    names[#names + 1] = 'handler'
+    local alias = row.alias ~= '' and ' (' .. row.alias .. ')' or ''
+    rows[i] = { row.method .. alias, table.concat(names, ' > ') }
   end
   return rows
 end
 
+-- The chains of a running process.
+---@async
+local function ask(url, interface)
+  local wrong = target.wrong_url(url)
+  if wrong then
+    return nil, wrong
+  end
+  local admin = perilune.refer { interface = 'perilune.Admin', url = url, retries = 0 }
+  local list, err = perilune.call(admin, 'chains', interface)
+  if err ~= nil then
+    return nil, ('%s: %s'):format(url, tostring(err))
+  elseif #list == 0 then
+    return nil, ("%s does not export '%s'"):format(url, interface)
+  end
+  return list
+end
+
+local function chains(args, declared)
+  if args.script:match '^%a[%w+.-]*://' then
+    return ask(args.script, args.chain)
+  end
+  local list, known = declare.chains(args.chain, declared)
+  if #list == 0 then
+    local text = "no export of '%s'; the script exports: %s"
+    return nil, text:format(args.chain, table.concat(known, ', '))
+  end
+  return list
+end
+
+---@async
 function M.run(args)
   local declarations, message
-  if args.script then
+  if args.script and not args.script:match '^%a[%w+.-]*://' then
     declarations, message = declare.load(args.script, {})
     if not declarations then
       return 1, message
     end
   end
   if args.chain then
-    if not declarations then
-      return 2, '--chain needs the script: perilune plugins app.lua --chain ' .. args.chain
+    if not args.script then
+      return 2,
+        '--chain needs the script, or the address of a process: perilune plugins app.lua --chain '
+          .. args.chain
     end
-    local rows
-    rows, message = chains(args.chain, declarations)
-    if not rows then
+    local list
+    list, message = chains(args, declarations)
+    if not list then
       return 1, message
     end
-    print(terminal.columns(rows))
+    print(args.json and core.encode(list) or terminal.columns(chain_rows(list)))
     return 0
   end
   local list = plugin.list()

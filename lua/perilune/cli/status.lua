@@ -34,6 +34,68 @@ local function generation_text(list)
   return table.concat(parts, '; ')
 end
 
+local function methods_table(list)
+  local rows = { { 'METHOD', 'CALLS', 'ERRORS', 'REJECTED', 'ACTIVE', 'MEAN MS' } }
+  for _, row in ipairs(list or {}) do
+    if row.calls + row.rejected > 0 then
+      local alias = row.alias ~= '' and ' (' .. row.alias .. ')' or ''
+      rows[#rows + 1] = {
+        row.interface .. '.' .. row.method .. alias,
+        tonumber(row.calls),
+        tonumber(row.errors),
+        tonumber(row.rejected),
+        tonumber(row.active),
+        ('%.3f'):format(row.mean_ms),
+      }
+    end
+  end
+  return rows
+end
+
+-- 'ready', or 'ready 3, down 1' where the workers see it differently.
+local function states_text(states)
+  local names, parts = {}, {}
+  for name in pairs(states) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = #names > 1 and ('%s %d'):format(name, states[name]) or name
+  end
+  return table.concat(parts, ', ')
+end
+
+local function nodes_table(list)
+  local rows = { { 'NODE', 'OF', 'STATE', 'CALLS', 'ERRORS', 'ACTIVE', 'LATENCY MS', 'WEIGHT' } }
+  for _, row in ipairs(list or {}) do
+    rows[#rows + 1] = {
+      row.address,
+      row.cluster,
+      states_text(row.states),
+      tonumber(row.calls),
+      tonumber(row.errors),
+      tonumber(row.active),
+      ('%.3f'):format(row.latency),
+      tonumber(row.weight),
+    }
+  end
+  return rows
+end
+
+local function show_figures(status)
+  for _, rows in ipairs { methods_table(status.methods), nodes_table(status.nodes) } do
+    if #rows > 1 then
+      print()
+      print(terminal.columns(rows))
+    end
+  end
+  if status.figures_of and status.figures_of < status.workers then
+    print(
+      ('(of %d of %d workers; the others did not answer)'):format(status.figures_of, status.workers)
+    )
+  end
+end
+
 local function show(status)
   local ready = status.ready and terminal.color('green', 'ready')
     or terminal.color('yellow', 'not ready')
@@ -46,6 +108,7 @@ local function show(status)
     { 'listening', table.concat(status.listening or {}, ', ') },
     { 'services', table.concat(status.services or {}, ', ') },
   })
+  show_figures(status)
   local names, rows = {}, {}
   for name in pairs(status.metrics) do
     names[#names + 1] = name

@@ -142,6 +142,26 @@ function M.refer(spec)
   return made
 end
 
+-- The filters of each method of an exported interface, outermost first.
+---@param interface string
+---@param mine? perilune.Declarations  default those of the active generation
+---@return {alias: string, method: string, filters: string[]}[] rows
+---@return string[] known  every exported interface
+function M.chains(interface, mine)
+  local rows, known = {}, {}
+  for _, export in ipairs((mine or M.declarations()).exports) do
+    known[#known + 1] = export.interface
+    for _, method in ipairs(export.interface == interface and export.compiled or {}) do
+      rows[#rows + 1] = {
+        alias = export.alias,
+        method = method.name,
+        filters = core.array({ unpack(method.chain_names) }),
+      }
+    end
+  end
+  return rows, known
+end
+
 -- Ends a refer that was made while the process runs.
 ---@param refer table  checked
 function M.unrefer(refer)

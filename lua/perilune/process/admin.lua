@@ -4,6 +4,7 @@
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
+local figures = require 'perilune.process.figures'
 
 local M = {}
 
@@ -85,11 +86,13 @@ local function only_local(ctx, call, next)
   return next(ctx, call)
 end
 
+---@async
 local function status()
   local function get(name)
     return core.shared_get(KEY .. name)
   end
   local started, metrics = get 'started', core.metrics()
+  local collected = figures.collect()
   return {
     version = core.version,
     pid = core.pid(),
@@ -101,6 +104,9 @@ local function status()
     listening = core.decode(get 'listening' or '[]'),
     services = core.decode(get 'services' or '[]'),
     generations = live_generations(metrics),
+    methods = collected.methods,
+    nodes = collected.nodes,
+    figures_of = collected.workers,
     metrics = metrics,
   }
 end
@@ -108,6 +114,7 @@ end
 -- Puts the service into this worker, beside what the script exports.
 function M.open()
   core.on_message('reload.answer', on_answer)
+  figures.serve()
   declare.export {
     interface = 'perilune.Admin',
     filters = { only_local },
@@ -116,6 +123,10 @@ function M.open()
       -- What waits in the worker that answers, and where.
       fibers = function()
         return core.array(core.fibers())
+      end,
+      -- Names of the filters around each method of an exported interface, as the handler last.
+      chains = function(_, interface)
+        return core.array((declare.chains(interface)))
       end,
       reload = reload,
       ping = function()

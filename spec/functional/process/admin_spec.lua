@@ -43,6 +43,54 @@ describe('perilune.Admin', function()
     assert.truthy(next(status.metrics))
   end)
 
+  it('counts the calls of each method over all workers', function()
+    for _ = 1, 3 do
+      call('demo.Greeter.hello', '["moon"]', '--alias', 'prod')
+    end
+    local status = cjson.decode(call('perilune.Admin.status', '[]', '--json'))
+    local found
+    for _, row in ipairs(status.methods) do
+      found = row.method == 'hello' and row or found
+    end
+    assert.equal('demo.Greeter', found.interface)
+    assert.equal('prod', found.alias)
+    assert.is_true(found.calls >= 3)
+    assert.equal(0, found.errors)
+    assert.equal(0, found.active)
+    assert.equal('number', type(found.mean_ms))
+    assert.equal(2, status.figures_of)
+  end)
+
+  it('lists the nodes its refers know', function()
+    local app = require 'spec.support.app'
+    local gate = app.serve(
+      ([[
+        local greeter = perilune.refer { interface = 'demo.Greeter', alias = 'prod', url = '%s' }
+        perilune.export { interface = 'demo.Gate', service = {
+          hello = function(_, name) return greeter:hello(name) end,
+        } }
+        perilune.listen 'tcp://127.0.0.1:0'
+      ]]):format(url),
+      { args = { '--workers', '1' } }
+    )
+    assert.equal(0, app.call(gate, 'demo.Gate.hello', '["moon"]').code)
+    local exit = child.run { child.binary(), 'status', gate.url }
+    app.stop_all()
+    assert.equal(0, exit.code, exit.output)
+    assert.truthy(exit.output:find 'demo.Gate.hello +1 +0 +0 +0 ', exit.output)
+    assert.truthy(exit.output:find '127.0.0.1:%d+ +demo.Greeter:prod +ready +1 +0 +0 ', exit.output)
+  end)
+
+  it('tells the filters around a method', function()
+    local binary = child.binary()
+    local exit = child.run { binary, 'plugins', url, '--chain', 'demo.Greeter' }
+    assert.equal(0, exit.code, exit.output)
+    assert.truthy(exit.output:find('hello %(prod%) .*> handler'), exit.output)
+    exit = child.run { binary, 'plugins', url, '--chain', 'demo.Nobody' }
+    assert.equal(1, exit.code)
+    assert.truthy(exit.output:find("does not export 'demo.Nobody'", 1, true), exit.output)
+  end)
+
   it('shows what waits, and where', function()
     local fibers = cjson.decode(call('perilune.Admin.fibers', '[]', '--json'))
     assert.equal('table', type(fibers))

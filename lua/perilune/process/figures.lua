@@ -1,0 +1,158 @@
+-- SPDX-License-Identifier: MIT
+-- What a process did for whom: figures of each exported method and of each node, summed over the
+-- workers. The worker that is asked has the others send theirs.
+local core = require 'perilune.core'
+local declare = require 'perilune.entry.declare'
+
+local M = {}
+
+M.WAIT = 1000 -- ms for the other workers
+M.MOST = 1000 -- methods and nodes of one worker that are told
+
+-- ── this worker ─────────────────────────────────────────────────────────────────────────────────
+
+local function cluster_name(refer)
+  return refer.alias ~= '' and refer.interface .. ':' .. refer.alias or refer.interface
+end
+
+local function add_nodes(rows, name, nodes)
+  for _, node in ipairs(nodes) do
+    if #rows < M.MOST then
+      rows[#rows + 1] = {
+        cluster = name,
+        address = node.address,
+        state = node.state,
+        active = node.active,
+        latency = node.latency,
+        errors = node.errors,
+        calls = node.calls,
+        weight = node.weight,
+      }
+    end
+  end
+end
+
+-- The nodes that refers of this worker know.
+---@return table[]
+function M.nodes()
+  local rows = {}
+  for _, refer in ipairs(declare.declarations().refers) do
+    local cluster = refer.cluster
+    if cluster then
+      add_nodes(rows, cluster_name(refer), cluster:all_nodes())
+    end
+  end
+  return rows
+end
+
+local function mine()
+  return { methods = core.array(core.method_stats(M.MOST)), nodes = core.array(M.nodes()) }
+end
+
+-- ── all workers ─────────────────────────────────────────────────────────────────────────────────
+
+local asked, surveys = 0, {}
+
+local function on_ask(payload, from)
+  local question = core.decode(payload)
+  local part = mine()
+  part.id = question.id
+  core.post(from, 'figures.part', core.encode(part))
+end
+
+local function on_part(payload)
+  local part = core.decode(payload)
+  local survey = part and surveys[part.id]
+  if survey then
+    survey.parts[#survey.parts + 1] = part
+    if #survey.parts >= core.workers then
+      core.wake(survey.fiber, true)
+    end
+  end
+end
+
+-- Rows of all parts that agree in `keys`, added up by `add`.
+local function merged(parts, field, keys, add)
+  local rows, by_key = {}, {}
+  for _, part in ipairs(parts) do
+    for _, row in ipairs(part[field]) do
+      local words = {}
+      for i, key in ipairs(keys) do
+        words[i] = row[key]
+      end
+      local key = table.concat(words, '\0')
+      local known = by_key[key]
+      if known then
+        add(known, row)
+      else
+        by_key[key] = row
+        rows[#rows + 1] = row
+        row.key = key
+      end
+    end
+  end
+  table.sort(rows, function(a, b)
+    return a.key < b.key
+  end)
+  for _, row in ipairs(rows) do
+    row.key = nil
+  end
+  return rows
+end
+
+local function add_method(sum, row)
+  for _, key in ipairs { 'calls', 'errors', 'rejected', 'active', 'busy_ms' } do
+    sum[key] = sum[key] + row[key]
+  end
+end
+
+-- Latency is that of the worker that has called most; states are told with how many workers see them.
+local function add_node(sum, row)
+  if row.calls > sum.calls then
+    sum.latency = row.latency
+  end
+  for _, key in ipairs { 'calls', 'errors', 'active' } do
+    sum[key] = sum[key] + row[key]
+  end
+  sum.states[row.state] = (sum.states[row.state] or 0) + 1
+end
+
+-- The figures of the process. `workers` says how many answered in time.
+---@async
+---@return {methods: table[], nodes: table[], workers: integer}
+function M.collect()
+  asked = asked + 1
+  local survey = { parts = {}, fiber = core.fiber() }
+  surveys[asked] = survey
+  core.post(-1, 'figures.ask', core.encode { id = asked })
+  core.park(M.WAIT)
+  surveys[asked] = nil
+  for _, part in ipairs(survey.parts) do
+    for _, node in ipairs(part.nodes) do
+      node.states = { [node.state] = 1 }
+    end
+  end
+  local methods = merged(survey.parts, 'methods', { 'interface', 'alias', 'method' }, add_method)
+  for _, row in ipairs(methods) do
+    local done = row.calls - row.active
+    row.mean_ms = done > 0 and row.busy_ms / done or 0
+    row.busy_ms = nil
+  end
+  local nodes = merged(survey.parts, 'nodes', { 'cluster', 'address' }, add_node)
+  for _, row in ipairs(nodes) do
+    row.state = nil
+  end
+  return {
+    methods = core.array(methods),
+    nodes = core.array(nodes),
+    workers = #survey.parts,
+  }
+end
+
+-- Answers the other workers' questions.
+function M.serve()
+  core.on_message('figures.ask', on_ask)
+  core.on_message('figures.part', on_part)
+end
+
+return M
