@@ -49,7 +49,9 @@ typedef struct peri_exporter {
   char *iface;    // owned
   char *alias;    // owned
   uint8_t int64;  // peri_int64_mode of the Lua adapter
-  bool open;      // false after unexport: calls are refused, those in progress finish
+  const struct peri_serializer
+      *serializer;  // the one of its id that is used here; NULL = the first
+  bool open;        // false after unexport: calls are refused, those in progress finish
   uint32_t count, mask;
   peri_method **table;  // open addressing, owned
   struct peri_exporter *next;

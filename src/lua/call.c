@@ -160,7 +160,7 @@ static int call_args(lua_State *L) {
   peri_err err;
   peri_vm *vm = peri_vm_of(L);
   peri_call *call = call_at(L);
-  const peri_serializer *serializer = call != NULL ? peri_serializer_by_id(call->serializer) : NULL;
+  const peri_serializer *serializer = call != NULL ? peri_serve_serializer(call) : NULL;
   lua_settop(L, 0);
   lua_newtable(L);
   int count = serializer == NULL

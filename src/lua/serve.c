@@ -56,7 +56,7 @@ static int inflate(peri_vm *vm, peri_call *call) {
 // Pushes the count of arguments and then either the arguments, cut to what the handler takes, or one
 // table of them. Returns how many values were pushed, or PERI_E* with none.
 static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
-  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  const peri_serializer *serializer = peri_serve_serializer(call);
   if (serializer == NULL) {
     return peri_fail(err, PERI_EBAD_REQUEST, "serialization %d is not known here",
                      call->serializer);
@@ -184,7 +184,7 @@ bool peri_serve_next(peri_vm *vm) {
 static void reply_value(peri_vm *vm, peri_call *call, lua_State *co) {
   peri_mark mark;
   peri_err err;
-  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  const peri_serializer *serializer = peri_serve_serializer(call);
   peri_buf *out = peri_call_reply_begin(&vm->server, call, serializer, &mark);
   if (out == NULL) {
     peri_call_reply_null(&vm->server, call);

@@ -7,6 +7,12 @@
 #pragma once
 #include "lua/vm.h"
 
+// What reads the arguments of a call and writes its result; NULL when its id is unknown here.
+static inline const peri_serializer *peri_serve_serializer(const peri_call *call) {
+  const peri_serializer *own = call->method->exporter->serializer;
+  return own != NULL && own->id == call->serializer ? own : peri_serializer_by_id(call->serializer);
+}
+
 // Runs the next queued call; false when none waits.
 bool peri_serve_next(peri_vm *vm);
 // The chain of `fiber` returned; its values are on the stack. Ends the call.

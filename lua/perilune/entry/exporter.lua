@@ -3,6 +3,7 @@
 local authenticate = require 'perilune.entry.authenticate'
 local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
+local declared = require 'perilune.entry.names'
 local core = require 'perilune.core'
 local events = require 'perilune.events'
 local filters = require 'perilune.entry.filters'
@@ -105,7 +106,8 @@ function M.compile(spec)
     error(('%s: %s'):format(spec.title, message), 0)
   end
   local names, wrong = M.method_names(spec)
-  if not names then
+  wrong = wrong or declared.serialization(spec.serialization)
+  if wrong then
     return refuse(wrong)
   end
   local made = {}
@@ -151,7 +153,7 @@ function M.compile(spec)
 end
 
 local function options_of(spec)
-  return { int64 = spec.int64, generation = spec.generation }
+  return { int64 = spec.int64, generation = spec.generation, serialization = spec.serialization }
 end
 
 local function tell(event, spec)

@@ -69,7 +69,10 @@ M.export = {
   },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
   generic = { type = 'boolean', help = "takes calls of JoyRPC's generic consumers" },
-  serialization = { type = 'string', help = 'what consumers should prefer' },
+  serialization = {
+    type = 'string',
+    help = 'what consumers should prefer; json@cjson: what reads it here',
+  },
   warmup = { type = 'any', help = 'runs in each worker before the service is listed' },
   warmup_timeout = { type = 'integer', min = 1, default = 10000, help = 'ms' },
   warmup_required = { type = 'boolean', default = true, help = 'no start without it' },

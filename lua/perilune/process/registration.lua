@@ -46,7 +46,7 @@ function M.service_url(export, bound, host)
     params.alias = export.alias
   end
   if export.serialization then
-    params.serialization = export.serialization
+    params.serialization = export.serialization:match '^[^@]+'
   end
   for key, value in pairs(export.meta) do
     params[key] = tostring(value)

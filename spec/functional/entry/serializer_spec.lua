@@ -46,6 +46,49 @@ describe('a serializer written in Lua', function()
   )
 
   it(
+    'takes the place of the one with its id at the provider, too',
+    inside(function()
+      local seen = {}
+      perilune.serializer {
+        name = 'json',
+        provider = 'seen',
+        id = 13,
+        encode = function(value)
+          seen[#seen + 1] = 'encode'
+          return core.encode(value)
+        end,
+        decode = function(bytes)
+          seen[#seen + 1] = 'decode'
+          return core.decode(bytes)
+        end,
+      }
+      local function service()
+        return {
+          echo = function(_, a, b)
+            return { a, b }
+          end,
+        }
+      end
+      local own = serve(service(), { serialization = 'json@seen' }, { serialization = 'json' })
+      assert.same({ 'moon', 7 }, (own:echo('moon', 7)))
+      assert.same({ 'decode', 'encode' }, seen)
+      local plain = serve(service(), nil, { serialization = 'json' })
+      assert.same({ 'moon', 7 }, (plain:echo('moon', 7)))
+      assert.equal(2, #seen)
+      local packed = serve(
+        service(),
+        { serialization = 'json@seen' },
+        { serialization = 'msgpack' }
+      )
+      assert.same({ 'moon', 7 }, (packed:echo('moon', 7)))
+      assert.equal(2, #seen)
+      local ok, message = pcall(serve, service(), { serialization = 'json@nobody' })
+      assert.is_false(ok)
+      assert.truthy(tostring(message):find("serializer 'json@nobody' unknown", 1, true), message)
+    end)
+  )
+
+  it(
     'that throws is one failed call',
     inside(function()
       perilune.serializer('broken', {
