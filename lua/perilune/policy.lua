@@ -19,12 +19,7 @@ local M = {
   walltime = core.walltime,
   random = core.random,
   log = log,
-  shared = {
-    incr = core.shared_incr,
-    take = core.shared_take,
-    get = core.shared_get,
-    set = core.shared_set,
-  },
+  shared = require 'perilune.shared',
   -- Randomness comes from a seed: what others must not guess is made of secrets.
   crypto = { sha256 = core.sha256, hmac_sha256 = core.hmac_sha256, same = core.same },
   publish = events.publish,

@@ -168,6 +168,14 @@ static void set_path(lua_State *L, const char *library) {
   lua_pop(L, 1);
 }
 
+void peri_vm_set_pointer(peri_vm *vm, const char *name, void *pointer) {
+  lua_State *L = vm->L;
+  lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
+  lua_pushlightuserdata(L, pointer);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
 static int return_core(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   return 1;
@@ -180,6 +188,8 @@ static void make_core(peri_vm *vm) {
   lua_setfield(L, -2, "WAIT");
   lua_pushlightuserdata(L, &vm->loop->now_ns);
   lua_setfield(L, -2, "now");
+  lua_pushlightuserdata(L, &vm->server);
+  lua_setfield(L, -2, "server");
   lua_pushstring(L, vm->options.role);
   lua_setfield(L, -2, "role");
   lua_pushinteger(L, vm->options.worker);

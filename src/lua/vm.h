@@ -90,6 +90,8 @@ lua_State *peri_vm_state(peri_vm *vm);
 peri_vm *peri_vm_of(lua_State *L);
 // Adds C functions to the table of perilune.core.
 void peri_vm_add(peri_vm *vm, const luaL_Reg *functions);
+// Gives Lua `pointer` as core.<name>, for the FFI; it must outlive the VM.
+void peri_vm_set_pointer(peri_vm *vm, const char *name, void *pointer);
 
 // loop->on_drain: runs at most one slice (64 entries or 1 ms); true when work is left.
 bool peri_vm_drain(peri_loop *loop, void *vm);

@@ -324,6 +324,7 @@ static void add_generated(lua_State *L, const char *generated) {
 void peri_core_process_add(peri_vm *vm, peri_process *process) {
   peri_vm_add(vm, functions);
   peri_vm_add(vm, peri_core_shared_functions);
+  peri_vm_set_pointer(vm, "shared", ((peri_worker *)vm->user)->process->shared);
   lua_State *L = peri_vm_state(vm);
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   lua_pushliteral(L, PERI_VERSION);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,34 +41,6 @@ static int shared_incr(lua_State *L) {
                                       : "not a counter, or its name is over 255 bytes");
   }
   lua_pushnumber(L, sum);
-  return 1;
-}
-
-static double positive(lua_State *L, int index, double otherwise) {
-  double value = luaL_optnumber(L, index, otherwise);
-  luaL_argcheck(L, value > 0 && value < 1e15, index, "must be more than 0");
-  return value;
-}
-
-// core.shared_take(key, interval, burst, cost, max_wait, keep) -> ms to wait, or nil, ms until later
-static int shared_take(lua_State *L) {
-  size_t len;
-  const char *key = luaL_checklstring(L, 1, &len);
-  peri_shared_rate rate = {positive(L, 2, 0), positive(L, 3, 1), positive(L, 4, 1),
-                           luaL_optnumber(L, 5, 0), lua_toboolean(L, 6)};
-  luaL_argcheck(L, rate.max_wait >= 0, 5, "must be milliseconds, 0 or more");
-  double now = (double)peri_vm_of(L)->loop->now_ns / 1e6;
-  double wait = peri_shared_take(shared_of(L), key, len, &rate, now);
-  if (isnan(wait)) {
-    return fail(L, PERI_ELIMITED,
-                "the name is over 255 bytes, or the store of shared keys is full");
-  }
-  if (wait < 0) {
-    lua_pushnil(L);
-    lua_pushnumber(L, -wait);
-    return 2;
-  }
-  lua_pushnumber(L, wait);
   return 1;
 }
 
@@ -238,7 +209,6 @@ static int count(lua_State *L) {
 
 const luaL_Reg peri_core_shared_functions[] = {
     {"shared_incr", shared_incr},
-    {"shared_take", shared_take},
     {"shared_get", shared_get},
     {"shared_set", shared_set},
     {"log", log_line},

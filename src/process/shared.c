@@ -208,20 +208,20 @@ static entry *bucket_of(peri_shared *shared, const char *key, size_t len, bool k
   return it;
 }
 
-double peri_shared_take(peri_shared *shared, const char *key, size_t key_len,
-                        const peri_shared_rate *rate, double now) {
+double peri_shared_take(peri_shared *shared, const char *key, size_t key_len, double interval,
+                        double burst, double cost, double max_wait, bool keep, double now) {
   if (key_len > shared->limits.key) {
     return NAN;
   }
   double result = NAN;
   pthread_mutex_lock(&shared->lock);
-  entry *it = bucket_of(shared, key, key_len, rate->keep, (uint64_t)now);
+  entry *it = bucket_of(shared, key, key_len, keep, (uint64_t)now);
   if (it != NULL) {
     double due = it->number > now ? it->number : now;
-    double next = due + rate->cost * rate->interval;
-    double wait = next - rate->burst * rate->interval - now;
-    if (wait > rate->max_wait + 1e-6) {
-      result = -(wait - rate->max_wait);
+    double next = due + cost * interval;
+    double wait = next - burst * interval - now;
+    if (wait > max_wait + 1e-6) {
+      result = -(wait - max_wait);
     } else {
       it->number = next;
       it->expires = (uint64_t)next + 1;

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "process/shared_ffi.h"
+
 typedef struct peri_shared peri_shared;
+
 
 typedef struct peri_shared_limits {
   uint32_t counters;  // most counters, default 65 536
@@ -35,14 +38,6 @@ typedef struct peri_shared_value {
   size_t len;
 } peri_shared_value;
 
-typedef struct peri_shared_rate {
-  double interval;  // ms, > 0
-  double burst;     // calls, >= 1
-  double cost;      // calls this one counts for, > 0
-  double max_wait;  // ms, >= 0
-  bool keep;        // refuse rather than throw another key out
-} peri_shared_rate;
-
 // Returns owned. NULL limits = defaults.
 peri_shared *peri_shared_new(const peri_shared_limits *limits);
 void peri_shared_free(peri_shared *shared);
@@ -51,14 +46,6 @@ void peri_shared_free(peri_shared *shared);
 // key is too long or holds something that is not a number. *sum is set on success.
 int peri_shared_incr(peri_shared *shared, const char *key, size_t key_len, double by,
                      const double *limit, uint64_t now_ms, double *sum);
-// One atomic step of a rate limit, the "generic cell rate algorithm": calls are due `interval` ms
-// apart, `burst` of them may come early. Returns the ms (>= 0) after which this one may go on, at
-// most `max_wait`, having counted it; or a negative number, nothing counted, whose absolute value is
-// the ms after which to try again. A key nobody used for long is as good as new and takes no memory.
-// `now` in ms with fraction. When the store is full of what has not expired, the oldest is thrown
-// out, unless `keep`: then NAN. NAN also: the key is too long, or no such bucket but a value.
-double peri_shared_take(peri_shared *shared, const char *key, size_t key_len,
-                        const peri_shared_rate *rate, double now);
 // type NONE when absent or expired.
 peri_shared_value peri_shared_get(peri_shared *shared, const char *key, size_t key_len,
                                   uint64_t now_ms);

@@ -32,6 +32,10 @@ core.yield = nil
 core.REQUEST = nil
 ---@type userdata  address of the turn's time in ns, a uint64_t; see perilune.fiber
 core.now = nil
+---@type userdata?  the peri_server of this VM; the peri_shared of the process, where there is one
+core.server = nil
+---@type userdata?
+core.shared = nil
 
 -- ── fibers ────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,19 +140,6 @@ function core.random(n) end
 ---@param limit? number  the counter is left alone and nil returned if it would exceed this
 ---@return number?
 function core.shared_incr(name, by, limit) end
---- One step of a rate limit: calls due `interval` ms apart, `burst` of which may come early. The ms
---- (0 or more, at most `max_wait`) after which this call may go on, counted; or nil and the ms after
---- which to try again. nil and 'LIMITED' when the name is over 255 bytes or, with `keep`, when the store
---- is full (else the oldest key is thrown out).
----@param key string
----@param interval number
----@param burst? number
----@param cost? number
----@param max_wait? number
----@param keep? boolean
----@return number?
----@return number|string|nil
-function core.shared_take(key, interval, burst, cost, max_wait, keep) end
 --- Digests as 64 hexadecimal digits.
 ---@param data string
 ---@return string

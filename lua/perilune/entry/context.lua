@@ -5,6 +5,7 @@
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
+local C = require 'perilune.ffi'
 
 local M = {}
 
@@ -49,6 +50,8 @@ local methods, args_of = M.methods, M.args
 local sides = {}
 
 local live, get = M.live, core.call_get
+local server = ffi.cast('struct peri_server *', core.server)
+local band = bit.band
 
 local function alive(slot, gen)
   local current = live[slot]
@@ -138,10 +141,20 @@ local ctx_fields = {
     return side.state
   end,
   trace = function(self)
-    return side_of(self).trace
+    local side = sides[self.slot]
+    return side and side.gen == self.gen and side.trace or nil
   end,
   identity = function(self)
-    return side_of(self).identity or get(self.slot, self.gen, 'identity')
+    local side = sides[self.slot]
+    if side and side.gen == self.gen and side.identity then
+      return side.identity
+    end
+    local text = C.peri_call_identity(server, self.slot, self.gen)
+    return text ~= nil and ffi.string(text) or nil
+  end,
+  peer = function(self)
+    local text = C.peri_call_peer(server, self.slot, self.gen)
+    return text ~= nil and ffi.string(text) or nil
   end,
   reply = function(self)
     local side = side_of(self)
@@ -149,16 +162,13 @@ local ctx_fields = {
     return side.reply
   end,
 }
-for _, name in ipairs {
-  'peer',
-  'is_local',
-  'session',
-  'session_attributes',
-  'native',
-  'oneway',
-  'authenticated',
-  'waited',
-} do
+-- Bits of src/entry/call_ffi.h.
+for name, fact in pairs { is_local = 1, authenticated = 2, native = 4, oneway = 8 } do
+  ctx_fields[name] = function(self)
+    return band(C.peri_call_facts(server, self.slot, self.gen), fact) ~= 0
+  end
+end
+for _, name in ipairs { 'session', 'session_attributes', 'waited' } do
   ctx_fields[name] = function(self)
     return get(self.slot, self.gen, name)
   end

@@ -120,14 +120,17 @@ describe('process.shared', function()
 
   describe('take', function()
     local function take(key, options)
-      local rate = ffi.new('peri_shared_rate', {
-        interval = options.interval or 100,
-        burst = options.burst or 1,
-        cost = options.cost or 1,
-        max_wait = options.max_wait or 0,
-        keep = options.keep or false,
-      })
-      return lib.peri_shared_take(shared, key, #key, rate, now)
+      return lib.peri_shared_take(
+        shared,
+        key,
+        #key,
+        options.interval or 100,
+        options.burst or 1,
+        options.cost or 1,
+        options.max_wait or 0,
+        options.keep or false,
+        now
+      )
     end
 
     it('admits a burst, then one per interval', function()
