@@ -14,6 +14,7 @@ local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local policy = require 'perilune.policy'
 local proxy = require 'perilune.entry.proxy'
+local C = require 'perilune.ffi'
 
 ---@class perilune
 local M = { _VERSION = core.version }
@@ -134,7 +135,14 @@ end
 
 -- ── the world ───────────────────────────────────────────────────────────────────────────────────
 
-M.clock, M.hrtime, M.walltime, M.random = core.clock, core.hrtime, core.walltime, core.random
+M.clock, M.walltime, M.random = core.clock, core.walltime, core.random
+
+-- Exact time in ms, for measuring; the turn's time is `clock`.
+---@return number
+function M.hrtime()
+  return C.peri_clock_hrtime_ms()
+end
+
 M.null, M.array, M.bytes, M.typed = core.null, core.array, core.bytes, core.typed
 M.class_of = core.class_of
 M.java = require 'perilune.protocol.java'

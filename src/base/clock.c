@@ -70,3 +70,7 @@ uint32_t peri_random_below(peri_random *random, uint32_t bound) {
 double peri_random_unit(peri_random *random) {
   return (double)(peri_random_next(random) >> 11) * 0x1p-53;
 }
+
+double peri_clock_hrtime_ms(void) {
+  return (double)peri_env->hrtime() / 1e6;
+}

@@ -4,6 +4,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "base/clock_ffi.h"
+
 typedef struct peri_env_ops {
   uint64_t (*hrtime)(void);    // ns, monotonic, arbitrary start
   uint64_t (*walltime)(void);  // ms since 1970-01-01 UTC

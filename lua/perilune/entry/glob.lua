@@ -2,6 +2,8 @@
 -- Names by pattern: '*' stands for any characters, everything else for itself ('get*', 'demo.*').
 local M = {}
 
+local REMEMBERED = 1000 -- names whose verdict is kept
+
 -- A function(name) that tells whether one of the patterns fits, or nil and what is wrong.
 ---@param patterns string|string[]
 ---@return (fun(name: string): boolean)?
@@ -23,16 +25,26 @@ function M.matcher(patterns)
       exact[pattern] = true
     end
   end
-  return function(name)
-    if exact[name] then
-      return true
-    end
+  local function match(name)
     for i = 1, #globs do
       if name:find(globs[i]) then
         return true
       end
     end
-    return false
+    return exact[name] or false
+  end
+  -- Compiled code cannot look for patterns; most names come again.
+  local verdicts, count = {}, 0
+  return function(name)
+    local verdict = verdicts[name]
+    if verdict == nil then
+      if count >= REMEMBERED then
+        verdicts, count = {}, 0
+      end
+      verdict = match(name)
+      verdicts[name], count = verdict, count + 1
+    end
+    return verdict
   end
 end
 

@@ -8,7 +8,7 @@
 local perilune = require 'perilune'
 local address = require 'perilune.entry.address'
 
-local REMEMBERED = 1000 -- addresses whose verdict is kept
+local REMEMBERED = 10000 -- peers whose verdict is kept
 
 local function judge_of(conf)
   local allow, deny, message
@@ -25,26 +25,29 @@ local function judge_of(conf)
   elseif conf.allow and #conf.allow == 0 then
     return nil, 'allow is empty: nobody could call'
   end
-  return function(text)
-    local bytes = address.parse(text)
+  return function(peer)
+    local bytes = address.parse(address.of_peer(peer) or '')
     return bytes ~= nil and not deny(bytes) and allow(bytes)
   end
 end
 
 local function remembering(judge)
   local verdicts, count = {}, 0
-  return function(text)
-    local verdict = verdicts[text]
+  return function(peer)
+    local verdict = verdicts[peer]
     if verdict == nil then
       if count >= REMEMBERED then
         verdicts, count = {}, 0
       end
-      verdict = judge(text)
-      verdicts[text], count = verdict, count + 1
+      verdict = judge(peer)
+      verdicts[peer], count = verdict, count + 1
     end
     return verdict
   end
 end
+
+-- A unix socket and a call inside the process have no address, but are on this host.
+local HERE = { unix = true, inproc = true }
 
 return {
   name = 'ip',
@@ -62,18 +65,12 @@ return {
     judge = remembering(judge)
     local refused = perilune.counter 'perilune_refused_addresses'
     return function(ctx, call, next)
-      local is_local = ctx.is_local
-      if not (conf.loopback and is_local) then
-        local text = address.of_peer(ctx.peer)
-        -- What has no address is on this host, or we do not know it.
-        local allowed = is_local
-        if text then
-          allowed = judge(text)
-        end
-        if not allowed then
+      if not (conf.loopback and ctx.is_local) then
+        local peer = ctx.peer
+        if not (HERE[peer] or judge(peer)) then
           refused()
-          return nil,
-            perilune.error('FORBIDDEN', ('calls from %s are not allowed here'):format(text or '?'))
+          local from = address.of_peer(peer) or peer
+          return nil, perilune.error('FORBIDDEN', ('calls from %s are not allowed here'):format(from))
         end
       end
       return next(ctx, call)

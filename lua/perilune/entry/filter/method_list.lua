@@ -6,8 +6,6 @@
 local perilune = require 'perilune'
 local glob = require 'perilune.entry.glob'
 
-local REMEMBERED = 1000 -- methods whose verdict is kept; a consumer may call any name
-
 local function judge_of(conf)
   if not conf.allow and not conf.deny then
     return nil, 'says nothing: give it allow or deny'
@@ -39,18 +37,9 @@ return {
     if not judge then
       return nil, message
     end
-    local verdicts, count = {}, 0
     return function(ctx, call, next)
       local method = call.method
-      local verdict = verdicts[method]
-      if verdict == nil then
-        if count >= REMEMBERED then
-          verdicts, count = {}, 0
-        end
-        verdict = judge(method)
-        verdicts[method], count = verdict, count + 1
-      end
-      if not verdict then
+      if not judge(method) then
         return nil, perilune.error('FORBIDDEN', ("method '%s' is not allowed here"):format(method))
       end
       return next(ctx, call)
