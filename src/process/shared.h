@@ -12,7 +12,6 @@
 
 typedef struct peri_shared peri_shared;
 
-
 typedef struct peri_shared_limits {
   uint32_t counters;  // most counters, default 65 536
   uint32_t entries;   // most other entries, default 65 536

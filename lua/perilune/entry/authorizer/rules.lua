@@ -8,6 +8,7 @@
 -- `default` decides.
 local glob = require 'perilune.entry.glob'
 
+local REMEMBERED = 10000 -- decisions
 local FIELDS = { identity = 1, interface = 1, method = 1, allow = 1 }
 
 local function anything()
@@ -45,6 +46,30 @@ local function fits(rule, call, identity)
   return rule.interface(call.interface) and rule.method(call.method)
 end
 
+-- Who, what and the rules decide, so that a decision made once is looked up.
+local function remembering(decide)
+  local seen, count = {}, 0
+  local function remember(call, identity)
+    if count >= REMEMBERED then
+      seen, count = {}, 0
+    end
+    local who, verdict = identity or false, decide(call, identity)
+    seen[who] = seen[who] or {}
+    seen[who][call.interface] = seen[who][call.interface] or {}
+    seen[who][call.interface][call.method], count = verdict, count + 1
+    return verdict
+  end
+  return function(_, call, identity)
+    local of = seen[identity or false]
+    of = of and of[call.interface]
+    local verdict = of and of[call.method] or remember(call, identity)
+    if verdict == true then
+      return true
+    end
+    return nil, verdict
+  end
+end
+
 return {
   name = 'rules',
   schema = {
@@ -60,19 +85,13 @@ return {
       end
       rules[i] = compiled
     end
-    return function(_, call, identity)
+    return remembering(function(call, identity)
       for i = 1, #rules do
         if fits(rules[i], call, identity) then
-          if rules[i].allow then
-            return true
-          end
-          return nil, 'a rule forbids it'
+          return rules[i].allow or 'a rule forbids it'
         end
       end
-      if conf.default == 'allow' then
-        return true
-      end
-      return nil, 'no rule allows it'
-    end
+      return conf.default == 'allow' or 'no rule allows it'
+    end)
   end,
 }

@@ -70,7 +70,8 @@ return {
         if not (HERE[peer] or judge(peer)) then
           refused()
           local from = address.of_peer(peer) or peer
-          return nil, perilune.error('FORBIDDEN', ('calls from %s are not allowed here'):format(from))
+          return nil,
+            perilune.error('FORBIDDEN', ('calls from %s are not allowed here'):format(from))
         end
       end
       return next(ctx, call)

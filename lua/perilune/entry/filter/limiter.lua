@@ -163,6 +163,8 @@ return {
     if not identify then
       return nil, bad
     end
+    -- Where there is nothing to choose, the loop over the rules would only end a trace.
+    local only = #rules == 1 and rules[1].weight == 0 and rules[1]
     local callers = false
     for _, rule in ipairs(rules) do
       callers = callers or rule.caller ~= nil or rule.by.caller or false
@@ -171,7 +173,7 @@ return {
     local refused = perilune.counter 'perilune_limited'
     return function(ctx, call, next)
       local caller = callers and identify(ctx, call) or nil
-      local rule = choose(rules, call, caller)
+      local rule = only or choose(rules, call, caller)
       if rule then
         local wait, later = limit(keys(rule, call, caller), rule)
         if not wait then
