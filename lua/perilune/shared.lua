@@ -22,7 +22,12 @@ local now_ns = ffi.cast('const uint64_t *', core.now)
 ---@return number?
 ---@return number|string|nil
 function M.take(key, interval, burst, cost, max_wait, keep)
-  if type(key) ~= 'string' or not (interval > 0) then
+  if
+    type(key) ~= 'string'
+    or type(interval) ~= 'number'
+    or interval ~= interval
+    or interval <= 0
+  then
     error('perilune.shared.take: a name and an interval of more than 0 ms are wanted', 2)
   end
   burst, cost, max_wait = burst or 1, cost or 1, max_wait or 0
