@@ -86,6 +86,75 @@ PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "copy", .init = keep, .
     assert.equal('moon', c.string(out))
   end)
 
+  it('may be a serializer', function()
+    local said = load(
+      'text',
+      [[
+typedef struct encoder {
+  peri_buf *out;
+  peri_err *err;
+  int count;
+} encoder;
+static int on_string(void *self, const char *text, size_t len) {
+  encoder *e = self;
+  e->count++;
+  peri_append(host, e->out, text, len);
+  return 0;
+}
+static int on_bytes(void *self, const uint8_t *data, size_t len) {
+  return on_string(self, (const char *)data, len);
+}
+static int on_null(void *self) {
+  encoder *e = self;
+  return host->fail(e->err, PERI_PLUGIN_BAD_REQUEST, "text carries one string, not %s", "nothing");
+}
+static const peri_sink_ops sink_ops = {.string = on_string, .bytes = on_bytes, .null = on_null};
+static void begin(void *memory, peri_buf *out, const peri_value_limits *limits, peri_err *err,
+                  peri_sink *sink) {
+  (void)limits;
+  encoder *e = memory;
+  *e = (encoder){.out = out, .err = err};
+  *sink = (peri_sink){&sink_ops, e};
+}
+static int finish(void *memory) {
+  return ((encoder *)memory)->count == 1 ? 0 : PERI_PLUGIN_BAD_REQUEST;
+}
+static int decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
+                  peri_err *err) {
+  if (in.len > limits->string) {
+    return host->fail(err, PERI_PLUGIN_TOO_BIG, "too long");
+  }
+  if (used != NULL) {
+    *used = in.len;
+  }
+  return sink->ops->string(sink->self, (const char *)in.ptr, in.len);
+}
+static const peri_serializer_ops ops = {.name = "text",
+                                        .provider = NULL,
+                                        .id = 125,
+                                        .encoder_init = begin,
+                                        .encoder_finish = finish,
+                                        .decode = decode};
+PLUGIN{PERI_PLUGIN_HEAD, .point = "serializer", .name = "text", .init = keep, .serializer = &ops};
+]],
+      'serializer'
+    )
+    assert.equal('ok', said)
+    local text = lib.peri_serializer_by_id(125)
+    local json = lib.peri_serializer_by_name 'json'
+    local limits = ffi.new('peri_value_limits', 64, 1000, 1000, 8)
+    local err, out = ffi.new 'peri_err', c.buf()
+    local transcode = lib.peri_serializer_transcode
+    assert.equal(0, transcode(json, c.bytes '"moon"', text, limits, out, err))
+    assert.equal('moon', c.string(out))
+    out = c.buf()
+    assert.equal(0, transcode(text, c.bytes 'moon', json, limits, out, err))
+    assert.equal('"moon"', c.string(out))
+    assert.equal(lib.PERI_EBAD_REQUEST, transcode(json, c.bytes 'null', text, limits, out, err))
+    assert.equal('text carries one string, not nothing', ffi.string(err.text))
+    assert.equal(lib.PERI_ETOO_BIG, transcode(text, c.bytes '123456789', json, limits, out, err))
+  end)
+
   -- file name, its text, what is said
   local wrong = {
     {
@@ -186,12 +255,15 @@ PLUGIN{PERI_PLUGIN_HEAD, .point = "compression", .name = "first", .compression =
   end
 
   it('that is no shared object is refused', function()
-    local path = folder .. '/text.so'
+    local path = folder .. '/nonsense.so'
     local file = assert(io.open(path, 'w'))
     file:write 'not an object'
     file:close()
     local err = ffi.new 'peri_err'
-    assert.equal(lib.PERI_ECONFIG, lib.peri_plugin_load(path, 'compression', 'text', err))
-    assert.matches("^compression 'text': cannot be loaded: .*text%.so", ffi.string(err.text))
+    assert.equal(lib.PERI_ECONFIG, lib.peri_plugin_load(path, 'compression', 'nonsense', err))
+    assert.matches(
+      "^compression 'nonsense': cannot be loaded: .*nonsense%.so",
+      ffi.string(err.text)
+    )
   end)
 end)
