@@ -115,6 +115,10 @@ local ctx_fields = {
     return Call(self.slot, self.gen, self.mid)
   end,
   deadline = function(self)
+    local extra = extras[self.slot]
+    if extra and extra.call.timeout then -- a filter gave it another
+      return self.began + extra.call.timeout
+    end
     return deadlines[self.slot]
   end,
   began = function(self)

@@ -189,6 +189,44 @@ describe('entry/method', function()
   )
 
   it(
+    'lets filters give a call another deadline',
+    inside(function()
+      local left, set
+      local greeter = serve(
+        {
+          left = function(ctx)
+            return ctx:left()
+          end,
+        },
+        nil,
+        {
+          timeout = 5000,
+          filters = {
+            function(ctx, call, next)
+              set(ctx, call)
+              left = ctx:left()
+              return next(ctx, call)
+            end,
+          },
+        }
+      )
+      for _, each in ipairs {
+        function(_, call)
+          call.timeout = 70
+        end,
+        function(ctx)
+          ctx.deadline = ctx.began + 70
+        end,
+      } do
+        set = each
+        local there = perilune.check(greeter:left())
+        assert.is_true(left > 0 and left <= 70, left)
+        assert.is_true(there > 0 and there <= 70, there)
+      end
+    end)
+  )
+
+  it(
     'gives errors of filters, before the wait and after, to the caller',
     inside(function()
       local state = require 'perilune.entry.outgoing'
