@@ -258,6 +258,16 @@ static bool too_old(const peri_server *server, const peri_call *call) {
   return limits->queue_ms != 0 && now - call->arrived_ns > most;
 }
 
+void peri_server_forgive(peri_server *server, uint64_t ns) {
+  peri_loop_update(server->loop);
+  uint64_t now = server->loop->now_ns;
+  server->empty_ns = server->empty_ns + ns < now ? server->empty_ns + ns : now;
+  for (peri_list *n = server->queue.next; n != &server->queue; n = n->next) {
+    peri_call *call = peri_container(n, peri_call, queue);
+    call->arrived_ns = call->arrived_ns + ns < now ? call->arrived_ns + ns : now;
+  }
+}
+
 static void fail_age(peri_server *server, peri_call *call) {
   char text[96];
   peri_limit_hit(PERI_LIMIT_QUEUE_AGE);

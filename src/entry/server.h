@@ -89,6 +89,8 @@ int peri_server_open_local(peri_server *server, peri_method *method, const peri_
                            peri_id *id, peri_err *err);
 // The next call that is still worth running, now RUNNING, or NULL. Refuses the others on the way.
 peri_call *peri_server_next(peri_server *server);
+// This worker did something else on purpose for so long: what is in the queue did not wait.
+void peri_server_forgive(peri_server *server, uint64_t ns);
 static inline bool peri_server_waiting(const peri_server *server) {
   return !peri_list_empty(&server->queue);
 }

@@ -187,6 +187,15 @@ static int method_stats(lua_State *L) {
   return 1;
 }
 
+// core.forgive(ms): the queue stood still so long because of us
+static int forgive(lua_State *L) {
+  double ms = luaL_checknumber(L, 1);
+  if (ms > 0) {
+    peri_server_forgive(&peri_vm_of(L)->server, (uint64_t)(ms * 1e6));
+  }
+  return 0;
+}
+
 // core.calls(): calls in progress or queued in this VM.
 static int calls(lua_State *L) {
   lua_pushnumber(L, peri_vm_of(L)->server.calls.live);
@@ -237,6 +246,7 @@ const luaL_Reg peri_serve_functions[] = {
     {"reexport", reexport},
     {"unexport", unexport},
     {"drain", drain},
+    {"forgive", forgive},
     {"calls", calls},
     {"method_stats", method_stats},
     {"on_authenticate", set_on_authenticate},

@@ -221,6 +221,10 @@ function core.drain() end
 ---@param most integer
 ---@return {interface: string, alias: string, method: string, calls: number, errors: number, rejected: number, active: number, busy_ms: number}[]
 function core.method_stats(most) end
+--- The calls in the queue stood still for `ms` because the worker did something else on purpose: that
+--- does not count as waiting.
+---@param ms number
+function core.forgive(ms) end
 --- Calls in progress or queued, and client connections, of this VM.
 ---@return integer
 function core.calls() end

@@ -240,6 +240,36 @@ describe('reload', function()
     assert.equal('v3', call(server, 'demo.G.slow', '[1]'))
   end)
 
+  it('refuses no call for the time that loading takes', function()
+    local slowly = 'local till = perilune.hrtime() + 250 while perilune.hrtime() < till do end\n'
+    local server = serve(service 'v1', 1)
+    local consumer = app.start(([[
+      local service = perilune.refer { interface = 'demo.G', url = %q, retries = 0 }
+      perilune.main(function()
+        perilune.check(perilune.ready(service, 5000))
+        local calls, seen, failed = 0, {}, 0
+        for i = 1, 4 do
+          perilune.spawn(function()
+            while not seen.v2 do
+              local result, err = service:version()
+              calls, failed = calls + 1, failed + (err and 1 or 0)
+              seen[result or err.code] = true
+            end
+          end)
+        end
+        while not seen.v2 do perilune.sleep(5) end
+        print('failed ' .. failed .. ' of ' .. calls)
+      end)
+    ]]):format(server.url))
+    eventually(function()
+      return status(server).metrics.perilune_calls_answered > 20
+    end, { what = 'the load' })
+    rewrite(server, service('v2', slowly))
+    assert.equal(0, reload(server).code)
+    consumer:wait()
+    assert.matches('failed 0 of', consumer.output)
+  end)
+
   it('is refused while two generations live', function()
     local server = serve(service 'v1', 1)
     local slow = app.begin_call(server, 'demo.G.slow', '[60000]', '--timeout', '90000')
