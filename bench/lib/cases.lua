@@ -370,12 +370,12 @@ local function policy_cases()
   local plain = { '10 nodes, policies', 'failfast_call_ns' }
   for name, must in pairs {
     failover = 1.3,
-    failsafe = 1.6,
-    pinpoint = 1.6,
+    failsafe = 2,
+    pinpoint = 2,
     telling = 1.6,
     ejecting = 1.3,
-    forking = 6,
-    broadcast = 20,
+    forking = 7,
+    broadcast = 22, -- ten nodes
   } do
     local cost = { '10 nodes, policies', name .. '_call_ns' }
     add(name .. ' calls', 'CPU ns/call', cost, plain, must, must * 0.8, 'failfast')
