@@ -22,6 +22,7 @@
   X(CALLS_PER_CONNECTION, "calls_per_connection")                                                  \
   X(QUEUE_AGE, "queue_age")                                                                        \
   X(PINNED_BYTES, "pinned_bytes")                                                                  \
+  X(PARTIAL_BYTES, "partial_bytes")                                                                \
   X(OUTPUT_HIGH_WATER, "output_high_water")                                                        \
   X(OUTPUT_LIMIT, "output_limit")                                                                  \
   X(OUTPUT_STALL, "output_stall")                                                                  \

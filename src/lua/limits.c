@@ -29,6 +29,7 @@ enum {
   X("idle_timeout", conn_limits.idle_ms)                                                           \
   X("heartbeat_interval", conn_limits.beat_ms)                                                     \
   X("heartbeat_misses", conn_limits.beat_misses)                                                   \
+  X("partial_bytes", conn_limits.channel.partial)                                                  \
   X("output_high_water", conn_limits.channel.high_water)                                           \
   X("output_limit", conn_limits.channel.hard_limit)                                                \
   X("output_stall", conn_limits.channel.stall_ms)                                                  \

@@ -25,7 +25,7 @@ const peri_conn_limits peri_conn_limits_default = {
     .beat_ms = 10000,
     .beat_misses = 3,
     .value = {.depth = 64, .elements = 1u << 20, .refs = 1u << 16, .string = 8u << 20},
-    .channel = {1u << 20, 64u << 20, 10000u, (8u << 20) + (64u << 10)},
+    .channel = {1u << 20, 64u << 20, 10000u, (8u << 20) + (64u << 10), 256u << 20},
 };
 
 // ---- time -----------------------------------------------------------------------------------

@@ -82,7 +82,9 @@ void peri_channel_closed(peri_channel *channel) {
   }
   peri_loop_want_drain(channel->loop);  // what `closed` queued must run before the loop sleeps
   peri_output_clear(channel->loop, &channel->out);  // appended after close
-  peri_block_unref(channel->own);
+  peri_block *own = channel->own;
+  peri_channel_set_own(channel, NULL);
+  peri_block_unref(own);
   free_transform(channel->transform);
   free(channel->peer);
   free(channel);

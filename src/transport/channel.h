@@ -42,10 +42,13 @@ typedef struct peri_channel_limits {
   uint32_t hard_limit;  // bytes of output, default 64 MiB
   uint32_t stall_ms;    // default 10 000
   uint32_t unit;        // bytes of the largest unit `need` may ask for, default 8 MiB + 64 KiB
+  uint32_t
+      partial;  // bytes kept of units without their rest, of all channels of the loop together;
+                // default 256 MiB, 0 = any
 } peri_channel_limits;
 
 #define PERI_CHANNEL_LIMITS_DEFAULT                                                                \
-  ((peri_channel_limits){1u << 20, 64u << 20, 10000u, (8u << 20) + (64u << 10)})
+  ((peri_channel_limits){1u << 20, 64u << 20, 10000u, (8u << 20) + (64u << 10), 256u << 20})
 
 // Turns the bytes of a channel into others: TLS, PROXY headers. State lives in the transform.
 // encode: `plain` is queued output, in order, in one or more calls per flush; appends wire bytes to

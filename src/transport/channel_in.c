@@ -7,6 +7,8 @@
 // * of a large unit a block of the unit's size, into which the rest is read directly.
 //
 // A block with room is therefore read into, a block without is put in front.
+#include "base/limit.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "transport/channel_priv.h"
 
@@ -84,6 +86,21 @@ static size_t own_size(const peri_channel *channel, size_t len) {
   return len;
 }
 
+// Many peers that each send half a message must not fill the memory together. Closes who is one too many.
+static bool may_keep(peri_channel *channel, size_t size) {
+  if (channel->limits.partial == 0 || channel->loop->partial + size <= channel->limits.partial) {
+    return true;
+  }
+  peri_limit_hit(PERI_LIMIT_PARTIAL_BYTES);
+  peri_log(
+      PERI_LOG_WARN, "PARTIAL-BYTES",
+      "%s: closed with half a message; this worker keeps %llu bytes of such, partial_bytes = %u",
+      channel->peer != NULL ? channel->peer : "?", (unsigned long long)channel->loop->partial,
+      channel->limits.partial);
+  peri_channel_close(channel, PERI_EOVERLOADED);
+  return false;
+}
+
 // Keeps what `data` left. `from` is the block the bytes are in.
 static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *rest, size_t len,
                       size_t need) {
@@ -95,7 +112,10 @@ static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *re
   size_t size = own_size(channel, len);
   bool is_own = from != channel->loop->read_block;
   if (is_own && rest == from->data && from->refs == 1 && from->cap >= size) {
-    channel->own = peri_block_ref(from);
+    peri_channel_set_own(channel, peri_block_ref(from));
+    return;
+  }
+  if (!may_keep(channel, size)) {
     return;
   }
   peri_block *own = peri_block_new((uint32_t)size);
@@ -105,7 +125,7 @@ static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *re
   }
   memcpy(own->data, rest, len);
   own->used = (uint32_t)len;
-  channel->own = own;
+  peri_channel_set_own(channel, own);
 }
 
 // Calls `data` until it has seen all it wants, then keeps the rest.
@@ -141,7 +161,7 @@ static void present(peri_channel *channel, peri_block *block, const uint8_t *dat
 // The channel's own block holds all there is.
 static void present_own(peri_channel *channel) {
   peri_block *own = channel->own;
-  channel->own = NULL;  // present may keep it again
+  peri_channel_set_own(channel, NULL);  // present may keep it again
   uint32_t len = own->used;
   present(channel, own, own->data, len);
   peri_block_unref(own);
@@ -152,7 +172,7 @@ static void present_shared(peri_channel *channel, size_t len) {
   peri_block *prefix = channel->own;
   uint8_t *data = block->data + block->used;
   len += prefix != NULL ? prefix->used : 0;
-  channel->own = NULL;
+  peri_channel_set_own(channel, NULL);
   if (len < channel->unit) {
     keep_rest(channel, block, data, len, channel->unit);
   } else {
@@ -184,8 +204,8 @@ static int grow_own(peri_channel *channel, size_t extra) {
     memcpy(grown->data, own->data, used);
   }
   grown->used = (uint32_t)used;
+  peri_channel_set_own(channel, grown);
   peri_block_unref(own);
-  channel->own = grown;
   return 0;
 }
 

@@ -102,6 +102,13 @@ struct peri_channel {
 
 enum { PERI_CHANNEL_OPENED, PERI_CHANNEL_STARTED, PERI_CHANNEL_FINISHING, PERI_CHANNEL_CLOSING };
 
+// Replaces the channel's own block; takes `own`, which may be NULL. The old one stays the caller's.
+static inline void peri_channel_set_own(peri_channel *channel, peri_block *own) {
+  channel->loop->partial -= channel->own != NULL ? channel->own->cap : 0;
+  channel->loop->partial += own != NULL ? own->cap : 0;
+  channel->own = own;
+}
+
 // A channel without its carrier's part. Returned owned by the loop.
 peri_channel *peri_channel_new(peri_loop *loop, const peri_carrier_ops *carrier);
 // The carrier has let go: calls `closed` and frees.

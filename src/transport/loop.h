@@ -35,6 +35,7 @@ struct peri_loop {
   peri_wheel *wheel;       // owned; its clock is now_ns / 1e6
   peri_list touched;       // channels to flush at the end of this turn (channel.c)
   peri_block *read_block;  // where channels without a partial unit read into, NULL at first
+  uint64_t partial;        // bytes in blocks of channels whose unit lacks its rest
   peri_random random;      // seeded per loop
   // Runs queued work for at most one slice; returns true when work is left. May be NULL.
   bool (*on_drain)(peri_loop *loop, void *arg);

@@ -60,6 +60,7 @@ M.limits = {
   { 'queue_burst', 'ms', 0, DAY, 100, 'time a queue may be longer than that' },
   { 'call_timeout', 'ms', 1, DAY, 5000, 'deadline of calls that have none of their own' },
   { 'pinned_bytes', 'bytes', KIB, 2 ^ 40, 256 * MIB, 'arguments of the calls of a worker' },
+  { 'partial_bytes', 'bytes', 64 * KIB, 2 ^ 32 - 1, 256 * MIB, 'halves of messages in a worker' },
   { 'frame_size', 'bytes', KIB, 2 ^ 30, 8 * MIB, 'one message, decompressed too' },
   { 'head_size', 'bytes', 64, 65535, 65535, 'the head of a message' },
   { 'value_depth', 'integer', 1, 128, 64, 'nesting of a value' },

@@ -312,6 +312,23 @@ describe('the limit on', function()
     serves()
   end)
 
+  it('partial_bytes closes who sends half a message too many', function()
+    serve { PARTIAL_BYTES = '1M' }
+    local half = peer.frame { type = peer.REQUEST, length = 400000 } .. ('x'):rep(100000)
+    local peers = {}
+    for i = 1, 3 do
+      peers[i] = session()
+      peers[i]:send(half)
+    end
+    -- Which of them is the one too many is the machine's to say.
+    server:wait_line 'PARTIAL%-BYTES.-partial_bytes = 1048576'
+    counted 'partial_bytes'
+    for i = 1, 3 do
+      peers[i]:close()
+    end
+    serves()
+  end)
+
   it('idle_timeout closes who sends nothing more', function()
     serve { IDLE_TIMEOUT = 300 }
     local it = session()
