@@ -144,7 +144,8 @@ typedef struct peri_sink_graph {
   int (*cast)(void *sink, peri_cast cast);
   // After `type`: the map that follows is a map of that class, not an object with fields.
   int (*dictionary)(void *sink);
-  // After `type`, before `map_begin` of an object: its fields, in the order of the keys to come.
+  // After `type`, before `map_begin` of an object: its fields, in the order of the values to come.
+  // `key` is then not called for them.
   int (*field)(void *sink, const char *name, size_t len);
   // Asks before each list or map, and before its `type`, which value it is. 1: the sink has written
   // a reference to the earlier one, and the value is not walked again; 0: it is new. `identity` is

@@ -10,7 +10,7 @@
 // Keys of the Lua registry, and of the marked metatables (see value_types.c), by their address.
 extern char peri_value_array_key;    // metatable of perilune.array
 extern char peri_value_bytes_key;    // metatable of perilune.bytes
-extern char peri_value_classes_key;  // class name -> metatable, weak
+extern char peri_value_classes_key;  // by kind + 1: class name -> metatable, weak
 extern char peri_value_box_key;      // function(address, unsigned) -> int64 or uint64 cdata
 extern char peri_value_unbox_key;    // function(cdata, address) -> 1 int64, 2 uint64, 0 neither
 extern char peri_value_class_mark;   // in a metatable: class name

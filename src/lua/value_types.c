@@ -45,28 +45,30 @@ void peri_value_set_mark(lua_State *L, const char *key) {
   lua_rawset(L, -3);
 }
 
-void peri_value_push_class(lua_State *L, const char *name, size_t len, int kind) {
-  static const char *const prefixes[] = {"{", "[", "M", "E"};
-  peri_value_push(L, &peri_value_classes_key);
-  lua_pushstring(L, prefixes[kind]);
+// Makes the metatable of a class, on top of the stack, and keeps it in the table below the name.
+static void make_class(lua_State *L, const char *name, size_t len, int kind) {
+  lua_createtable(L, 0, 3);
+  if (len != 0) {
+    lua_pushlstring(L, name, len);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__name");
+    peri_value_set_mark(L, &peri_value_class_mark);
+  }
+  lua_pushinteger(L, kind);
+  peri_value_set_mark(L, &peri_value_kind_mark);
   lua_pushlstring(L, name, len);
-  lua_concat(L, 2);
-  lua_pushvalue(L, -1);
-  lua_rawget(L, -3);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -4);
+}
+
+void peri_value_push_class(lua_State *L, const char *name, size_t len, int kind) {
+  peri_value_push(L, &peri_value_classes_key);
+  lua_rawgeti(L, -1, kind + 1);
+  lua_pushlstring(L, name, len);
+  lua_rawget(L, -2);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
-    lua_createtable(L, 0, 3);
-    if (len != 0) {
-      lua_pushlstring(L, name, len);
-      lua_pushvalue(L, -1);
-      lua_setfield(L, -3, "__name");
-      peri_value_set_mark(L, &peri_value_class_mark);
-    }
-    lua_pushinteger(L, kind);
-    peri_value_set_mark(L, &peri_value_kind_mark);
-    lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -5);
+    make_class(L, name, len, kind);
   }
   lua_replace(L, -3);
   lua_pop(L, 1);
@@ -205,10 +207,14 @@ static void register_marks(lua_State *L) {
   keep(L, &peri_value_array_key);
 
   lua_newtable(L);
-  lua_newtable(L);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
+  for (int kind = PERI_KIND_OBJECT; kind <= PERI_KIND_ENTRIES; kind++) {
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawseti(L, -2, kind + 1);
+  }
   keep(L, &peri_value_classes_key);
 }
 

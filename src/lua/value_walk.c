@@ -4,43 +4,18 @@
 // written value can always be cut off.
 #include "base/limit.h"
 #include "lua/value_parts.h"
+#include "lua/value_walk.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum {
-  ITEMS_AT_ONCE = 4,    // of a list, on the Lua stack
-  SLOTS_PER_LEVEL = 4,  // the items, or a key and its value
-  SLOTS_FOR_WORK = 8,
-  LEVELS_PER_GROWTH = 3,  // for the first ones, LUA_MINSTACK is enough
+  ITEMS_AT_ONCE = 4,  // of a list, on the Lua stack
   REASON_MAX = 256,
   UNMARKED = -1,
 };
 
 #define SAFE_INTEGER 9007199254740992.0
-
-// An open table. Its current key is in `index`, or on the Lua stack at `key` when that is not 0.
-typedef struct place {
-  const struct place *parent;
-  int key;
-  int index;
-} place;
-
-typedef struct walker {
-  lua_State *L;
-  const peri_sink_ops *ops;
-  const peri_sink_graph *graph;
-  void *sink;
-  peri_err *err;
-  uint32_t depth;
-  uint32_t max_depth;
-  uint32_t elements;  // budget left
-  bool args;          // the outermost list is a call's arguments
-  bool named;         // `err` already names the path
-} walker;
-
-static int walk(walker *w, int index, int type, const place *parent);
-static int object(walker *w, int index, const place *parent);
 
 // ---- errors: the path is read off the Lua stack, so that success pays nothing for it ------------
 
@@ -62,7 +37,7 @@ static size_t add_path(lua_State *L, const place *p, char *text, size_t size) {
   return used + 1 >= size ? used : used + add_place(L, p, text + used, size - used);
 }
 
-static int fail(walker *w, int code, const place *p, const char *reason) {
+int peri_walk_fail(walker *w, int code, const place *p, const char *reason) {
   char path[120] = "";
   if (p != NULL) {
     add_path(w->L, p, path, sizeof path);
@@ -72,19 +47,19 @@ static int fail(walker *w, int code, const place *p, const char *reason) {
 }
 
 // Puts the path in front of the reason that the sink gave.
-static int sink_failed(walker *w, int code, const place *p) {
+int peri_walk_sink_failed(walker *w, int code, const place *p) {
   char reason[REASON_MAX];
   const char *text = w->err != NULL && w->err->code != 0 ? w->err->text : peri_code_text(code);
   snprintf(reason, sizeof reason, "%s", text);
-  return fail(w, code, p, reason);
+  return peri_walk_fail(w, code, p, reason);
 }
 
-static int refuse(walker *w, const place *p, const char *type) {
+int peri_walk_refuse(walker *w, const place *p, const char *type) {
   char reason[REASON_MAX];
   snprintf(reason, sizeof reason,
            "%s cannot be encoded; use nil, booleans, numbers, strings, tables or perilune.bytes",
            type);
-  return fail(w, PERI_EBAD_REQUEST, p, reason);
+  return peri_walk_fail(w, PERI_EBAD_REQUEST, p, reason);
 }
 
 // ---- scalars ------------------------------------------------------------------------------------
@@ -120,7 +95,7 @@ static int cdata(walker *w, int index, const place *p) {
   uint64_t bits = 0;
   int kind = unbox(w->L, index, &bits);
   if (kind == 0) {
-    return refuse(w, p, "cdata other than int64_t and uint64_t");
+    return peri_walk_refuse(w, p, "cdata other than int64_t and uint64_t");
   }
   if (kind == 2 && bits > INT64_MAX) {
     return w->ops->uinteger(w->sink, bits);
@@ -132,7 +107,7 @@ static int cdata(walker *w, int index, const place *p) {
 static int userdata(walker *w, int index, const place *p) {
   peri_bytes bytes;
   if (!peri_value_to_bytes(w->L, index, &bytes)) {
-    return refuse(w, p, "userdata");
+    return peri_walk_refuse(w, p, "userdata");
   }
   return w->ops->bytes(w->sink, bytes.ptr, bytes.len);
 }
@@ -141,10 +116,10 @@ static int userdata(walker *w, int index, const place *p) {
 
 static int over(walker *w, peri_limit limit, const place *p, const char *what) {
   peri_limit_hit(limit);
-  return fail(w, PERI_ETOO_BIG, p, what);
+  return peri_walk_fail(w, PERI_ETOO_BIG, p, what);
 }
 
-static int count_element(walker *w, const place *p) {
+int peri_walk_count(walker *w, const place *p) {
   if (w->elements == 0) {
     return over(w, PERI_LIMIT_VALUE_ELEMENTS, p, "more elements than value_elements");
   }
@@ -164,10 +139,11 @@ static int items(walker *w, int index, size_t from, size_t to, bool holes, place
     int type = lua_type(L, item);
     p->index = (int)i;
     if (type == LUA_TNIL && !holes) {
-      return fail(w, PERI_EBAD_REQUEST, p,
-                  "a hole in a list; use perilune.null, or perilune.array for the whole list");
+      return peri_walk_fail(
+          w, PERI_EBAD_REQUEST, p,
+          "a hole in a list; use perilune.null, or perilune.array for the whole list");
     }
-    int rc = walk(w, item, type, p);
+    int rc = peri_walk_any(w, item, type, p);
     if (rc != 0) {
       return rc;
     }
@@ -184,7 +160,7 @@ static int list(walker *w, int index, size_t count, bool holes, const place *par
   w->elements -= (uint32_t)count;
   int rc = w->ops->list_begin(w->sink, count);
   if (rc != 0) {
-    return sink_failed(w, rc, parent);
+    return peri_walk_sink_failed(w, rc, parent);
   }
   for (size_t from = 1; from <= count; from += ITEMS_AT_ONCE) {
     size_t to = count - from < ITEMS_AT_ONCE ? count : from + ITEMS_AT_ONCE - 1;
@@ -194,10 +170,10 @@ static int list(walker *w, int index, size_t count, bool holes, const place *par
     }
   }
   rc = w->ops->list_end(w->sink);
-  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+  return rc != 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
 }
 
-static int key(walker *w, int index, const place *p) {
+int peri_walk_key(walker *w, int index, const place *p) {
   lua_State *L = w->L;
   int rc;
   int type = lua_type(L, index);
@@ -207,26 +183,27 @@ static int key(walker *w, int index, const place *p) {
     rc = w->ops->key(w->sink, text, len);
   } else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN || type == LUA_TTABLE) {
     rc = w->ops->any_key(w->sink);
-    return rc != 0 ? sink_failed(w, rc, p) : walk(w, index, type, p);
+    return rc != 0 ? peri_walk_sink_failed(w, rc, p) : peri_walk_any(w, index, type, p);
   } else {
-    return refuse(w, p, "a key that is neither string, number, boolean nor table");
+    return peri_walk_refuse(w, p, "a key that is neither string, number, boolean nor table");
   }
-  return rc != 0 ? sink_failed(w, rc, p) : 0;
+  return rc != 0 ? peri_walk_sink_failed(w, rc, p) : 0;
 }
 
-// `more`: the first key and its value are on the stack, as lua_next left them.
-static int map(walker *w, int index, bool more, const place *parent) {
+// `more`: the first key and its value are on the stack, as lua_next left them. `named`: the sink
+// knows the keys.
+int peri_walk_map(walker *w, int index, bool more, bool named, const place *parent) {
   lua_State *L = w->L;
   place p = {parent, lua_gettop(L) - (more ? 1 : 0), 0};
   int item = p.key + 1;
   int rc = w->ops->map_begin(w->sink, more ? PERI_COUNT_UNKNOWN : 0);
   if (rc != 0) {
-    return sink_failed(w, rc, parent);
+    return peri_walk_sink_failed(w, rc, parent);
   }
   while (more) {
-    rc = count_element(w, &p);
-    rc = rc != 0 ? rc : key(w, p.key, &p);
-    rc = rc != 0 ? rc : walk(w, item, lua_type(L, item), &p);
+    rc = peri_walk_count(w, &p);
+    rc = rc != 0 || named ? rc : peri_walk_key(w, p.key, &p);
+    rc = rc != 0 ? rc : peri_walk_any(w, item, lua_type(L, item), &p);
     if (rc != 0) {
       return rc;
     }
@@ -234,7 +211,7 @@ static int map(walker *w, int index, bool more, const place *parent) {
     more = lua_next(L, index);
   }
   rc = w->ops->map_end(w->sink);
-  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+  return rc != 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
 }
 
 // Whether the keys of a table with the border `count` > 0 are integers from 1 to `count`.
@@ -286,58 +263,9 @@ static int list_or_map(walker *w, int index, bool fields, const place *parent) {
   }
   if (fields) {
     lua_settop(L, base);
-    return object(w, index, parent);
+    return peri_walk_object(w, index, parent);
   }
-  return map(w, index, more, parent);
-}
-
-// An object's fields are named before its values follow in the same order.
-static int object(walker *w, int index, const place *parent) {
-  lua_State *L = w->L;
-  lua_pushnil(L);
-  place p = {parent, lua_gettop(L), 0};
-  while (lua_next(L, index)) {
-    lua_settop(L, p.key);
-    if (lua_type(L, p.key) != LUA_TSTRING) {
-      return fail(w, PERI_EBAD_REQUEST, &p,
-                  "the fields of an object are named by strings; use perilune.java.map");
-    }
-    size_t len;
-    const char *name = lua_tolstring(L, p.key, &len);
-    int rc = w->graph->field(w->sink, name, len);
-    if (rc != 0) {
-      return sink_failed(w, rc, &p);
-    }
-  }
-  lua_pushnil(L);
-  return map(w, index, lua_next(L, index), parent);
-}
-
-// A map whose order counts, as a list of pairs.
-static int entries(walker *w, int index, const place *parent) {
-  lua_State *L = w->L;
-  int base = lua_gettop(L);
-  size_t count = lua_objlen(L, index);
-  place p = {parent, 0, 0};
-  int rc = w->ops->map_begin(w->sink, count);
-  for (size_t i = 1; i <= count && rc == 0; i++) {
-    p.index = (int)i;
-    lua_rawgeti(L, index, p.index);
-    if (!lua_istable(L, -1)) {
-      return fail(w, PERI_EBAD_REQUEST, &p, "an entry must be a pair { key, value }");
-    }
-    lua_rawgeti(L, -1, 1);
-    lua_rawgeti(L, -2, 2);
-    rc = count_element(w, &p);
-    rc = rc != 0 ? rc : key(w, base + 2, &p);
-    rc = rc != 0 ? rc : walk(w, base + 3, lua_type(L, base + 3), &p);
-    if (rc != 0) {
-      return rc;
-    }
-    lua_settop(L, base);
-  }
-  rc = rc != 0 ? rc : w->ops->map_end(w->sink);
-  return rc != 0 ? sink_failed(w, rc, parent) : 0;
+  return peri_walk_map(w, index, more, false, parent);
 }
 
 // What the metatable says of a table: its kind, and its class on the stack (nil without).
@@ -367,20 +295,7 @@ static int name_class(walker *w, int kind, const place *p) {
   if (rc >= 0 && is_map && w->graph->dictionary != NULL) {
     rc = w->graph->dictionary(w->sink);
   }
-  return rc < 0 ? sink_failed(w, rc, p) : rc;
-}
-
-static int box(walker *w, int index, peri_cast cast, const place *p) {
-  int rc = w->graph->cast != NULL ? w->graph->cast(w->sink, cast) : 0;
-  if (rc != 0) {
-    return sink_failed(w, rc, p);
-  }
-  lua_rawgeti(w->L, index, 1);
-  int item = lua_gettop(w->L);
-  rc = lua_istable(w->L, item) ? refuse(w, p, "a table in a box")
-                               : walk(w, item, lua_type(w->L, item), p);
-  lua_settop(w->L, item - 1);
-  return rc;
+  return rc < 0 ? peri_walk_sink_failed(w, rc, p) : rc;
 }
 
 static int grow(lua_State *L) {
@@ -392,8 +307,10 @@ static int grow(lua_State *L) {
 static int content(walker *w, int index, int kind, bool fields, const place *parent) {
   switch (kind) {
   case PERI_KIND_LIST: return list(w, index, lua_objlen(w->L, index), true, parent);
-  case PERI_KIND_ENTRIES: return entries(w, index, parent);
-  case PERI_KIND_MAP: lua_pushnil(w->L); return map(w, index, lua_next(w->L, index), parent);
+  case PERI_KIND_ENTRIES: return peri_walk_entries(w, index, parent);
+  case PERI_KIND_MAP:
+    lua_pushnil(w->L);
+    return peri_walk_map(w, index, lua_next(w->L, index), false, parent);
   default: return list_or_map(w, index, fields, parent);
   }
 }
@@ -405,18 +322,18 @@ static int table(walker *w, int index, const place *parent) {
   }
   if (w->depth != 0 && w->depth % LEVELS_PER_GROWTH == 0 && lua_cpcall(w->L, grow, w->L) != 0) {
     lua_pop(w->L, 1);
-    return fail(w, PERI_ENO_MEMORY, parent, "out of memory");
+    return peri_walk_fail(w, PERI_ENO_MEMORY, parent, "out of memory");
   }
   int base = lua_gettop(w->L);
   int kind = marks(w->L, index, UNMARKED);
   if (kind >= PERI_KIND_BOX) {
     lua_settop(w->L, base);
-    return box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
+    return peri_walk_box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
   }
   int rc = w->graph->seen != NULL ? w->graph->seen(w->sink, lua_topointer(w->L, index)) : 0;
   if (rc != 0) {
     lua_settop(w->L, base);
-    return rc < 0 ? sink_failed(w, rc, parent) : 0;
+    return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
   }
   bool classed = lua_gettop(w->L) > base && lua_type(w->L, -1) == LUA_TSTRING;
   rc = classed ? name_class(w, kind, parent) : 0;
@@ -445,20 +362,20 @@ static inline int scalar(walker *w, int index, int type, const place *p) {
   }
   case LUA_TLIGHTUSERDATA:
     return lua_touserdata(L, index) == NULL ? w->ops->null(w->sink)
-                                            : refuse(w, p, "light userdata");
+                                            : peri_walk_refuse(w, p, "light userdata");
   case LUA_TUSERDATA: return userdata(w, index, p);
   case PERI_LUA_TCDATA: return cdata(w, index, p);
-  default: return refuse(w, p, lua_typename(L, type));
+  default: return peri_walk_refuse(w, p, lua_typename(L, type));
   }
 }
 
-static int walk(walker *w, int index, int type, const place *p) {
+int peri_walk_any(walker *w, int index, int type, const place *p) {
   if (type == LUA_TTABLE) {
     return table(w, index, p);
   }
   int rc = scalar(w, index, type, p);
   // A refusal of ours already names the path; the sinks' reasons do not.
-  return rc != 0 && !w->named ? sink_failed(w, rc, p) : rc;
+  return rc != 0 && !w->named ? peri_walk_sink_failed(w, rc, p) : rc;
 }
 
 static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_sink *sink,
@@ -474,6 +391,7 @@ static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_
   w->elements = limits->elements;
   w->args = false;
   w->named = false;
+  w->room = 0;
   if (err != NULL) {
     err->code = 0;
   }
@@ -483,7 +401,7 @@ int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, pe
                     peri_err *err) {
   walker w;
   init(&w, L, limits, sink, err);
-  return walk(&w, index, lua_type(L, index), NULL);
+  return peri_walk_any(&w, index, lua_type(L, index), NULL);
 }
 
 int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *limits,
@@ -495,7 +413,7 @@ int peri_walk_args(lua_State *L, int first, int count, const peri_value_limits *
   int rc = w.ops->list_begin(w.sink, (size_t)count);
   for (int i = 0; i < count && rc == 0; i++) {
     p.index = i + 1;
-    rc = walk(&w, first + i, lua_type(L, first + i), &p);
+    rc = peri_walk_any(&w, first + i, lua_type(L, first + i), &p);
   }
   return rc != 0 ? rc : w.ops->list_end(w.sink);
 }

@@ -18,6 +18,9 @@ static void release(hessian_tables *t) {
   free(t->types);
   free(t->seen);
   free(t->labels);
+  for (size_t i = 0; i < HESSIAN_KNOWN; i++) {
+    free(t->known[i]);
+  }
   peri_buf_fini(&t->text);
 }
 
@@ -53,8 +56,10 @@ uint64_t peri_hessian_tables_begin(hessian_tables *t) {
   uint64_t stamp = t->stamp + 1;
   if (t->def_cap > KEEP || t->field_cap > KEEP || t->type_cap > KEEP || t->seen_cap > KEEP ||
       t->label_cap > KEEP || t->text.cap > KEEP * 16) {
+    uint32_t round = t->round;
     release(t);
     memset(t, 0, sizeof *t);
+    t->round = round;
   }
   t->stamp = stamp;
   t->def_count = t->field_count = t->type_count = 0;

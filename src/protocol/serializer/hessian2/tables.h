@@ -20,6 +20,19 @@ typedef struct hessian_identity {
   uint32_t round;  // of the tables; another one means empty
 } hessian_identity;
 
+// A class as it was defined last time, in this or an earlier body of the thread.
+typedef struct hessian_known {
+  uint64_t round;   // of the tables when it was defined
+  uint32_t number;  // then
+  uint32_t count;   // of fields
+  uint32_t len;     // of the definition
+  uint32_t name_len;
+  uint16_t lens[64];  // of the fields
+  char text[2048];    // name, fields, definition
+} hessian_known;
+
+enum { HESSIAN_KNOWN = 64, HESSIAN_KNOWN_FIELDS = 64, HESSIAN_KNOWN_TEXT = 2048 };
+
 typedef struct hessian_tables {
   uint64_t stamp;  // of the body that uses them
   hessian_def *defs;
@@ -34,6 +47,7 @@ typedef struct hessian_tables {
   uint32_t seen_count, seen_cap, round;
   uint32_t *labels;  // of a source being transcoded -> ours
   uint32_t label_count, label_cap;
+  hessian_known *known[HESSIAN_KNOWN];
   uint32_t number;       // lists, maps and objects begun
   const peri_buf *kept;  // a body that goes on at its end
   size_t kept_at;

@@ -12,6 +12,7 @@ typedef struct frame {
   bool value;      // MAP: the key was read
   uint32_t left;   // LIST, OBJECT: values to come
   uint32_t field;  // OBJECT: of the table of fields
+  bool named;      // OBJECT: the sink knows the fields
 } frame;
 
 typedef struct walk {
@@ -165,6 +166,7 @@ static int open_object(walk *w) {
   rc = rc != 0 ? rc : label(w);
   rc = rc != 0 ? rc : type(w, name);
   if (rc > 0 && w->graph->field != NULL) {
+    w->frames[w->depth].named = true;
     rc = announce_fields(w, &def);
   }
   return rc < 0 ? rc : w->ops->map_begin(w->sink, def.count);
@@ -281,6 +283,9 @@ static int object_step(walk *w, frame *f) {
     return close(w, f);
   }
   f->left--;
+  if (f->named) {
+    return value(w);
+  }
   peri_bytes name = w->t->fields[f->field++];
   int rc = w->ops->key(w->sink, (const char *)name.ptr, name.len);
   return rc != 0 ? rc : value(w);

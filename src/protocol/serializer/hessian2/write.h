@@ -15,15 +15,18 @@ typedef struct hessian_writer {
   hessian_tables *t;
   uint64_t stamp;
   peri_hessian_flavour flavour;
-  peri_cast cast;       // of the scalar that follows
-  bool typed;           // a class was named for the list or map that follows
-  bool dictionary;      // which is a map of that class
-  bool announced;       // its fields were named
-  bool nano;            // its field `nanos` is called `nano`
-  peri_bytes name;      // kept
-  size_t text_mark;     // what the tables held before the name
-  uint32_t field_mark;  // and before its fields
-  uint64_t hash;        // of name and fields
+  peri_cast cast;        // of the scalar that follows
+  bool typed;            // a class was named for the list or map that follows
+  bool dictionary;       // which is a map of that class
+  bool announced;        // its fields were named
+  bool nano;             // its field `nanos` is called `nano`
+  peri_bytes name;       // kept
+  size_t text_mark;      // what the tables held before the name
+  uint32_t field_mark;   // and before its fields
+  uint64_t hash;         // of name and fields
+  hessian_known *known;  // the class that follows agrees with this one so far
+  uint32_t next;         // of its fields
+  uint32_t at;           // where the text of that begins
   uint32_t depth;
   uint32_t max_depth;
   hessian_frame frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the body

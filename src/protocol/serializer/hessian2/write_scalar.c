@@ -152,7 +152,28 @@ static void put_text(peri_buf *out, const char *text, size_t len) {
   peri_buf_add(out, plain, (size_t)(end - plain));
 }
 
+// Short ASCII, which most strings are.
+static bool put_plain(peri_buf *out, const char *text, size_t len) {
+  if (len > 0x1F) {
+    return false;
+  }
+  uint8_t *at = peri_buf_reserve(out, 0x20);
+  uint8_t high = 0;
+  at[0] = (uint8_t)len;
+  for (size_t i = 0; i < len; i++) {
+    at[1 + i] = (uint8_t)text[i];
+    high |= (uint8_t)text[i];
+  }
+  if (high < 0x80) {
+    out->len += 1 + len;
+  }
+  return high < 0x80;
+}
+
 void peri_hessian_put_string(peri_buf *out, const char *text, size_t len) {
+  if (put_plain(out, text, len)) {
+    return;
+  }
   size_t end;
   size_t units = measure(text, len, CHUNK, &end);
   while (end < len) {

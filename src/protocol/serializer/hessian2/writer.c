@@ -260,7 +260,8 @@ static int put_map_head(hessian_writer *w) {
 static int on_map_begin(void *sink, size_t count) {
   hessian_writer *w = sink;
   bool object = w->typed && !w->dictionary && (w->announced || count == 0);
-  int rc = begin(w, object ? OBJECT : MAP, w->t->field_count - w->field_mark);
+  size_t fields = w->known != NULL ? w->next : w->t->field_count - w->field_mark;
+  int rc = begin(w, object ? OBJECT : MAP, object ? fields : 0);
   if (rc != 0) {
     return rc;
   }
@@ -420,6 +421,7 @@ void peri_hessian_writer_init(void *memory, peri_buf *out, const peri_value_limi
   w->flavour = flavour;
   w->cast = PERI_CAST_NONE;
   w->typed = false;
+  w->known = NULL;
   w->field_mark = 0;
   w->depth = 0;
   w->max_depth = peri_value_depth(limits);
