@@ -1,0 +1,44 @@
+-- SPDX-License-Identifier: MIT
+-- What a reload changes on the lists of registries.
+local inside = require('spec.support.vm').inside
+
+describe('process.registration', function()
+  it(
+    'keeps what stays, lists the new before it takes off the old, and takes off first what is gone',
+    inside(function()
+      local registration = require 'perilune.process.registration'
+      local function export(interface, more)
+        local spec = { interface = interface, alias = '', weight = 100, meta = {}, delay = 0 }
+        spec.registry, spec.register = 'memory://x', true
+        for key, value in pairs(more or {}) do
+          spec[key] = value
+        end
+        return spec
+      end
+      local bound = { 'tcp://127.0.0.1:1' }
+      local none = registration.compare({}, { export 'a.Stays', export 'a.Moves' }, bound)
+      assert.same({ 0, 2, 0, 0 }, { #none.keep, #none.fresh, #none.first, #none.last })
+      table.insert(none.fresh, registration.compare({}, { export 'a.Goes' }, bound).fresh[1])
+
+      local after = { export 'a.Stays', export('a.Moves', { weight = 7 }), export 'a.New' }
+      local changes = registration.compare(none.fresh, after, bound)
+      local function urls(list)
+        local found = {}
+        for i, one in ipairs(list) do
+          found[i] = one.url:match '/(a%.%w+)' .. (one.url:match 'weight=%d+' or '')
+        end
+        table.sort(found)
+        return found
+      end
+      assert.same({ 'a.Staysweight=100' }, urls(changes.keep))
+      assert.equal(none.fresh[1], changes.keep[1])
+      assert.same({ 'a.Movesweight=7', 'a.Newweight=100' }, urls(changes.fresh))
+      assert.same({ 'a.Movesweight=100' }, urls(changes.last))
+      assert.same({ 'a.Goesweight=100' }, urls(changes.first))
+
+      local moved = registration.compare(none.fresh, { export 'a.Stays' }, { 'tcp://127.0.0.1:2' })
+      assert.same({ 'a.Staysweight=100' }, urls(moved.fresh))
+      assert.same({ 'a.Staysweight=100' }, urls(moved.last))
+    end)
+  )
+end)
