@@ -16,8 +16,12 @@ static const peri_serializer *rows[CAPACITY] = {
 static _Atomic size_t count = 5;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
+static bool is(const char *known, const char *name, size_t len) {
+  return strlen(known) == len && memcmp(known, name, len) == 0;
+}
+
 static bool same(const peri_serializer *row, const char *name, size_t len, const char *provider) {
-  return strlen(row->name) == len && memcmp(row->name, name, len) == 0 &&
+  return (is(row->name, name, len) || is(peri_serializer_wire_name(row), name, len)) &&
          (provider == NULL || strcmp(row->provider, provider) == 0);
 }
 

@@ -21,12 +21,13 @@ enum {
 };
 
 // What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the
-// bytes that were read. `args` and `attachments` are encoded values in the same serialization.
+// bytes that were read. `args` is what `decode` turns into the list of arguments.
 typedef struct peri_envelope {
   peri_bytes iface, alias, method;
-  peri_bytes args;         // one encoded list; empty = no arguments
-  peri_bytes args_type;    // one encoded list of strings; empty = absent
-  peri_bytes attachments;  // one encoded map; empty = absent
+  peri_bytes args;          // one encoded list; empty = no arguments
+  peri_bytes args_type;     // one encoded list of strings; empty = absent
+  peri_bytes attachments;   // one encoded map; empty = absent
+  uint8_t attachments_ser;  // in which serialization those that were read are; 0 = the body's
 } peri_envelope;
 
 // The same for a response: either a result or an error.
@@ -46,10 +47,12 @@ typedef union peri_encoder {
 } peri_encoder;
 
 typedef struct peri_serializer {
-  const char *name;      // "json"; unique among one id
-  const char *provider;  // "" or what tells two implementations of a name apart ("cjson")
-  uint8_t id;            // on the wire
-  bool self_typed;       // JoyRPC leaves interface and alias out on a session only for these
+  const char *name;       // "json"; unique among one id
+  const char *wire_name;  // what JoyRPC calls it when negotiating; NULL = `name`
+  const char *provider;   // "" or what tells two implementations of a name apart ("cjson")
+  uint8_t id;             // on the wire
+  bool linked;            // what stands in an envelope leans on what stands before it in the body
+  bool self_typed;        // JoyRPC leaves interface and alias out on a session only for these
 
   // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,
   // PERI_ENCODER_SIZE bytes large and aligned like peri_encoder. A refused value leaves its reason
@@ -92,9 +95,12 @@ typedef struct peri_serializer {
 // there from the start. The first registered for a name or id is the default. Returns 0,
 // PERI_EALREADY_EXISTS for a name with the same provider, or PERI_ELIMITED when the table is full.
 int peri_serializer_add(const peri_serializer *serializer);
-// NULL when unknown. `name` may be "json@cjson".
+// NULL when unknown. `name` may be "json@cjson", or a name on the wire.
 const peri_serializer *peri_serializer_by_name(const char *name);
 const peri_serializer *peri_serializer_by_id(uint8_t id);
+static inline const char *peri_serializer_wire_name(const peri_serializer *serializer) {
+  return serializer->wire_name != NULL ? serializer->wire_name : serializer->name;
+}
 // The n-th registered, for listings; NULL past the end.
 const peri_serializer *peri_serializer_at(size_t n);
 

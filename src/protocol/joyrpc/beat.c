@@ -23,8 +23,10 @@ static peri_session *first_session(peri_conn *conn) {
 
 static void beat(peri_conn *conn) {
   const peri_session *session = first_session(conn);
-  joy_frame frame = {
-      .type = JOY_BEAT, .id = (uint32_t)peri_conn_next_stream(conn), .timeout_ms = JOY_TIMEOUT};
+  joy_frame frame = {.type = JOY_BEAT,
+                     .serializer = PERI_SER_HESSIAN,  // JoyRPC answers in it, and must know it
+                     .id = (uint32_t)peri_conn_next_stream(conn),
+                     .timeout_ms = JOY_TIMEOUT};
   if (session != NULL) {
     frame.session = session->id;
     frame.serializer = session->serializer->id;

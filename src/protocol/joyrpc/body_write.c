@@ -15,7 +15,10 @@ void joy_writer_begin(joy_writer *writer, const peri_serializer *serializer,
   writer->code = 0;
   serializer->encoder_init(&writer->encoder, out, limits, NULL, &writer->sink);
   if (writer->sink.ops->type != NULL) {
+    // 1 asks for the fields of an object; without them it is a map of that class, which Java reads
+    // as well.
     CALL(writer, type, class_name, strlen(class_name));
+    writer->code = writer->code > 0 ? 0 : writer->code;
   }
   CALL(writer, map_begin, PERI_COUNT_UNKNOWN);
 }

@@ -91,7 +91,8 @@ static int request_read(peri_conn *conn, const joy_frame *frame, const peri_seri
   event->alias = envelope.alias;
   event->method = envelope.method;
   event->attachments = envelope.attachments;
-  event->attachments_ser = frame->serializer;
+  event->attachments_ser =
+      envelope.attachments_ser != 0 ? envelope.attachments_ser : frame->serializer;
   event->body = envelope.args;
   event->compression = 0;
   peri_bytes *slices[] = {&event->iface, &event->alias, &event->method, &event->attachments,
@@ -230,6 +231,19 @@ int joy_envelope_begin(peri_conn *conn, const peri_event *event, peri_buf *out) 
   }
   peri_reply_envelope envelope = reply_envelope(event);
   return serializer->begin_reply(out, &envelope);
+}
+
+int joy_envelope_value(peri_conn *conn, const peri_event *event, peri_bytes value, uint8_t in) {
+  const peri_serializer *from = peri_serializer_by_id(in);
+  const peri_serializer *to = writer_of(event);
+  peri_buf *out = peri_conn_out(conn);
+  if (from == to && !to->linked) {
+    peri_buf_add(out, value.ptr, value.len);
+    return 0;
+  }
+  return from != NULL && to != NULL
+             ? peri_serializer_transcode(from, value, to, &conn->limits->value, out, NULL)
+             : PERI_EBAD_REQUEST;
 }
 
 int joy_envelope_end(const peri_event *event, peri_buf *out) {

@@ -131,6 +131,8 @@ uint8_t *joy_reply_head_put(uint8_t *at, const peri_event *event, size_t size);
 int joy_envelope_request(peri_conn *conn, const joy_frame *frame, peri_event *event);
 int joy_envelope_reply(peri_conn *conn, const joy_frame *frame, peri_event *event);
 int joy_envelope_begin(peri_conn *conn, const peri_event *event, peri_buf *out);
+// Appends the one value between begin and end, which is given in the serialization `in`.
+int joy_envelope_value(peri_conn *conn, const peri_event *event, peri_bytes value, uint8_t in);
 int joy_envelope_end(const peri_event *event, peri_buf *out);
 
 // calls.c: request, reply and stream frames

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "protocol/joyrpc/body.h"
 #include "protocol/joyrpc/opening.h"
+#include "protocol/serializer/builtin.h"
 
 enum { SESSION_TIMEOUT = 90000 };
 
@@ -103,7 +104,7 @@ static void write_lists(joy_writer *w, const joy_body *body) {
   joy_writer_list(w, "serializations");
   for (unsigned n = 0; n < body->serializer_count; n++) {
     if (joy_can_serialize(body->serializers[n], body->perilune)) {
-      joy_writer_item(w, body->serializers[n]->name);
+      joy_writer_item(w, peri_serializer_wire_name(body->serializers[n]));
     }
   }
   joy_writer_list_end(w);
@@ -135,7 +136,8 @@ static int answer(peri_conn *conn, const joy_frame *frame, const peri_serializer
   peri_buf out = {0};
   joy_writer w;
   joy_writer_begin(&w, serializer, &conn->limits->value, response_class, &out);
-  joy_writer_text(&w, "serialization", session != NULL ? c->serializer->name : NULL);
+  joy_writer_text(&w, "serialization",
+                  session != NULL ? peri_serializer_wire_name(c->serializer) : NULL);
   joy_writer_text(&w, "compression",
                   session != NULL && c->compression != NULL ? c->compression->name : NULL);
   joy_writer_text(&w, "checksum", NULL);
@@ -164,11 +166,14 @@ void joy_answer(peri_conn *conn, const joy_frame *request, joy_type type, peri_b
 }
 
 const peri_serializer *joy_body_serializer(peri_conn *conn, const joy_frame *frame) {
-  const peri_serializer *serializer = peri_serializer_by_id(frame->serializer);
+  const peri_serializer *serializer = frame->serializer == PERI_SER_JAVA
+                                          ? &peri_serializer_java
+                                          : peri_serializer_by_id(frame->serializer);
   if (frame->serializer >= JOY_PRIVATE_ID || serializer == NULL || serializer->lua_ref != 0) {
-    peri_conn_complain(conn, PERI_EPROTOCOL, "JOYRPC-NEGOTIATION",
-                       "negotiation in serialization %u cannot be read here; use json (13)",
-                       frame->serializer);
+    peri_conn_complain(
+        conn, PERI_EPROTOCOL, "JOYRPC-NEGOTIATION",
+        "negotiation in serialization %u cannot be read here; use hessian (2) or json (13)",
+        frame->serializer);
     return NULL;
   }
   return serializer;
@@ -179,11 +184,15 @@ int joy_body_spoilt(peri_conn *conn, const joy_frame *frame, const peri_err *err
                             "the body of message type %u is malformed: %s", frame->type, err->text);
 }
 
-int joy_on_negotiate(peri_conn *conn, const joy_frame *frame) {
-  const peri_serializer *serializer = joy_body_serializer(conn, frame);
+int joy_on_negotiate(peri_conn *conn, const joy_frame *asked) {
+  const peri_serializer *serializer = joy_body_serializer(conn, asked);
   if (serializer == NULL) {
     return PERI_EPROTOCOL;
   }
+  // A body in Java's own serialization is answered in Hessian: peers go by the answer's header.
+  joy_frame copy = *asked;
+  const joy_frame *frame = &copy;
+  copy.serializer = asked->serializer == PERI_SER_JAVA ? PERI_SER_HESSIAN : asked->serializer;
   joy_body body;
   peri_err err = {0};
   int code = joy_body_read(conn, serializer, frame->body, &body, &err);
@@ -192,7 +201,7 @@ int joy_on_negotiate(peri_conn *conn, const joy_frame *frame) {
   } else {
     choice c = choose(conn, frame, &body);
     peri_session *session = c.refused == NULL ? open_session(conn, frame, &body, &c) : NULL;
-    code = answer(conn, frame, serializer, &body, &c, session);
+    code = answer(conn, frame, peri_serializer_by_id(frame->serializer), &body, &c, session);
     if (session != NULL && conn->handler->session != NULL) {
       conn->handler->session(conn->arg, conn, session);
     }

@@ -20,18 +20,8 @@ typedef struct wish {
   const peri_compression *compression;  // NULL = none
 } wish;
 
-static const peri_serializer *first_standard(void) {
-  const peri_serializer *serializer;
-  for (size_t n = 0; (serializer = peri_serializer_at(n)) != NULL; n++) {
-    if (joy_can_serialize(serializer, false)) {
-      return serializer;
-    }
-  }
-  return NULL;
-}
-
 static int wish_of(const peri_session_params *params, wish *w) {
-  *w = (wish){.standard = first_standard()};
+  *w = (wish){.standard = peri_serializer_by_id(PERI_SER_HESSIAN)};
   if (params->serializer != NULL) {
     w->serializer = peri_serializer_by_name(params->serializer);
     if (w->serializer == NULL) {
@@ -59,7 +49,7 @@ static void write_serializers(joy_writer *w) {
   joy_writer_list(w, "serializations");
   for (size_t n = 0; (serializer = peri_serializer_at(n)) != NULL; n++) {
     if (offered(serializer, false) && serializer->provider[0] == '\0') {
-      joy_writer_item(w, serializer->name);
+      joy_writer_item(w, peri_serializer_wire_name(serializer));
     }
   }
   joy_writer_list_end(w);
@@ -117,9 +107,9 @@ static int write_request(peri_conn *conn, const peri_session_params *params, per
   const peri_compression *compression = wanted.compression;
   bool standard = compression != NULL && compression->id < JOY_PRIVATE_ID;
   joy_writer w;
-  joy_writer_begin(&w, peri_serializer_by_id(PERI_SER_JSON), &conn->limits->value, request_class,
+  joy_writer_begin(&w, peri_serializer_by_id(PERI_SER_HESSIAN), &conn->limits->value, request_class,
                    out);
-  joy_writer_text(&w, "serialization", wanted.standard != NULL ? wanted.standard->name : NULL);
+  joy_writer_text(&w, "serialization", peri_serializer_wire_name(wanted.standard));
   joy_writer_text(&w, "compression", standard ? compression->name : NULL);
   joy_writer_text(&w, "checksum", NULL);
   write_serializers(&w);
@@ -180,7 +170,7 @@ int joy_open_session(peri_conn *conn, const peri_session_params *params, peri_se
   if (code == 0) {
     joy_opening *opening = opening_new(conn, params, done, arg);
     joy_frame_send(conn, &(joy_frame){.type = JOY_NEGOTIATE,
-                                      .serializer = PERI_SER_JSON,
+                                      .serializer = PERI_SER_HESSIAN,
                                       .id = opening->request,
                                       .session = opening->session,
                                       .timeout_ms = JOY_TIMEOUT,

@@ -144,13 +144,18 @@ static int end_stream(peri_conn *conn, const peri_event *event) {
 }
 
 // The envelope's end, or an empty body for "nothing".
-static int close_envelope(const peri_event *event, const peri_mark *mark, peri_buf *out) {
+static int close_envelope(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
   if (event->type == PERI_EV_REPLY && event->code == 0 && out->len == mark->body) {
     out->len = mark->start + 6 + peri_get_u16(out->data + mark->start + 6);
     return 0;
   }
   if (event->type == PERI_EV_OPEN && out->len == mark->body) {
-    peri_buf_add(out, "[]", 2);
+    static const uint8_t no_arguments = 0x90;
+    int code = joy_envelope_value(conn, event, (peri_bytes){&no_arguments, 1}, PERI_SER_MSGPACK);
+    if (code != 0) {
+      return code;
+    }
   }
   return joy_envelope_end(event, out);
 }
@@ -159,7 +164,7 @@ static int finish(peri_conn *conn, const peri_event *event, const peri_mark *mar
   peri_buf *out = peri_conn_out(conn);
   size_t from = mark->body;
   if (!is_native(conn, event)) {
-    int code = close_envelope(event, mark, out);
+    int code = close_envelope(conn, event, mark);
     if (code != 0) {
       return fail(conn, mark, code);
     }
@@ -200,14 +205,20 @@ static int emit_native(peri_conn *conn, const peri_event *event, const peri_mark
 
 // Inside an envelope the body must be plain.
 static int emit_envelope(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
-  peri_buf *out = peri_conn_out(conn);
-  if (event->compression == 0) {
-    peri_buf_add(out, event->body.ptr, event->body.len);
+  if (event->body.len == 0) {
     return finish(conn, event, mark, 0);
   }
-  const peri_compression *compression = peri_compression_by_id(event->compression);
-  int code = compression != NULL ? compression->decompress(event->body, conn->limits->frame, out)
-                                 : PERI_EBAD_REQUEST;
+  peri_buf plain = {0};
+  peri_bytes body = event->body;
+  int code = 0;
+  if (event->compression != 0) {
+    const peri_compression *compression = peri_compression_by_id(event->compression);
+    code = compression != NULL ? compression->decompress(body, conn->limits->frame, &plain)
+                               : PERI_EBAD_REQUEST;
+    body = (peri_bytes){plain.data, plain.len};
+  }
+  code = code == 0 ? joy_envelope_value(conn, event, body, event->serializer) : code;
+  peri_buf_fini(&plain);
   return code == 0 ? finish(conn, event, mark, event->compression) : fail(conn, mark, code);
 }
 

@@ -110,6 +110,7 @@ int peri_hessian_write_end(void *encoder);
 int peri_hessian_write_string(void *encoder, peri_bytes text);
 int peri_hessian_write_null(void *encoder);
 int peri_hessian_write_int(void *encoder, int32_t value);
+int peri_hessian_write_boolean(void *encoder, bool value);
 // The body is not over: the next writer or encoder of any `hessian2` serializer that begins on this
 // thread exactly where `out` ends now goes on with the same tables. So an envelope can be written
 // around a value whose encoder somebody else begins.

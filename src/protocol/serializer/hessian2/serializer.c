@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The serializers made of reader and writer: one value in a body.
 #include "protocol/serializer/builtin.h"
+#include "protocol/serializer/hessian2/envelope.h"
 #include "protocol/serializer/hessian2/write.h"
 
 static void encoder_init_joyrpc(void *encoder, peri_buf *out, const peri_value_limits *limits,
@@ -25,7 +26,8 @@ static int decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sin
                   peri_err *err) {
   peri_hessian_reader r;
   peri_hessian_reader_init(&r, in, limits, err);
-  int rc = peri_hessian_read(&r, sink);
+  int rc = peri_hessian_is_envelope(in) ? peri_hessian_read_inner(&r, sink)
+                                        : peri_hessian_read(&r, sink);
   if (rc == 0 && used == NULL && r.at != r.end) {
     rc = peri_fail(err, PERI_EBAD_REQUEST, "hessian2: bytes after the value at offset %zu",
                    (size_t)(r.at - r.start));
@@ -38,12 +40,20 @@ static int decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sin
 
 const peri_serializer peri_serializer_hessian2 = {
     .name = "hessian2",
+    .wire_name = "hessian",
     .provider = "",
     .id = PERI_SER_HESSIAN,
+    .linked = true,
     .self_typed = true,
     .encoder_init = encoder_init_joyrpc,
     .encoder_finish = encoder_finish,
     .decode = decode,
+    .read_request = peri_hessian_read_request,
+    .read_reply = peri_hessian_read_reply,
+    .begin_request = peri_hessian_begin_request,
+    .end_request = peri_hessian_end_request,
+    .begin_reply = peri_hessian_begin_reply,
+    .end_reply = peri_hessian_end_reply,
 };
 
 const peri_serializer peri_serializer_hessian2_dubbo = {

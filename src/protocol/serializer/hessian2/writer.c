@@ -463,6 +463,10 @@ int peri_hessian_write_null(void *memory) {
   return on_null(memory);
 }
 
+int peri_hessian_write_boolean(void *memory, bool value) {
+  return on_boolean(memory, value);
+}
+
 int peri_hessian_write_int(void *memory, int32_t value) {
   return on_integer(memory, value);
 }

@@ -1,0 +1,166 @@
+-- SPDX-License-Identifier: MIT
+-- JoyRPC's envelopes in Hessian: what Java writes is read, what we write Java reads.
+local ffi = require 'ffi'
+local c = require 'spec.support.c'
+local golden = require 'spec.support.golden.joyrpc'
+
+local lib = c.cdef('protocol/serializer.h', 'base/err.h')
+local hessian = lib.peri_serializer_by_name 'hessian2'
+local json = lib.peri_serializer_by_name 'json'
+local msgpack = lib.peri_serializer_by_name 'msgpack'
+local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
+
+local function code_name(code)
+  return ffi.string(lib.peri_code_name(code))
+end
+
+local function transcode(from, text, to, out)
+  out = out or c.buf()
+  local err = ffi.new 'peri_err'
+  local rc = lib.peri_serializer_transcode(from, c.bytes(text), to, limits, out, err)
+  assert.equal(0, rc, ffi.string(err.text))
+  return c.string(out)
+end
+
+local function hex(text)
+  return (
+    text:gsub('%s', ''):gsub('%x%x', function(pair)
+      return string.char(tonumber(pair, 16))
+    end)
+  )
+end
+
+local request_fields = { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
+
+local function read(kind, text)
+  local out = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
+  local scratch, err = c.buf(), ffi.new 'peri_err'
+  local rc = hessian['read_' .. kind](c.bytes(text), limits, scratch, out, err)
+  if rc ~= 0 then
+    return nil, code_name(rc), ffi.string(err.text)
+  end
+  local fields = kind == 'request' and request_fields or { 'type', 'message', 'result' }
+  local found = {}
+  for _, name in ipairs(fields) do
+    found[name] = c.string(out[name])
+  end
+  if kind == 'reply' then
+    found.failed, found.retry = out.failed, out.retry
+    found.code = out.failed and code_name(out.code) or nil
+  end
+  return found
+end
+
+-- The body of an envelope around a value that is given in JSON.
+local function write(kind, fields, value)
+  local envelope = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
+  local alive = {} -- luacheck: ignore 241 (what only C points at would be collected)
+  for name, field in pairs(fields) do
+    if type(field) == 'string' then
+      alive[#alive + 1] = field
+      envelope[name] = c.bytes(field)
+    else
+      envelope[name] = field
+    end
+  end
+  local out = c.buf()
+  lib.peri_buf_add(out, 'HEAD', 4)
+  assert.equal(0, hessian['begin_' .. kind](out, envelope))
+  if value then
+    transcode(json, value, hessian, out)
+  end
+  assert.equal(0, hessian['end_' .. kind](out, envelope))
+  return (c.string(out):gsub('^HEAD', ''))
+end
+
+describe('a request envelope in Hessian', function()
+  local captured = hex(golden.say_hello):sub(25)
+
+  it('of Java is read; its arguments are decoded from the whole body', function()
+    local found = assert(read('request', captured))
+    assert.equal('sayHello', found.method)
+    assert.equal('', found.iface .. found.alias)
+    assert.equal('["world"]', transcode(hessian, found.args, json))
+    assert.equal('{}', transcode(msgpack, found.attachments, json))
+  end)
+
+  it('is read as it was written, with objects in arguments and attachments', function()
+    local attachments = transcode(json, '{"color":"blue","_trace":{"tr":"t1"}}', msgpack)
+    local types = transcode(json, '["demo.Person"]', msgpack)
+    local body = write('request', {
+      iface = 'demo.S',
+      alias = 'prod',
+      method = 'hello \u{6708}',
+      attachments = attachments,
+      args_type = types,
+    }, '[{"name":"Ada","tags":["a"]},null]')
+    local found = assert(read('request', body))
+    assert.same({ 'demo.S', 'prod', 'hello \u{6708}' }, { found.iface, found.alias, found.method })
+    assert.equal('[{"name":"Ada","tags":["a"]},null]', transcode(hessian, found.args, json))
+    assert.truthy(transcode(msgpack, found.attachments, json):find('"color":"blue"', 1, true))
+    assert.truthy(transcode(msgpack, found.attachments, json):find('"tr":"t1"', 1, true))
+  end)
+
+  it('without arguments has none', function()
+    local body = write('request', { method = 'touch' }, 'null')
+    assert.equal('', assert(read('request', body)).args)
+  end)
+
+  it('is refused when cut at any byte, when something follows, and as another class', function()
+    for n = 0, #captured - 1 do
+      assert.is_nil((read('request', captured:sub(1, n))), n)
+    end
+    local _, code, text = read('request', captured .. 'N')
+    assert.same(
+      { 'BAD_REQUEST', 'hessian2: bytes after the envelope' },
+      { code, text:match '^(.*) at' }
+    )
+    _, code, text = read('request', (captured:gsub('Invocation', 'Invocatiom')))
+    assert.equal('BAD_REQUEST', code)
+    assert.truthy(text:find 'io.joyrpc.protocol.message.Invocation')
+  end)
+end)
+
+describe('a reply envelope in Hessian', function()
+  it('carries a result, or nothing', function()
+    local found = assert(read('reply', write('reply', {}, '{"a":[1,2]}')))
+    assert.is_false(found.failed)
+    assert.equal('{"a":[1,2]}', transcode(hessian, found.result, json))
+    found = assert(read('reply', write('reply', {}, 'null')))
+    assert.same({ false, '' }, { found.failed, found.result })
+    assert.is_false(assert(read('reply', '')).failed)
+  end)
+
+  it('carries an error with code, message and whether it may be tried again', function()
+    local body = write('reply', {
+      failed = true,
+      code = lib.PERI_EOVERLOADED,
+      retry = true,
+      message = 'too much',
+    })
+    local found = assert(read('reply', body))
+    assert.same(
+      { true, 'OVERLOADED', true, 'too much', 'io.joyrpc.exception.OverloadException' },
+      { found.failed, found.code, found.retry, found.message, found.type }
+    )
+  end)
+
+  it('of Java tells the code by the class of the exception', function()
+    -- ResponsePayload{response = null, exception = TimeoutException{detailMessage = "late"}}
+    local body = hex '43 30 2a'
+      .. 'io.joyrpc.protocol.message.ResponsePayload'
+      .. hex '92'
+      .. '\8response\9exception'
+      .. hex '60 4e 43 30 24'
+      .. 'io.joyrpc.exception.TimeoutException'
+      .. hex '91'
+      .. '\13detailMessage'
+      .. hex '61'
+      .. '\4late'
+    local found = assert(read('reply', body))
+    assert.same(
+      { true, 'TIMEOUT', false, 'late' },
+      { found.failed, found.code, found.retry, found.message }
+    )
+  end)
+end)
