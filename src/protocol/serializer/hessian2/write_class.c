@@ -188,7 +188,7 @@ static int find_or_define(hessian_writer *w, uint32_t *number) {
 
 int peri_hessian_put_object(hessian_writer *w) {
   hessian_tables *t = w->t;
-  uint32_t number;
+  uint32_t number = 0;  // a compiler with a sanitizer does not see that it is set
   int rc = w->known != NULL && w->next != w->known->count ? leave_known(w) : 0;
   rc = rc != 0 ? rc : w->known != NULL ? put_known(w, &number) : find_or_define(w, &number);
   w->typed = false;
