@@ -411,6 +411,37 @@ local timers = {
   },
 }
 
+local function hessian(name)
+  return {
+    name = name,
+    measure = function()
+      return subjects.hessian(name)
+    end,
+  }
+end
+
+local function hessian_case(work, peer, must, aim)
+  return {
+    case = ('hessian %s, %s'):format(work, peer),
+    metric = 'CPU us/value',
+    of = { 'perilune', work .. '_us' },
+    against = { peer, work .. '_us' },
+    must = must,
+    aim = aim,
+  }
+end
+
+local hessians = {
+  name = 'hessian',
+  subjects = { hessian 'perilune', hessian 'caucho', hessian 'hessian.js' },
+  cases = {
+    hessian_case('decode', 'caucho', 1 / 1.5, 1 / 3),
+    hessian_case('encode', 'caucho', 1 / 1.5, 1 / 3),
+    hessian_case('decode', 'hessian.js', 1 / 10, 1 / 20),
+    hessian_case('encode', 'hessian.js', 1 / 10, 1 / 20),
+  },
+}
+
 local workers = {
   name = 'workers',
   subjects = {
@@ -476,6 +507,7 @@ return {
   nodes,
   policies,
   timers,
+  hessians,
   workers,
   overload,
   require 'reload_cases',

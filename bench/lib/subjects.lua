@@ -313,4 +313,56 @@ function M.timers()
   return cjson.decode(text)
 end
 
+local CAUCHO = '/.m2/repository/com/caucho/hessian/4.0.66/hessian-4.0.66.jar'
+
+-- What each implementation of Hessian is run with, and what it takes to have it.
+local hessians = {
+  perilune = function()
+    return servers.build .. '/bench/hessian %s'
+  end,
+  caucho = function(folder)
+    local jar = (os.getenv 'HOME' or '') .. CAUCHO
+    local file = io.open(jar)
+    if not file then
+      return nil, 'mvn dependency:get -Dartifact=com.caucho:hessian:4.0.66'
+    end
+    file:close()
+    return (
+      'java --add-opens java.base/java.lang=ALL-UNNAMED --add-opens '
+      .. 'java.base/java.util=ALL-UNNAMED -cp %s %s/HessianBench.java %%s'
+    ):format(jar, folder)
+  end,
+  ['hessian.js'] = function(folder)
+    local modules = servers.build .. '/../node_modules'
+    local file = io.open(modules .. '/hessian.js/package.json')
+    if not file then
+      return nil, 'npm install --prefix build hessian.js'
+    end
+    file:close()
+    return ('NODE_PATH=%s node %s/hessian.js %%s'):format(modules, folder)
+  end,
+}
+
+---Hessian of a nested object with 20 fields, by one implementation.
+---@param name string
+---@return table? figures
+---@return string? reason
+function M.hessian(name)
+  local folder = M.here .. '/hessian'
+  local command, wanted = hessians[name](folder)
+  if not command then
+    return nil, ('%s is missing: %s'):format(name, wanted)
+  end
+  local line = command:format(M.seconds * 2) .. ' < ' .. folder .. '/order.hex'
+  local text, why = process.run(
+    { '/bin/sh', '-c', 'exec env ' .. line },
+    { log = servers.log_name 'hessian', cores = servers.cores },
+    120
+  )
+  if not text or not text:match '^{' then
+    return nil, ('%s does not run: %s'):format(name, why or text)
+  end
+  return cjson.decode(text)
+end
+
 return M

@@ -21,7 +21,7 @@ static int fail(peri_builder *b, int code, const char *text) {
 }
 
 // Puts the value on top of the stack where it belongs.
-static int put(peri_builder *b) {
+static inline int put(peri_builder *b) {
   switch (b->frames[b->depth].kind) {
   case PERI_BUILD_MAP:
     b->frames[b->depth].count++;
@@ -124,15 +124,19 @@ static int wide_integer(peri_builder *b, uint64_t bits, bool is_unsigned) {
   return put(b);
 }
 
-static int on_integer(void *sink, int64_t value) {
-  peri_builder *b = sink;
+static int cast_integer(peri_builder *b, int64_t value) {
   if (b->cast == PERI_CAST_LONG) {
     b->cast = PERI_CAST_NONE;
     return wide_integer(b, (uint64_t)value, false);
   }
+  lua_pushnumber(b->L, (lua_Number)value);
+  return put_box(b);
+}
+
+static int on_integer(void *sink, int64_t value) {
+  peri_builder *b = sink;
   if (b->cast != PERI_CAST_NONE) {
-    lua_pushnumber(b->L, (lua_Number)value);
-    return put_box(b);
+    return cast_integer(b, value);
   }
   if (value > SAFE_INTEGER || value < -SAFE_INTEGER) {
     return wide_integer(b, (uint64_t)value, false);

@@ -268,12 +268,9 @@ static int list_or_map(walker *w, int index, bool fields, const place *parent) {
   return peri_walk_map(w, index, more, false, parent);
 }
 
-// What the metatable says of a table: its kind, and its class on the stack (nil without).
-static int marks(lua_State *L, int index, int unmarked) {
-  int kind = unmarked;
-  if (!lua_getmetatable(L, index)) {
-    return kind;
-  }
+// What the metatable on top says of a table: its kind, and in its place the class (nil without).
+static int marks(lua_State *L) {
+  int kind = UNMARKED;
   lua_pushlightuserdata(L, &peri_value_kind_mark);
   lua_rawget(L, -2);
   if (!lua_isnil(L, -1)) {
@@ -324,8 +321,15 @@ static int table(walker *w, int index, const place *parent) {
     lua_pop(w->L, 1);
     return peri_walk_fail(w, PERI_ENO_MEMORY, parent, "out of memory");
   }
-  int base = lua_gettop(w->L);
-  int kind = marks(w->L, index, UNMARKED);
+  bool marked = lua_getmetatable(w->L, index);
+  if (!marked && w->graph->seen == NULL) {
+    w->depth++;
+    int rc = list_or_map(w, index, false, parent);
+    w->depth--;
+    return rc;
+  }
+  int base = lua_gettop(w->L) - (marked ? 1 : 0);
+  int kind = marked ? marks(w->L) : UNMARKED;
   if (kind >= PERI_KIND_BOX) {
     lua_settop(w->L, base);
     return peri_walk_box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
@@ -335,7 +339,7 @@ static int table(walker *w, int index, const place *parent) {
     lua_settop(w->L, base);
     return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
   }
-  bool classed = lua_gettop(w->L) > base && lua_type(w->L, -1) == LUA_TSTRING;
+  bool classed = marked && lua_type(w->L, -1) == LUA_TSTRING;
   rc = classed ? name_class(w, kind, parent) : 0;
   lua_settop(w->L, base);
   if (rc < 0) {
