@@ -103,7 +103,7 @@ static int name_write(char *out, size_t size, peri_id id, int index, bool more) 
 int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
                          bool native, peri_buf *text, peri_err *err) {
   for (int i = 0; i < count; i++) {
-    peri_id id;
+    peri_id id = 0;
     if (lua_type(co, first + i) != LUA_TFUNCTION) {
       continue;
     }

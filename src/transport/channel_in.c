@@ -4,7 +4,8 @@
 //
 // * of a small or unknown unit only the bytes left, exactly; the next read puts them in front of
 //   what it reads into the shared block (one short copy, and many units still come in one read);
-// * of a large unit a block of the unit's size, into which the rest is read directly.
+// * of a large unit a block into which the rest is read directly: of the unit's size, or, because a
+//   size is easily claimed, of four times the bytes that came.
 //
 // A block with room is therefore read into, a block without is put in front.
 #include "base/limit.h"
@@ -13,8 +14,9 @@
 #include "transport/channel_priv.h"
 
 enum {
-  DIRECT = 32 * 1024,     // bytes of the smallest unit that gets a block of its own
-  LEAST_READ = 16 * 1024  // bytes of the smallest read worth a system call
+  DIRECT = 32 * 1024,      // bytes of the smallest unit that gets a block of its own
+  LEAST_READ = 16 * 1024,  // bytes of the smallest read worth a system call
+  TRUST = 256 * 1024       // bytes of the largest unit that is made room for as a whole at once
 };
 
 // A block that nobody points into: one of those kept, because fresh memory costs page faults, or a
@@ -78,7 +80,8 @@ uv_buf_t peri_channel_space(peri_channel *channel) {
 // How large a block the `len` bytes left want.
 static size_t own_size(const peri_channel *channel, size_t len) {
   if (channel->unit >= DIRECT) {
-    return channel->unit;
+    size_t trusted = len * 4 > TRUST ? len * 4 : TRUST;
+    return channel->unit < trusted ? channel->unit : trusted;
   }
   if (channel->unit == 0 && len >= DIRECT) {
     return len * 2 < channel->limits.unit ? len * 2 : channel->limits.unit;
@@ -86,7 +89,7 @@ static size_t own_size(const peri_channel *channel, size_t len) {
   return len;
 }
 
-// Many peers that each send half a message must not fill the memory together. Closes who is one too many.
+// Many peers that each send half a message must not fill the memory together: false for one too many.
 static bool may_keep(peri_channel *channel, size_t size) {
   if (channel->limits.partial == 0 || channel->loop->partial + size <= channel->limits.partial) {
     return true;
@@ -97,7 +100,6 @@ static bool may_keep(peri_channel *channel, size_t size) {
       "%s: closed with half a message; this worker keeps %llu bytes of such, partial_bytes = %u",
       channel->peer != NULL ? channel->peer : "?", (unsigned long long)channel->loop->partial,
       channel->limits.partial);
-  peri_channel_close(channel, PERI_EOVERLOADED);
   return false;
 }
 
@@ -116,6 +118,7 @@ static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *re
     return;
   }
   if (!may_keep(channel, size)) {
+    peri_channel_close(channel, PERI_EOVERLOADED);
     return;
   }
   peri_block *own = peri_block_new((uint32_t)size);
@@ -189,12 +192,16 @@ static void present_shared(peri_channel *channel, size_t len) {
 static int grow_own(peri_channel *channel, size_t extra) {
   peri_block *own = channel->own;
   size_t used = own != NULL ? own->used : 0;
-  size_t want = used + extra > channel->unit ? used + extra : channel->unit;
+  size_t want = used + extra;
+  want = want < channel->unit ? own_size(channel, want) : want;
   if (want > (size_t)channel->limits.unit + PERI_READ_BLOCK) {
     return PERI_ETOO_BIG;
   }
   if (own != NULL && own->cap - used >= extra) {
     return 0;
+  }
+  if (!may_keep(channel, want - (own != NULL ? own->cap : 0))) {
+    return PERI_EOVERLOADED;
   }
   peri_block *grown = peri_block_new((uint32_t)want);
   if (grown == NULL) {
@@ -242,6 +249,18 @@ static void decode(peri_channel *channel, size_t len) {
   }
 }
 
+static void arrived_own(peri_channel *channel, size_t len) {
+  channel->own->used += (uint32_t)len;
+  if (channel->own->used >= channel->unit) {
+    present_own(channel);
+  } else if (!reads_own(channel)) {
+    int code = grow_own(channel, 1);
+    if (code != 0) {
+      peri_channel_close(channel, code);
+    }
+  }
+}
+
 void peri_channel_arrived(peri_channel *channel, size_t len) {
   channel->turn_in += (uint32_t)len;
   channel->bytes_in += len;
@@ -251,10 +270,7 @@ void peri_channel_arrived(peri_channel *channel, size_t len) {
   } else if (channel->state != PERI_CHANNEL_STARTED) {
     return;  // finishing: only the peer's end is of interest
   } else if (reads_own(channel)) {
-    channel->own->used += (uint32_t)len;
-    if (channel->own->used >= channel->unit) {
-      present_own(channel);
-    }
+    arrived_own(channel, len);
   } else {
     present_shared(channel, len);
   }

@@ -67,7 +67,7 @@ describe('perilune call', function()
     local err = cjson.decode(result.output).error
     assert.equal('NOT_FOUND', err.code)
     assert.equal('no such thing', err.message)
-    result = call('slow', '[]', '--timeout', '50')
+    result = call('slow', '[]', '--timeout', '1000')
     assert.equal(1, result.code)
     assert.matches('TIMEOUT', result.output)
     result =
