@@ -350,6 +350,7 @@ local function policy_cases()
     'weighted_round_robin',
     'sticky',
     'local_first',
+    'adaptive',
     'tag',
     'argument',
     'sampling',

@@ -46,6 +46,7 @@ local subjects = {
   { 'p2c', balancer 'p2c' },
   { 'round_robin', balancer 'round_robin' },
   { 'random_weight', balancer 'random_weight' },
+  { 'adaptive', balancer 'adaptive' },
   { 'least_active', balancer 'least_active' },
   { 'consistent_hash', balancer 'consistent_hash' },
   { 'weighted_round_robin', balancer 'weighted_round_robin' },

@@ -242,6 +242,7 @@ return {
       'consistent_hash',
       'sticky',
       'local_first',
+      'adaptive',
     },
     default = 'p2c',
   },
@@ -287,7 +288,7 @@ return {
       local ok, message = require('perilune.core').serializer_add(spec)
       return not ok and message or nil
     end,
-    builtin = { 'json', 'msgpack', 'raw' },
+    builtin = { 'json', 'msgpack', 'raw', 'hessian2', 'hessian2@dubbo' },
     default = 'msgpack',
   },
   {

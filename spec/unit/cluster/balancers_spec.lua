@@ -70,6 +70,102 @@ describe('balancer', function()
     end)
   end)
 
+  describe('adaptive', function()
+    -- Ten calls to each, with the latency and the failures that `outcome(i)` gives.
+    local function work(list, outcome)
+      for i, node in ipairs(list) do
+        local latency, failures = outcome(i)
+        node._c.calls = node._c.calls + 10
+        node._c.errors = node._c.errors + (failures or 0)
+        node._c.latency = latency
+      end
+    end
+
+    local function shares(balancer, nodes)
+      local count = {}
+      for _ = 1, 1000 do
+        local address = balancer.pick(nil, nil, nodes).address
+        count[address] = (count[address] or 0) + 1
+      end
+      return function(i)
+        return count[nodes[i].address] or 0
+      end
+    end
+
+    local function begin(conf)
+      local list = make(4, function(entry, i)
+        entry.meta = { region = i == 4 and 'us' or 'eu' }
+      end)
+      local balancer, nodes = use(conf or 'adaptive'), nodes_of.new(list)
+      local share = shares(balancer, nodes) -- nothing is known yet
+      t.core.pass(1000)
+      return list, balancer, nodes, share
+    end
+
+    it('gives nodes that do alike the same', function()
+      local list, balancer, nodes, share = begin()
+      for _ = 1, 2 do
+        for i = 1, 4 do
+          assert.is_true(math.abs(share(i) - 250) < 70, share(i))
+        end
+        work(list, function()
+          return 20
+        end)
+        share = shares(balancer, nodes)
+      end
+    end)
+
+    for what, outcome in pairs {
+      ['much slower than usual'] = function(i)
+        return i == 2 and 50 or 20
+      end,
+      ['that fails much more often'] = function(i)
+        return 20, i == 2 and 1 or 0
+      end,
+    } do
+      it('leaves out a node ' .. what .. ', and lets it come back slowly', function()
+        local list, balancer, nodes = begin()
+        work(list, outcome)
+        assert.equal(0, shares(balancer, nodes)(2))
+        t.core.pass(1000)
+        work(list, function()
+          return 20
+        end)
+        local little = shares(balancer, nodes)(2)
+        assert.is_true(little > 0 and little < 100, little)
+        t.core.pass(5000)
+        local more = shares(balancer, nodes)(2)
+        assert.is_true(more > little and more < 240, more)
+        t.core.pass(6000)
+        assert.is_true(shares(balancer, nodes)(2) > 180)
+      end)
+    end
+
+    it('judges filtered lists by all, and takes what there is', function()
+      local list, balancer, nodes = begin()
+      work(list, function(i)
+        return i == 2 and 50 or 20
+      end)
+      local pair = nodes:filter(function(node)
+        return node == list[2] or node == list[3]
+      end)
+      assert.equal(list[3], balancer.pick(nil, nil, pair))
+      local only = nodes:filter(function(node)
+        return node == list[2]
+      end)
+      assert.equal(list[2], balancer.pick(nil, nil, only))
+    end)
+
+    it('prefers the own region', function()
+      local list, balancer, nodes = begin { 'adaptive', region = 'eu' }
+      work(list, function()
+        return 20
+      end)
+      local share = shares(balancer, nodes)
+      assert.is_true(share(4) < 50 and share(1) > 250, share(4))
+    end)
+  end)
+
   describe('consistent_hash', function()
     local function owners(balancer, nodes, n)
       local map = {}
