@@ -2,12 +2,12 @@
 // The walker: feeds a Lua value to a sink in one pass over each table. It allocates nothing in the
 // VM once the stack is large enough (growing it is protected), so it never raises, and a half
 // written value can always be cut off.
-#include "base/limit.h"
-#include "lua/value_parts.h"
 #include "lua/value_walk.h"
 
 #include <math.h>
 #include <stdio.h>
+
+#include "base/limit.h"
 
 enum {
   ITEMS_AT_ONCE = 4,  // of a list, on the Lua stack

@@ -153,7 +153,11 @@ static int begin(encoder *e, bool map, size_t count) {
   if (count != PERI_COUNT_UNKNOWN && count >= UNKNOWN / 2) {
     return peri_fail(e->err, PERI_ETOO_BIG, "%zu elements are beyond MessagePack", count);
   }
-  e->frames[e->depth].count++;
+  frame *outer = &e->frames[e->depth];
+  if (outer->map && (outer->count & 1) == 0) {  // what no decoder would take back
+    return peri_fail(e->err, PERI_EBAD_REQUEST, "a table cannot be a key in MessagePack");
+  }
+  outer->count++;
   frame *f = &e->frames[++e->depth];
   f->head = e->out->len;
   f->count = 0;

@@ -87,6 +87,12 @@ describe('msgpack', function()
     end
   end)
 
+  it('refuses a table as a key, as its decoder does', function()
+    local why = hex { list = { [{ 1 }] = true } }
+    assert.equal('value.list[table]: a table cannot be a key in MessagePack', why)
+    assert.equal('value[table]: a table cannot be a key in MessagePack', hex { [{ a = 1 }] = 1 })
+  end)
+
   it('refuses extensions and the unused byte', function()
     for _, text in ipairs { 'd40100', 'd6ff00000000', 'c70001', 'c7', 'c1' } do
       local ok, code = values.decode('msgpack', unhex(text))
