@@ -12,7 +12,7 @@ function M.describe(parser)
   parser:argument('arguments', 'A JSON list, such as \'["moon"]\'.'):args '?'
   parser:option('--alias', 'Alias of the service.'):argname '<alias>'
   parser:option('--timeout', 'Deadline of a call in ms.', '5000'):argname '<ms>':convert(tonumber)
-  parser:option('--serialization', 'json, msgpack, raw ...'):argname '<name>'
+  parser:option('--serialization', 'json, msgpack, raw, hessian2 ...'):argname '<name>'
 end
 
 -- One line when this is no URL, else nothing.

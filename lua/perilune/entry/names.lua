@@ -8,28 +8,29 @@ local urls = require 'perilune.cluster.url'
 
 local M = {}
 
-local BUILTIN = { json = true, msgpack = true, raw = true }
-local COMPRESSIONS = { lz4 = true, zstd = true, snappy = true, zlib = true, gzip = true }
 local SCHEMES = { joyrpc = true, tcp = true, unix = true, inproc = true }
 
----@param name? string
----@return string? message
-function M.serialization(name)
-  if name == nil or BUILTIN[name] then
-    return nil
+-- Built-in ones of these points are in C: there is no plugin to be found.
+local function named(point, name)
+  for _, builtin in ipairs(plugin.get_point(point).builtin) do
+    if name == nil or name == builtin then
+      return nil
+    end
   end
-  local found, message = plugin.find('serializer', name)
+  local found, message = plugin.find(point, name)
   return not found and message or nil
 end
 
 ---@param name? string
 ---@return string? message
+function M.serialization(name)
+  return named('serializer', name)
+end
+
+---@param name? string
+---@return string? message
 function M.compression(name)
-  if name == nil or COMPRESSIONS[name] then
-    return nil
-  end
-  local found, message = plugin.find('compression', name)
-  return not found and message or nil
+  return named('compression', name)
 end
 
 -- 'tcp://host:port', 'unix:///path' ...
