@@ -201,7 +201,7 @@ local function presented(params)
   for key, value in pairs(params) do
     made[key] = value
   end
-  made.auth = { type = auth.type, attributes = auth.fresh() }
+  made.auth = { type = auth.type, attributes = auth.fresh(params.alias) }
   return made
 end
 

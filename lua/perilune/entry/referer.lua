@@ -10,9 +10,11 @@ local proxy = require 'perilune.entry.proxy'
 
 local M = {}
 
--- Inserts the per-attempt filters between the router's send and the node.
+-- Inserts the per-attempt filters between the router's send and the node. Those of a group see the alias
+-- the attempt goes to.
 local function wrap_attempt(refer, cluster)
   local raw, runs, needed = cluster.attempt, {}, false
+  local alias = refer.aliases and cluster.refer.alias
   local function compile(list)
     if #list == 0 then
       return raw
@@ -23,6 +25,9 @@ local function wrap_attempt(refer, cluster)
     end)
     return function(ctx, call, node)
       ctx.node = node
+      if alias then
+        call.alias = alias
+      end
       return run(ctx, call)
     end
   end
@@ -93,7 +98,7 @@ function M.close(refer)
 end
 
 -- { 'token', token = 'x' } as the session's authentication message has it. An authenticator that wants to
--- say something else for each session says it with `present`; then `fresh()` makes the attributes.
+-- say something else for each session says it with `present`; then `fresh(alias)` makes the attributes.
 local function auth_of(refer)
   local attributes = {}
   for key, value in pairs(refer.auth) do
@@ -112,10 +117,10 @@ local function auth_of(refer)
   if not present then
     return { type = refer.auth[1], attributes = attributes }
   end
-  local function fresh()
-    return present(attributes, { interface = refer.interface, alias = refer.alias })
+  local function fresh(alias)
+    return present(attributes, { interface = refer.interface, alias = alias })
   end
-  local first, message = fresh()
+  local first, message = fresh(refer.alias)
   if not first then
     error(('%s: %s'):format(refer.title, tostring(message)), 0)
   end

@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+local app = require 'spec.support.app'
 local inside = require('spec.support.vm').inside
 
 describe('filter signature', function()
@@ -168,4 +169,60 @@ describe('filter signature', function()
       assert.is_false(crypto.same('abc', 'abcd'))
     end)
   )
+end)
+
+describe('signatures of several attempts', function()
+  local PROVIDER = [[
+  local shop = { shop = 'sixteen bytes or more' }
+  local function who(ctx) return ctx.call.alias .. ' ' .. tostring(ctx.identity) end
+  for _, alias in ipairs { 'eu', 'us' } do
+    perilune.export { interface = 'demo.Calls', alias = alias, signature = { keys = shop },
+      service = { who = who } }
+    perilune.export { interface = 'demo.Sessions', alias = alias, auth = { 'signature', keys = shop },
+      service = { who = who } }
+  end
+  perilune.listen 'tcp://127.0.0.1:0'
+  perilune.listen 'tcp://127.0.0.1:0'
+  ]]
+  local CONSUMER = [[
+  local urls = { '%s', '%s' }
+  local sign = { key = 'shop', secret = 'sixteen bytes or more' }
+  local auth = { 'signature', key = sign.key, secret = sign.secret }
+  perilune.main(function()
+    local all = perilune.refer { interface = 'demo.Calls', alias = 'eu', url = urls, signature = sign,
+      router = 'broadcast' }
+    perilune.ready(all, 5000, 2)
+    for _, answer in ipairs(perilune.check(all:who())) do
+      print('each', answer.result, answer.err)
+    end
+    local forked = perilune.refer { interface = 'demo.Calls', alias = 'eu', url = urls,
+      signature = sign, router = { 'forking', forks = 2 } }
+    print('one of two', forked:who())
+    local group = { 'by_argument' }
+    local calls = perilune.refer { interface = 'demo.Calls', url = urls, aliases = { 'eu', 'us' },
+      group = group, signature = sign }
+    print('calls of a group', perilune.check(calls:who 'eu'), perilune.check(calls:who 'us'))
+    local sessions = perilune.refer { interface = 'demo.Sessions', url = urls, auth = auth,
+      aliases = { 'eu', 'us' }, group = group }
+    print('its sessions', perilune.check(sessions:who 'eu'), perilune.check(sessions:who 'us'))
+  end)
+  ]]
+  teardown(app.stop_all)
+
+  it('are made anew for each node, and name the alias of a group', function()
+    local server = app.serve(PROVIDER, { args = { '--workers', '2' } })
+    local urls = {}
+    for i, url in ipairs(server.urls) do
+      urls[i] = url:gsub('^tcp', 'joyrpc')
+    end
+    local consumer = app.start(CONSUMER:format(urls[1], urls[2]))
+    assert.equal(0, consumer:wait().code, consumer.output)
+    local function told(text)
+      assert.truthy(consumer.output:find(text, 1, true), consumer.output)
+    end
+    told 'each\teu shop\tnil\neach\teu shop\tnil\n'
+    told 'one of two\teu shop\n'
+    told 'calls of a group\teu shop\tus shop\n'
+    told 'its sessions\teu shop\tus shop\n'
+  end)
 end)

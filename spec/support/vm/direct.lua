@@ -28,7 +28,7 @@ function Direct:connect()
   local session
   local auth = self.refer.auth
   if auth and auth.fresh then
-    auth = { type = auth.type, attributes = auth.fresh() }
+    auth = { type = auth.type, attributes = auth.fresh(self.refer.alias) }
   end
   session, code, message = core.session(self.conn, {
     interface = self.refer.interface,
