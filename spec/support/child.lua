@@ -60,6 +60,7 @@ for name, number in pairs(SIGNALS) do
 end
 
 local WNOHANG, POLLIN = 1, 1
+local WRITE_NEW = 577 -- O_WRONLY | O_CREAT | O_TRUNC
 local F_SETFD, FD_CLOEXEC, F_DUPFD_CLOEXEC = 2, 1, 1030
 local LIMIT = 20 -- seconds until a wait gives up
 
@@ -121,7 +122,8 @@ end
 
 ---Starts a process; its standard output and error are both captured, its input is empty.
 ---@param argv string[]
----@param options? {env?: table<string, string|false>, fds?: integer[]}  fds become 3, 4 ...
+---@param options? {env?: table<string, string|false>, fds?: integer[], errors?: string}
+---  fds become 3, 4 ...; errors is a file for its standard error, which else is between the output
 ---@return peri.spec.Process
 function M.start(argv, options)
   local env = environment(options and options.env)
@@ -130,7 +132,11 @@ function M.start(argv, options)
   ffi.C.posix_spawn_file_actions_init(actions)
   ffi.C.posix_spawn_file_actions_addopen(actions, 0, '/dev/null', 0, 0)
   ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 1)
-  ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 2)
+  if options and options.errors then
+    ffi.C.posix_spawn_file_actions_addopen(actions, 2, options.errors, WRITE_NEW, 384)
+  else
+    ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 2)
+  end
   -- By way of high numbers, so that none is overwritten before it was passed.
   local passed = {}
   for i, fd in ipairs(options and options.fds or {}) do
@@ -296,12 +302,28 @@ end
 
 ---Runs a command to its end: exit and output.
 ---@param argv string[]
----@param options? {env?: table<string, string|false>, limit?: number}
+---@param options? {env?: table<string, string|false>, limit?: number, errors?: string}
 ---@return {code?: integer, signal?: string, output: string}
 function M.run(argv, options)
   local proc = M.start(argv, options)
   local exit = proc:wait(options and options.limit)
   return { code = exit.code, signal = exit.signal, output = proc.output }
+end
+
+---Runs a command for what it writes to its standard output, with no line of a log in the middle of it:
+---`output` is that alone, `errors` the rest.
+---@param argv string[]
+---@param options? {env?: table<string, string|false>, limit?: number}
+---@return {code?: integer, signal?: string, output: string, errors: string}
+function M.read(argv, options)
+  local path = os.tmpname()
+  local exit =
+    M.run(argv, { errors = path, env = options and options.env, limit = options and options.limit })
+  local file = assert(io.open(path))
+  exit.errors = file:read '*a'
+  file:close()
+  os.remove(path)
+  return exit
 end
 
 return M

@@ -6,6 +6,7 @@ local options = require 'perilune.entry.options'
 local secrets = require 'perilune.cli.secrets'
 local settings = require 'perilune.cli.settings'
 local terminal = require 'perilune.cli.terminal'
+local urls = require 'perilune.cluster.url'
 
 local M = { summary = 'Print the settings in effect and where each came from.' }
 
@@ -27,6 +28,8 @@ local function shown(name, value, depth)
     return MASK
   elseif type(value) == 'function' then
     return 'function'
+  elseif type(value) == 'string' then
+    return urls.shown(value)
   elseif type(value) ~= 'table' then
     return value
   elseif depth > 8 then

@@ -22,7 +22,7 @@ function M.is_secret(name)
       return true
     end
   end
-  return lower == 'key' or name:sub(1, 1) == '.'
+  return lower == 'key' or lower == 'keys' or name:sub(1, 1) == '.'
 end
 
 local function warn_readable(path)

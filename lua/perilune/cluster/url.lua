@@ -65,11 +65,13 @@ function M.parse(text)
   return url
 end
 
--- A URL as messages and logs show it: what parameters that begin with '.' say is left out.
+-- A URL as messages and logs show it: what parameters that begin with '.' say is left out, and who is
+-- named before the host.
 ---@param text string
 ---@return string
 function M.shown(text)
-  return (tostring(text):gsub('([?&]%.[^=&]*=)[^&]*', '%1***'))
+  local shown = tostring(text):gsub('([?&]%.[^=&]*=)[^&]*', '%1***')
+  return (shown:gsub('^([%w%+%.%-_]+://)[^/?]*@', '%1***@'))
 end
 
 ---@param url perilune.cluster.Url

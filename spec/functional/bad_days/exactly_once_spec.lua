@@ -144,7 +144,7 @@ describe('calls that end badly', function()
   after_each(app.stop_all)
 
   local function metrics(server)
-    local result = child.run { child.binary(), 'status', server.url, '--json' }
+    local result = child.read { child.binary(), 'status', server.url, '--json' }
     return cjson.decode(result.output).metrics
   end
 

@@ -59,7 +59,7 @@ describe('overload', function()
     for _ = 1, 5 do
       assert.equal(0, app.call(server, 'busy.Service.burn', '[1]', '--alias', 'prod').code)
     end
-    result = child.run { child.binary(), 'status', server.url, '--json' }
+    result = child.read { child.binary(), 'status', server.url, '--json' }
     local metrics = cjson.decode(result.output).metrics
     assert.equal(refused, metrics.perilune_calls_refused_age + metrics.perilune_calls_expired)
   end)

@@ -57,7 +57,7 @@ end)
 local server, port, client, run
 
 local function metrics()
-  local result = child.run { child.binary(), 'status', server.url, '--json' }
+  local result = child.read { child.binary(), 'status', server.url, '--json' }
   if result.code ~= 0 then
     if not server:running() then
       server:wait()

@@ -73,7 +73,7 @@ local function consumer(options)
 end
 
 local function answered(server)
-  local result = child.run { child.binary(), 'status', server.url, '--json' }
+  local result = child.read { child.binary(), 'status', server.url, '--json' }
   local ok, status = pcall(cjson.decode, result.output)
   return ok and status.metrics and status.metrics.perilune_calls_answered or 0
 end

@@ -43,13 +43,13 @@ describe('configuration', function()
   end
 
   local function rows(env, ...)
-    local exit = child.run({ child.binary(), 'config', script, '--json', ... }, { env = env })
-    assert.equal(0, exit.code, exit.output)
+    local exit = child.read({ child.binary(), 'config', script, '--json', ... }, { env = env })
+    assert.equal(0, exit.code, exit.errors)
     local found = {}
-    for _, row in ipairs(cjson.decode(exit.output:match '%b[]')) do
+    for _, row in ipairs(cjson.decode(exit.output)) do
       found[row.option] = row
     end
-    return found, exit.output
+    return found, exit.output .. exit.errors
   end
 
   it('says what is in effect and where it came from', function()
@@ -80,12 +80,17 @@ describe('configuration', function()
     local secret = write(folder, 'secret', 'hush\n')
     os.execute('chmod 644 ' .. secret)
     local conf = config(([[return { services = {
-      ['demo.G'] = { token = { file = %q }, meta = { pin = { file = %q } } },
+      ['demo.G'] = { token = { file = %q }, meta = { pin = { file = %q } },
+        signature = { keys = { shop = 'never shown to anybody' } } },
+    }, references = {
+      ['demo.N'] = { registry = 'memory://me:never shown@here?.password=never shown' },
     } }]]):format(secret, secret))
     local _, output = rows(nil, '--config', conf)
     assert.is_nil(output:find('hush', 1, true), output)
     assert.is_nil(output:find('never shown', 1, true), output)
     assert.matches('can be read by everybody', output)
+    conf =
+      config(([[return { services = { ['demo.G'] = { token = { file = %q } } } }]]):format(secret))
     os.execute('chmod 600 ' .. secret)
     assert.is_nil(select(2, rows(nil, '--config', conf)):find('everybody', 1, true))
     local server = app.serve('', { path = script, args = { '--config', conf } })

@@ -118,7 +118,7 @@ describe('a process', function()
   it('tells its status through the built-in service', function()
     local server = app.serve(GREETER, { args = { '--workers', '2' } })
     app.call(server, 'demo.Greeter.hello', '["moon"]', '--alias', 'prod')
-    local result = child.run { child.binary(), 'status', server.url, '--json' }
+    local result = child.read { child.binary(), 'status', server.url, '--json' }
     assert.equal(0, result.code, result.output)
     local status = require('cjson').decode(result.output)
     assert.is_true(status.ready)

@@ -60,7 +60,7 @@ local function call(method, args, ...)
 end
 
 local function status()
-  local result = child.run { child.binary(), 'status', server.url, '--json' }
+  local result = child.read { child.binary(), 'status', server.url, '--json' }
   return result.code == 0 and cjson.decode(result.output).metrics
 end
 
