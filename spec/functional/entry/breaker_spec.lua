@@ -237,4 +237,30 @@ describe('filter breaker', function()
       end
     end)
   )
+
+  it(
+    'begins to count anew when a reload gives it another window',
+    inside(function()
+      local window = require 'perilune.entry.breaker.window'
+      local schema = require 'perilune.schema'
+      local function machine(conf)
+        return window.new(assert(schema.apply(window.schema, conf, '')))
+      end
+      local state = {}
+      local function calls(of, count, outcome)
+        for _ = 1, count do
+          assert.is_true((of.allow(state, 5000)))
+          of.done(state, 5000, outcome, state.turns)
+        end
+      end
+      calls(machine { slots = 100, window = 10000 }, 19, 'failed')
+      local narrow = machine { slots = 2, window = 1000 }
+      calls(narrow, 1, 'failed')
+      assert.equal('closed', state.state)
+      assert.equal(1, state.calls)
+      assert.equal(20, state.row)
+      calls(narrow, 19, 'failed')
+      assert.equal('open', state.state)
+    end)
+  )
 end)

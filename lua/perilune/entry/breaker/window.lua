@@ -9,7 +9,7 @@
 local policy = require('perilune').policy
 
 local function reset(state)
-  state.slots, state.from = {}, nil
+  state.slots, state.from, state.parts, state.width = {}, nil, nil, nil
   state.calls, state.failed, state.slow, state.row = 0, 0, 0, 0
 end
 
@@ -18,9 +18,15 @@ local function turn(state, to, now)
   state.probing, state.passed = 0, 0
 end
 
--- Moves the window to `now`: a ring of `slots` parts of the window.
+-- Moves the window to `now`: a ring of `slots` parts of the window. What a generation with another window
+-- counted begins anew.
 local function slide(conf, state, now)
   local width = conf.window / conf.slots
+  if state.parts ~= conf.slots or state.width ~= width then
+    local row = state.row
+    reset(state)
+    state.parts, state.width, state.row = conf.slots, width, row
+  end
   local slot = math.floor(now / width)
   local gone = math.min(slot - (state.from or slot), conf.slots)
   for i = 1, gone do
