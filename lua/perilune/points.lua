@@ -177,6 +177,19 @@ return {
     check = only 'a warm-up is function(service)',
   },
   {
+    -- { where = 'worker' or 'pool' }: the threads that run a method's chain and handler
+    name = 'executor',
+    layer = 'entry',
+    members = { where = need 'string' },
+    builtin = { 'inline', 'pool' },
+    default = 'inline',
+    check = function(instance)
+      if instance.where ~= 'worker' and instance.where ~= 'pool' then
+        return ("member 'where' must be 'worker' or 'pool', got '%s'"):format(instance.where)
+      end
+    end,
+  },
+  {
     -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait
     name = 'selector',
     layer = 'cluster',

@@ -21,6 +21,7 @@
   X(CALLS, "calls")                                                                                \
   X(CALLS_PER_CONNECTION, "calls_per_connection")                                                  \
   X(QUEUE_AGE, "queue_age")                                                                        \
+  X(EXECUTOR_QUEUE, "executor_queue")                                                              \
   X(PINNED_BYTES, "pinned_bytes")                                                                  \
   X(PARTIAL_BYTES, "partial_bytes")                                                                \
   X(OUTPUT_HIGH_WATER, "output_high_water")                                                        \

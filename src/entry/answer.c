@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "entry/executor.h"
 #include "entry/server.h"
 
 void peri_call_pin(peri_server *server, peri_call *call) {
@@ -20,7 +21,7 @@ static void drop_callbacks(peri_call *call) {
 
 void peri_call_release(peri_server *server, peri_call *call) {
   server->pinned -= call->pinned;
-  if (call->state == PERI_CALL_RUNNING) {
+  if (call->state != PERI_CALL_QUEUED) {
     peri_method_leave(call->method);
   }
   if (call->conn != NULL) {
@@ -83,7 +84,8 @@ static peri_event reply_event(const peri_call *call) {
 }
 
 static bool wanted(const peri_call *call) {
-  return !call->oneway && ((call->conn != NULL && call->conn->channel != NULL) || call->local);
+  return !call->oneway &&
+         ((call->conn != NULL && call->conn->channel != NULL) || call->local || call->hired);
 }
 
 static peri_bytes append(peri_block *block, peri_bytes bytes) {
@@ -116,20 +118,45 @@ static void answer_local(peri_server *server, const peri_call *call, const peri_
   peri_future_complete(server->futures, call->stream, event->code);
 }
 
+// The answer of an executor goes into the job, which its home worker knows how to send.
+static void answer_job(peri_call *call, const peri_event *event) {
+  peri_job *job = call->job;
+  peri_bytes bytes = event->code != 0 ? event->message : event->body;
+  job->reply.len = 0;
+  peri_buf_add(&job->reply, bytes.ptr, bytes.len);
+  job->code = event->code;
+  job->not_run = (event->flags & PERI_EV_NOT_RUN) != 0;
+  job->reply_serializer = event->serializer;
+  job->reply_compression = event->compression;
+}
+
 // An answer whose body is there already.
 static void answer(peri_server *server, peri_call *call, const peri_event *event) {
   if (call->local) {
     answer_local(server, call, event);
+  } else if (call->hired) {
+    answer_job(call, event);
   } else {
     call->conn->protocol->emit(call->conn, event);
   }
 }
 
+static void finish_job(peri_server *server, peri_call *call) {
+  call->job->reply_attachments = call->reply_attachments;
+  call->reply_attachments = (peri_bytes){NULL, 0};
+  peri_call_release(server, call);
+  peri_executor_done(server->executor);
+}
+
 static void finish(peri_server *server, peri_call *call) {
   call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
   server->answered++;
-  if (call->conn == NULL && !call->local) {
+  if (__builtin_expect(call->conn == NULL, 0) && !call->local && !call->hired) {
     server->dropped++;
+  }
+  if (__builtin_expect(call->hired, 0)) {
+    finish_job(server, call);
+    return;
   }
   peri_call_release(server, call);
 }
@@ -179,6 +206,11 @@ peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
     server->scratch.len = 0;
     return &server->scratch;
   }
+  if (__builtin_expect(call->hired, 0)) {
+    call->job->reply.len = 0;
+    call->job->reply_serializer = serializer->id;
+    return &call->job->reply;
+  }
   peri_event event = reply_event(call);
   event.serializer = serializer->id;
   if (call->conn->protocol->begin(call->conn, &event, mark) != 0) {
@@ -187,12 +219,31 @@ peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
   return peri_conn_out(call->conn);
 }
 
+// In the executor, which has the time, as the session wants it.
+static void compress(peri_job *job) {
+  const peri_compression *compression = peri_compression_by_id(job->wanted_compression);
+  peri_buf packed = {0};
+  if (compression == NULL || job->reply.len < PERI_COMPRESS_MIN) {
+    return;
+  }
+  peri_bytes plain = {job->reply.data, job->reply.len};
+  if (compression->compress(plain, &packed) == 0 && packed.len < plain.len) {
+    peri_buf before = job->reply;
+    job->reply = packed;
+    job->reply_compression = job->wanted_compression;
+    packed = before;
+  }
+  peri_buf_fini(&packed);
+}
+
 void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark) {
   if (wanted(call)) {
     peri_event event = reply_event(call);
     if (__builtin_expect(call->local, 0)) {
       event.body = (peri_bytes){server->scratch.data, server->scratch.len};
       answer_local(server, call, &event);
+    } else if (__builtin_expect(call->hired, 0)) {
+      compress(call->job);
     } else {
       call->conn->protocol->end(call->conn, &event, mark);
     }
@@ -203,7 +254,28 @@ void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *
 void peri_call_reply_undo(peri_server *server, peri_call *call, const peri_mark *mark) {
   if (call->local) {
     server->scratch.len = 0;
+  } else if (call->hired) {
+    call->job->reply.len = 0;
   } else if (wanted(call)) {
     call->conn->protocol->abort(call->conn, mark);
   }
+}
+
+void peri_call_reply_job(peri_server *server, peri_call *call, peri_job *job) {
+  peri_bytes bytes = {job->reply.data, job->reply.len};
+  free((void *)call->reply_attachments.ptr);
+  call->reply_attachments = job->reply_attachments;
+  job->reply_attachments = (peri_bytes){NULL, 0};
+  if (job->code != 0) {
+    peri_call_fail(server, call, job->code, bytes, job->not_run);
+    return;
+  }
+  if (wanted(call)) {
+    peri_event event = reply_event(call);
+    event.serializer = bytes.len != 0 ? job->reply_serializer : call->serializer;
+    event.compression = job->reply_compression;
+    event.body = bytes;
+    answer(server, call, &event);
+  }
+  finish(server, call);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "entry/call_ffi.h"
 
-#include "entry/server.h"
+#include "entry/executor.h"
 #include "transport/channel.h"
 
 static const peri_call *call_at(const peri_server *server, uint32_t slot, uint32_t gen) {
@@ -22,10 +22,11 @@ uint32_t peri_call_facts(const peri_server *server, uint32_t slot, uint32_t gen)
     return 0;
   }
   const peri_channel *channel = channel_of(call);
-  bool local = call->local || (channel != NULL && peri_channel_is_local(channel));
-  bool native = call->local || (call->session != NULL && call->session->native);
-  return (local ? PERI_FACT_LOCAL : 0u) |
-         (call->local || checked(call) ? PERI_FACT_AUTHENTICATED : 0u) |
+  bool inside = peri_call_is_local(call);
+  bool local = inside || (call->hired && call->job->is_local) ||
+               (channel != NULL && peri_channel_is_local(channel));
+  bool native = inside || (call->session != NULL && call->session->native);
+  return (local ? PERI_FACT_LOCAL : 0u) | (inside || checked(call) ? PERI_FACT_AUTHENTICATED : 0u) |
          (native ? PERI_FACT_NATIVE : 0u) | (call->oneway ? PERI_FACT_ONEWAY : 0u);
 }
 
@@ -33,6 +34,9 @@ const char *peri_call_peer(const peri_server *server, uint32_t slot, uint32_t ge
   const peri_call *call = call_at(server, slot, gen);
   if (call == NULL || call->local) {
     return call != NULL ? "inproc" : NULL;
+  }
+  if (call->hired) {
+    return call->job->peer;
   }
   const peri_channel *channel = channel_of(call);
   return channel != NULL ? peri_channel_peer(channel) : "gone";

@@ -27,6 +27,7 @@ typedef struct peri_method {
   int16_t arity;  // arguments the chain takes as values, -1 = in one table
   uint8_t name_len;
   bool body;            // the handler takes the undecoded body
+  bool pooled;          // executors run it
   bool open;            // false once it is exported no more: calls that wait for it are refused
   int chain;            // of the Lua adapter, -1 while it is not open
   uint32_t mid;         // of the Lua adapter: its number of the method

@@ -6,6 +6,7 @@
 
 #include "base/limit.h"
 #include "base/mem.h"
+#include "entry/executor.h"
 
 enum {
   FEW = 64,     // calls that are looked through one by one
@@ -30,9 +31,14 @@ void peri_server_init(peri_server *server, peri_loop *loop) {
   };
   peri_slots_init(&server->calls, sizeof(peri_call), server->limits.calls);
   peri_list_init(&server->queue);
+  peri_list_init(&server->jobs);
 }
 
 void peri_server_fini(peri_server *server) {
+  peri_jobs_forget(server);
+  if (server->executor != NULL) {
+    peri_executor_close(server->executor);
+  }
   peri_buf_fini(&server->scratch);
   peri_slots_fini(&server->calls);
   peri_exporters_fini(&server->exporters);
@@ -245,6 +251,46 @@ int peri_server_open_local(peri_server *server, peri_method *method, const peri_
   return 0;
 }
 
+static int find_method(peri_server *server, const peri_job *job, peri_method **method) {
+  const peri_exporter *exporter =
+      peri_exporter_find(&server->exporters, peri_bytes_of(job->iface), peri_bytes_of(job->alias));
+  *method = exporter != NULL ? peri_method_find(exporter, job->method) : NULL;
+  if (exporter == NULL) {
+    return PERI_ENO_SERVICE;
+  }
+  return *method != NULL && (*method)->open ? 0 : PERI_ENO_METHOD;
+}
+
+peri_call *peri_server_open_job(peri_server *server, peri_job *job) {
+  peri_method *method;
+  server->arrived++;
+  job->code = find_method(server, job, &method);
+  job->not_run = true;
+  peri_event event = {
+      .type = PERI_EV_OPEN,
+      .flags = (uint8_t)(PERI_EV_END | (job->oneway ? PERI_EV_ONEWAY : 0)),
+      .serializer = job->serializer,
+      .compression = job->compression,
+      .attachments = job->attachments,
+      .attachments_ser = job->attachments_ser,
+      .body = job->body,
+      .block = job->block,
+      .session = job->has_session ? &job->session : NULL,
+  };
+  peri_call *call = job->code == 0 ? enqueue(server, NULL, &event, method, job->foreign) : NULL;
+  if (call == NULL) {
+    job->code = job->code != 0 ? job->code : PERI_ENO_MEMORY;
+    return NULL;
+  }
+  job->not_run = false;
+  call->local = false;
+  call->hired = true;
+  call->job = job;
+  call->arrived_ns = job->arrived_ns;
+  call->deadline_ns = job->deadline_ns;
+  return call;
+}
+
 // Controlled delay, after Nichols and Jacobson (2012) in the simple form Facebook described (2015):
 // only a queue that does not empty for a while is overload.
 static bool too_old(const peri_server *server, const peri_call *call) {
@@ -255,7 +301,7 @@ static bool too_old(const peri_server *server, const peri_call *call) {
   if (now - server->empty_ns < burst) {
     most = most > burst ? most : burst;
   }
-  return limits->queue_ms != 0 && now - call->arrived_ns > most;
+  return limits->queue_ms != 0 && !call->hired && now - call->arrived_ns > most;
 }
 
 void peri_server_forgive(peri_server *server, uint64_t ns) {
@@ -279,7 +325,7 @@ static void fail_age(peri_server *server, peri_call *call) {
 // True when the call may run; otherwise it has been answered and released.
 static bool worth_running(peri_server *server, peri_call *call) {
   uint64_t now = server->loop->now_ns;
-  if (call->conn == NULL && !call->local) {
+  if (call->conn == NULL && !call->local && !call->hired) {
     server->dropped++;
     peri_call_release(server, call);
     return false;
@@ -346,7 +392,7 @@ static void forget(peri_list *calls, peri_conn *conn, void (*gone)(void *arg, pe
     call->conn = NULL;
     call->session = NULL;
     conn->calls_open--;
-    if (call->state == PERI_CALL_RUNNING) {
+    if (call->state != PERI_CALL_QUEUED) {
       gone(arg, call);
     }
   }

@@ -4,6 +4,7 @@
 // dropped because its peer is gone.
 //
 //   QUEUED --run--> RUNNING --reply--> (slot released)
+//      |  \-----> HANDED to an executor (entry/executor.h) --its answer, or its deadline--^
 //      \--refused: expired, too old, draining, over a limit--/
 #pragma once
 #include "base/slots.h"
@@ -16,8 +17,9 @@ typedef struct peri_call {
   peri_id id;
   peri_list link;  // in conn->calls or conn->calls_by_stream while the peer is there
   union {
-    peri_list queue;   // in server->queue while QUEUED
-    peri_list fibers;  // of the Lua adapter while RUNNING: fibers that work for this call
+    peri_list queue;          // in server->queue while QUEUED
+    peri_list fibers;         // of the Lua adapter while RUNNING: fibers that work for this call
+    struct peri_job *handed;  // while HANDED: who runs it brings this back
   };
   peri_conn *conn;        // NULL once the peer is gone
   peri_session *session;  // NULL without
@@ -28,7 +30,10 @@ typedef struct peri_call {
   peri_bytes attachments;
   peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
   char *callback;                // the event's text, owned; NULL = none
-  uint64_t stream;
+  union {
+    uint64_t stream;
+    struct peri_job *job;  // of a `hired` one: where it comes from and its answer goes
+  };
   uint64_t arrived_ns;
   uint64_t deadline_ns;  // 0 = none
   uint32_t pinned;       // bytes of body and attachments, counted in server->pinned
@@ -36,13 +41,14 @@ typedef struct peri_call {
   uint8_t state;
   bool oneway;
   bool local;    // made in this worker: `conn` is NULL, `stream` the id of the future that waits
+  bool hired;    // run by this executor for another worker: `conn` is NULL
   bool adopted;  // the owner took over the callbacks among the arguments; else they are released
   bool foreign;  // for another service than its session: who authenticated that counts for nothing
   bool parked;
   uint8_t small[PERI_CALL_SMALL];  // body and attachments of a parked call when they fit
 } peri_call;
 
-enum { PERI_CALL_QUEUED = 1, PERI_CALL_RUNNING };
+enum { PERI_CALL_QUEUED = 1, PERI_CALL_RUNNING, PERI_CALL_HANDED };
 
 typedef struct peri_server_limits {
   uint32_t calls;           // in flight in this worker, default 1 000 000
@@ -59,9 +65,12 @@ typedef struct peri_server {
   peri_slots calls;
   peri_list queue;
   peri_exporters exporters;
-  peri_loop *loop;        // borrowed
-  peri_futures *futures;  // borrowed; of those who make local calls
-  peri_buf scratch;       // the result of a local call while it is written
+  peri_loop *loop;                 // borrowed
+  peri_futures *futures;           // borrowed; of those who make local calls
+  peri_buf scratch;                // the result of a local call while it is written
+  struct peri_pool *pool;          // borrowed; NULL where there are no executors
+  struct peri_executor *executor;  // of the pool when this is one; else NULL
+  peri_list jobs;                  // handed over and not home yet
   peri_server_limits limits;
   uint64_t empty_ns;                   // when the queue was last seen empty
   uint64_t pinned;                     // bytes of arguments that calls in flight hold
@@ -87,6 +96,9 @@ void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_
 // and the call's id, or PERI_E* with a text: nothing was run.
 int peri_server_open_local(peri_server *server, peri_method *method, const peri_event *event,
                            peri_id *id, peri_err *err);
+// The same for a job that this executor took; its session, texts and bytes stay the job's. NULL, and the
+// job says why, when it cannot be run here.
+peri_call *peri_server_open_job(peri_server *server, struct peri_job *job);
 // The next call that is still worth running, now RUNNING, or NULL. Refuses the others on the way.
 peri_call *peri_server_next(peri_server *server);
 // This worker did something else on purpose for so long: what is in the queue did not wait.
@@ -118,10 +130,14 @@ peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
 void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark);
 void peri_call_reply_undo(peri_server *server, peri_call *call, const peri_mark *mark);
 
-// For server.c: ends a call without an answer.
+// A handed call: its answer is in the job that came home.
+void peri_call_reply_job(peri_server *server, peri_call *call, struct peri_job *job);
+
+// For server.c and job.c: ends a call without an answer.
 void peri_call_release(peri_server *server, peri_call *call);
 
-// The peer of these calls is gone: they lose their connection. `gone` is called for each RUNNING one.
+// The peer of these calls is gone: they lose their connection. `gone` is called for each that runs, here
+// or in an executor; it may release the call.
 void peri_server_forget(peri_server *server, peri_conn *conn,
                         void (*gone)(void *arg, peri_call *call), void *arg);
 // The running call of that stream, or NULL.

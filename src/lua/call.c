@@ -3,6 +3,8 @@
 // that is over gives nothing.
 #include <stdlib.h>
 
+#include "entry/call_ffi.h"
+#include "entry/executor.h"
 #include "lua/callback.h"
 #include "lua/serve.h"
 #include "lua/value.h"
@@ -44,17 +46,15 @@ static void get_alias(lua_State *L, const peri_call *call) {
 static void get_method(lua_State *L, const peri_call *call) {
   lua_pushstring(L, call->method->name);
 }
+static uint32_t facts_of(lua_State *L, const peri_call *call) {
+  return peri_call_facts(&peri_vm_of(L)->server, (uint32_t)call->id, (uint32_t)(call->id >> 32));
+}
 static void get_peer(lua_State *L, const peri_call *call) {
-  if (call->local) {
-    lua_pushliteral(L, "inproc");
-    return;
-  }
-  bool there = call->conn != NULL && call->conn->channel != NULL;
-  lua_pushstring(L, there ? peri_channel_peer(call->conn->channel) : "gone");
+  lua_pushstring(
+      L, peri_call_peer(&peri_vm_of(L)->server, (uint32_t)call->id, (uint32_t)(call->id >> 32)));
 }
 static void get_local(lua_State *L, const peri_call *call) {
-  bool there = call->conn != NULL && call->conn->channel != NULL;
-  lua_pushboolean(L, call->local || (there && peri_channel_is_local(call->conn->channel)));
+  lua_pushboolean(L, (facts_of(L, call) & PERI_FACT_LOCAL) != 0);
 }
 static void get_serializer(lua_State *L, const peri_call *call) {
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
@@ -71,17 +71,18 @@ static void get_identity(lua_State *L, const peri_call *call) {
   lua_pushstring(L, call->session != NULL && !call->foreign ? call->session->identity : NULL);
 }
 static void get_authenticated(lua_State *L, const peri_call *call) {
-  bool checked = call->session != NULL && !call->foreign && call->session->authenticated;
-  lua_pushboolean(L, call->local || checked);
+  lua_pushboolean(L, (facts_of(L, call) & PERI_FACT_AUTHENTICATED) != 0);
 }
 static void get_session(lua_State *L, const peri_call *call) {
   lua_pushnumber(L, call->session != NULL ? call->session->id : 0);
 }
 static void get_native(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->local || (call->session != NULL && call->session->native));
+  lua_pushboolean(L, (facts_of(L, call) & PERI_FACT_NATIVE) != 0);
 }
 static void get_gone(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->conn == NULL && !call->local);
+  bool gone =
+      call->hired ? atomic_load(&call->job->cancelled) != 0 : call->conn == NULL && !call->local;
+  lua_pushboolean(L, gone);
 }
 static void get_oneway(lua_State *L, const peri_call *call) {
   lua_pushboolean(L, call->oneway);

@@ -2,6 +2,7 @@
 #include "lua/core.h"
 
 #include "base/clock.h"
+#include "entry/executor.h"
 #include "lua/ref.h"
 #include "lua/value.h"
 #include "lua/vm.h"
@@ -58,11 +59,24 @@ static int cancel(lua_State *L) {
   return 1;
 }
 
+// What computes reads no messages and sees no new turn: here it is told all the same.
+static int job_cancelled(const peri_vm *vm, const peri_fiber *fiber) {
+  const peri_job *job = vm->server.executor->job;
+  if (fiber == NULL || job == NULL || fiber->call != vm->server.executor->call) {
+    return 0;
+  }
+  int code = atomic_load(&((peri_job *)(uintptr_t)job)->cancelled);
+  return code == 0 && peri_env->hrtime() >= job->deadline_ns ? PERI_ETIMEOUT : code;
+}
+
 // core.cancelled() -> code name when the running fiber was cancelled or its deadline passed
 static int cancelled(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   const peri_fiber *fiber = vm->fibers.running;
   int code = fiber != NULL ? fiber->cancelled : 0;
+  if (code == 0 && vm->server.executor != NULL) {
+    code = job_cancelled(vm, fiber);
+  }
   if (code == 0 && fiber != NULL && peri_fiber_left(vm, fiber, 1) <= 0) {
     code = PERI_ETIMEOUT;
   }
@@ -248,7 +262,11 @@ static int generation(lua_State *L) {
 
 // core.set_generation(number): the current one from now on
 static int set_generation(lua_State *L) {
-  peri_vm_of(L)->fibers.generation = (uint32_t)luaL_checkinteger(L, 1);
+  peri_vm *vm = peri_vm_of(L);
+  vm->fibers.generation = (uint32_t)luaL_checkinteger(L, 1);
+  if (vm->server.executor != NULL) {
+    peri_executor_switch(vm->server.executor, vm->fibers.generation);
+  }
   return 0;
 }
 

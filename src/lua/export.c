@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "entry/executor.h"
 #include "lua/ref.h"
 #include "lua/serve.h"
 
@@ -43,9 +44,13 @@ static void set_method(lua_State *L, peri_exporter *exporter, uint32_t generatio
   lua_getfield(L, index, "arity");
   method->arity = lua_isnumber(L, -1) ? (int16_t)lua_tointeger(L, -1) : -1;
   lua_pop(L, 1);
+  const peri_server *server = &peri_vm_of(L)->server;
+  method->pooled =
+      field_bool(L, index, "pooled") && server->pool != NULL && server->executor == NULL;
   method->mid = field_u32(L, index, "mid");
   method->timeout_ms = field_u32(L, index, "timeout");
-  peri_method_limit(method, field_u32(L, index, "concurrency"));
+  // An executor runs what its home has counted already.
+  peri_method_limit(method, server->executor == NULL ? field_u32(L, index, "concurrency") : 0);
   lua_getfield(L, index, "chain");
   luaL_checktype(L, -1, LUA_TFUNCTION);
   drop_chain(L, method);

@@ -7,6 +7,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "entry/executor.h"
 #include "lua/callback.h"
 #include "lua/ref.h"
 #include "lua/sessions.h"
@@ -153,6 +154,10 @@ bool peri_serve_next(peri_vm *vm) {
   if (call == NULL) {
     return false;
   }
+  if (__builtin_expect(call->method->pooled, 0)) {
+    peri_job_hand(&vm->server, call);
+    return true;
+  }
   peri_fiber *fiber = peri_fiber_take(vm);
   if (fiber == NULL) {
     refuse_fiber(vm, call);
@@ -260,18 +265,36 @@ void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber) {
 
 // --- connection handler ------------------------------------------------------------------------
 
-static void cancel_call(void *arg, peri_call *call) {
-  peri_vm *vm = arg;
+static void cancel_fibers(peri_vm *vm, peri_call *call, int code) {
   for (peri_list *n = call->fibers.next; n != &call->fibers;) {
     peri_fiber *fiber = peri_container(n, peri_fiber, of_call);
     n = n->next;
-    peri_fiber_cancel(vm, fiber, PERI_ECANCELLED);
+    peri_fiber_cancel(vm, fiber, code);
+  }
+}
+
+static void cancel_call(void *arg, peri_call *call) {
+  peri_vm *vm = arg;
+  if (call->state == PERI_CALL_HANDED) {
+    peri_job_cancel(&vm->server, call, PERI_ECANCELLED);
+  } else {
+    cancel_fibers(vm, call, PERI_ECANCELLED);
+  }
+}
+
+void peri_serve_cancel_job(void *arg, peri_call *call, int code) {
+  peri_vm *vm = arg;
+  call->oneway = true;
+  if (call->state == PERI_CALL_RUNNING) {
+    cancel_fibers(vm, call, code);
+  } else {
+    call->deadline_ns = vm->loop->now_ns;
   }
 }
 
 static void cancel(peri_vm *vm, peri_call *call) {
   call->oneway = true;  // nobody waits for the answer any more
-  if (call->state == PERI_CALL_RUNNING) {
+  if (call->state != PERI_CALL_QUEUED) {
     cancel_call(vm, call);
   } else {
     call->deadline_ns = vm->loop->now_ns;  // dropped when its turn comes

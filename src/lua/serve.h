@@ -23,6 +23,8 @@ void peri_serve_crashed(peri_vm *vm, peri_fiber *fiber);
 void peri_serve_cancel(peri_vm *vm, peri_conn *conn, uint64_t stream);
 // The same for a call made in this worker.
 void peri_serve_cancel_local(peri_vm *vm, peri_id call);
+// In an executor (peri_executor.cancel): nobody waits for the answer of the call it runs.
+void peri_serve_cancel_job(void *vm, peri_call *call, int code);
 // The connection is gone: its calls are cancelled.
 void peri_serve_forget(peri_vm *vm, peri_conn *conn);
 // The connection handler of accepted connections.

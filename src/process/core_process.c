@@ -116,7 +116,7 @@ static int stop_accepting(lua_State *L) {
   return 0;
 }
 
-// core.start_workers(n, chunk, argument) -> true, or nil, message
+// core.start_workers(n, chunk, argument [, executors]) -> true, or nil, message
 static int start_workers(lua_State *L) {
   peri_err err;
   size_t len;
@@ -129,8 +129,11 @@ static int start_workers(lua_State *L) {
   if (atomic_load(&process->worker_count) != 0) {
     return luaL_error(L, "the workers run already");
   }
+  int executors = (int)luaL_optinteger(L, 4, 0);
+  luaL_argcheck(L, executors >= 0 && executors <= PERI_EXECUTORS_MAX, 4, "must be from 0 to 256");
   atomic_store(&process->worker_count, n);
-  for (int i = 1; i <= n; i++) {
+  atomic_store(&process->executor_count, executors);
+  for (int i = 1; i <= n + executors; i++) {
     if (peri_worker_start(&process->workers[i], process, i, chunk, len, argument, &err) != 0) {
       return fail(L, &err);
     }
@@ -139,7 +142,28 @@ static int start_workers(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   lua_insert(L, -2);
   lua_setfield(L, -2, "workers");
+  lua_pushinteger(L, executors);
+  lua_setfield(L, -2, "executors");
   lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void set_count(lua_State *L, const char *name, double count) {
+  lua_pushnumber(L, count);
+  lua_setfield(L, -2, name);
+}
+
+// core.executor_stats() -> {executors, busy, queued, done, refused, late}
+static int executor_stats(lua_State *L) {
+  peri_pool_stats stats;
+  peri_pool_stats_get(process_of(L)->pool, &stats);
+  lua_createtable(L, 0, 6);
+  set_count(L, "executors", stats.executors);
+  set_count(L, "busy", stats.busy);
+  set_count(L, "queued", stats.queued);
+  set_count(L, "done", (double)stats.done);
+  set_count(L, "refused", (double)stats.refused);
+  set_count(L, "late", (double)stats.late);
   return 1;
 }
 
@@ -148,12 +172,17 @@ static int end_process(lua_State *L) {
   return 0;
 }
 
-// core.supervise{stall_ms=, drain_ms=}
+// core.supervise{stall_ms=, drain_ms=, executor_stall_ms=}
 static int supervise(lua_State *L) {
   peri_process *process = process_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "stall_ms");
   lua_getfield(L, 1, "drain_ms");
+  lua_getfield(L, 1, "executor_stall_ms");
+  if (lua_isnumber(L, -1)) {
+    atomic_store(&process->executor_stall_ms, (uint32_t)lua_tonumber(L, -1));
+  }
+  lua_pop(L, 1);
   if (lua_isnumber(L, -2)) {
     atomic_store(&process->stall_ms, (uint32_t)lua_tonumber(L, -2));
   }
@@ -170,7 +199,8 @@ static uint32_t limit_field(lua_State *L, const char *name) {
   return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
-// core.limit_connections{connections=, connections_per_listener=, connections_per_peer=, letters=}
+// core.limit_connections{connections=, connections_per_listener=, connections_per_peer=, letters=,
+// executor_queue=}
 static int limit_connections(lua_State *L) {
   peri_process *process = process_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -182,6 +212,7 @@ static int limit_connections(lua_State *L) {
   };
   peri_admission_set(process->admission, &limits);
   atomic_store(&process->letters_max, limit_field(L, "letters"));
+  peri_pool_limit(process->pool, limit_field(L, "executor_queue"));
   return 0;
 }
 
@@ -293,6 +324,7 @@ static const luaL_Reg functions[] = {
     {"unlisten", unlisten},
     {"stop_accepting", stop_accepting},
     {"start_workers", start_workers},
+    {"executor_stats", executor_stats},
     {"exit", end_process},
     {"supervise", supervise},
     {"limit_connections", limit_connections},
@@ -329,6 +361,8 @@ void peri_core_process_add(peri_vm *vm, peri_process *process) {
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   lua_pushliteral(L, PERI_VERSION);
   lua_setfield(L, -2, "version");
+  lua_pushinteger(L, atomic_load(&process->executor_count));
+  lua_setfield(L, -2, "executors");
   lua_pushboolean(L, process->embedded);
   lua_setfield(L, -2, "embedded");
   lua_createtable(L, process->argc, 0);

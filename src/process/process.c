@@ -25,8 +25,9 @@
 enum {
   TICK_MS = 250,
   DRAIN_GRACE_MS = 5000,  // beyond the drain time-out that scripts keep themselves
-  STOP_MS = 5000,         // for all threads to end once the process ends
-  LOG_PER_TAG = 100,      // lines a second
+  EXECUTOR_QUEUE = 1024,
+  STOP_MS = 5000,     // for all threads to end once the process ends
+  LOG_PER_TAG = 100,  // lines a second
 };
 
 // Without the command line nobody would end the process.
@@ -140,6 +141,32 @@ static void on_stalled(const peri_worker *worker) {
   }
 }
 
+// An executor may compute; who runs it so long is told, nothing else.
+static void look_after_executor(peri_worker *worker, uint64_t now) {
+  char running[256];
+  peri_watch_limits limits = PERI_WATCH_LIMITS_DEFAULT;
+  limits.stuck_ms = atomic_load(&worker->process->executor_stall_ms);
+  limits.stall_ms = 0;
+  if (limits.stuck_ms == 0) {
+    return;
+  }
+  limits.ping_ms = limits.stuck_ms < limits.ping_ms ? limits.stuck_ms / 2 : limits.ping_ms;
+  uint64_t turns = __atomic_load_n(&worker->loop.turns, __ATOMIC_RELAXED);
+  switch (peri_watch_tick(&worker->watch, &limits, turns, now)) {
+  case PERI_WATCH_PING: peri_worker_ping(worker); break;
+  case PERI_WATCH_STUCK:
+    describe(worker, running);
+    peri_log(PERI_LOG_WARN, "EXECUTOR-STALL",
+             "executor %d has not turned for executor_stall = %u ms; it runs %s", worker->number,
+             limits.stuck_ms, running);
+    break;
+  case PERI_WATCH_RECOVERED:
+    peri_log(PERI_LOG_WARN, "EXECUTOR-TURNS", "executor %d turns again", worker->number);
+    break;
+  default: break;
+  }
+}
+
 static void look_after(supervisor *it, peri_worker *worker, uint64_t now) {
   char running[256];
   peri_watch_limits limits = PERI_WATCH_LIMITS_DEFAULT;
@@ -165,10 +192,14 @@ static void look_after(supervisor *it, peri_worker *worker, uint64_t now) {
 
 static bool supervise(supervisor *it, uint64_t now) {
   bool all_turn = true;
-  int count = atomic_load(&it->process->worker_count);
+  int count = peri_process_vms(it->process);
   for (int i = 0; i <= count; i++) {
     peri_worker *worker = &it->process->workers[i];
-    if (atomic_load(&worker->state) == PERI_THREAD_RUNNING) {
+    if (atomic_load(&worker->state) != PERI_THREAD_RUNNING) {
+      continue;
+    } else if (peri_worker_is_executor(worker)) {
+      look_after_executor(worker, now);
+    } else {
       look_after(it, worker, now);
       all_turn = all_turn && !worker->watch.stuck;
     }
@@ -217,7 +248,7 @@ static void watch_over(supervisor *it) {
 
 static int threads_left(peri_process *process) {
   int left = 0;
-  for (int i = 0; i <= PERI_WORKERS_MAX; i++) {
+  for (int i = 0; i <= PERI_VMS_MAX; i++) {
     peri_worker *worker = &process->workers[i];
     int state = atomic_load(&worker->state);
     if (state == PERI_THREAD_STOPPED) {
@@ -249,9 +280,10 @@ static bool stop_threads(supervisor *it) {
 }
 
 static void free_process(peri_process *process) {
-  for (int i = 0; i <= PERI_WORKERS_MAX; i++) {
+  for (int i = 0; i <= PERI_VMS_MAX; i++) {
     peri_worker_fini(&process->workers[i]);
   }
+  peri_pool_free(process->pool);
   peri_admission_free(process->admission);
   peri_shared_free(process->shared);
   close(process->wake_fd);
@@ -287,10 +319,12 @@ static peri_process *new_process(int argc, char **argv, const char *library,
   process->generated = generated;
   process->shared = peri_shared_new(NULL);
   process->admission = peri_admission_new();
+  process->pool = peri_pool_new(EXECUTOR_QUEUE);
   process->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   atomic_init(&process->exit_code, -1);
   atomic_init(&process->letters_max, 65536);
   atomic_init(&process->stall_ms, 30000);
+  atomic_init(&process->executor_stall_ms, 10000);
   atomic_init(&process->drain_ms, 30000);
   return process;
 }

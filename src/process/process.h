@@ -4,6 +4,7 @@
 //   main      signals, supervision, the end      peri_process_run, never inside a loop
 //   control   entrypoint, listeners, registries  thread 0
 //   workers   connections and calls              threads 1..n
+//   executors handlers that compute or block     threads n+1..m (entry/executor.h)
 //
 // Threads talk by letters (peri_process_post): a name and bytes, copied, which arrive as a call of
 // the Lua function registered for the name in the VM they are sent to.
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "entry/executor.h"
 #include "lua/vm.h"
 #include "process/admit.h"
 #include "process/shared.h"
@@ -20,6 +22,8 @@
 #include "transport/loop.h"
 
 #define PERI_WORKERS_MAX 256
+#define PERI_EXECUTORS_MAX 256
+#define PERI_VMS_MAX (PERI_WORKERS_MAX + PERI_EXECUTORS_MAX)
 #define PERI_LISTENERS_MAX PERI_ADMIT_LISTENERS
 
 typedef struct peri_process peri_process;
@@ -78,8 +82,10 @@ struct peri_process {
   char **argv;
   const char *library;    // kept, as are the next
   const char *generated;  // folder of what the build generated of it; need not exist
-  peri_worker workers[PERI_WORKERS_MAX + 1];  // [0] = control
-  _Atomic int worker_count;                   // without control; written by control
+  peri_worker workers[PERI_VMS_MAX + 1];  // [0] = control, then workers, then executors
+  _Atomic int worker_count;               // without control; written by control
+  _Atomic int executor_count;             // the same
+  peri_pool *pool;                        // of the executors
   peri_admission *admission;
   _Atomic uint32_t letters_max;  // waiting for one VM
   peri_shared *shared;
@@ -89,6 +95,7 @@ struct peri_process {
   _Atomic int exit_code;  // -1 = goes on
   _Atomic bool handles_signals;
   _Atomic uint32_t stall_ms;
+  _Atomic uint32_t executor_stall_ms;
   _Atomic uint32_t drain_ms;
   // A runtime inside another program: signals and the end of the process are not ours.
   bool embedded;
@@ -110,7 +117,17 @@ void peri_process_ask_stop(peri_process *process);
 
 // Any thread: the process ends with `code` once its loops have stopped. The first call counts.
 void peri_process_exit(peri_process *process, int code);
+// Threads that run the script, numbers 1 to this.
+static inline int peri_process_vms(const peri_process *process) {
+  return atomic_load(&((peri_process *)(uintptr_t)process)->worker_count) +
+         atomic_load(&((peri_process *)(uintptr_t)process)->executor_count);
+}
+static inline bool peri_worker_is_executor(const peri_worker *worker) {
+  return worker->number > atomic_load(&worker->process->worker_count);
+}
+
 // Any thread: sends a letter to worker `to` (-1 = all workers, 0 = control). Copies. False when
 // there is no such worker or its letter box is full.
+// -1 reaches executors, too.
 bool peri_process_post(peri_process *process, int to, int from, const char *name,
                        const char *payload, size_t len);

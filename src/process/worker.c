@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "lua/ref.h"
+#include "lua/serve.h"
 #include "process/core_process.h"
 #include "process/count.h"
 #include "process/folder.h"
@@ -94,7 +95,7 @@ static bool post_one(peri_worker *to, int from, const char *name, const char *pa
 
 bool peri_process_post(peri_process *process, int to, int from, const char *name,
                        const char *payload, size_t len) {
-  int count = atomic_load(&process->worker_count);
+  int count = peri_process_vms(process);
   if (to >= 0) {
     return to <= count && post_one(&process->workers[to], from, name, payload, len);
   }
@@ -202,8 +203,26 @@ static bool drain(peri_loop *loop, void *arg) {
   return left;
 }
 
+static const char *role_of(const peri_worker *worker) {
+  if (worker->number == 0) {
+    return "control";
+  }
+  return peri_worker_is_executor(worker) ? "executor" : "worker";
+}
+
+// Workers hand calls to the pool, executors take them from it.
+static void join_pool(peri_worker *worker) {
+  peri_server *server = &worker->vm->server;
+  server->pool = worker->process->pool;
+  if (peri_worker_is_executor(worker)) {
+    peri_executor *executor = peri_executor_new(server->pool, server);
+    executor->cancel = peri_serve_cancel_job;
+    executor->cancel_arg = worker->vm;
+  }
+}
+
 static int open_vm(peri_worker *worker) {
-  peri_vm_options options = {.role = worker->number == 0 ? "control" : "worker",
+  peri_vm_options options = {.role = role_of(worker),
                              .worker = worker->number,
                              .workers = atomic_load(&worker->process->worker_count),
                              .library = worker->process->library,
@@ -215,6 +234,9 @@ static int open_vm(peri_worker *worker) {
   worker->vm->user = worker;
   worker->loop.on_drain = drain;
   worker->loop.on_drain_arg = worker;
+  if (worker->number != 0 && atomic_load(&worker->process->executor_count) != 0) {
+    join_pool(worker);
+  }
   peri_core_process_add(worker->vm, worker->process);
   return 0;
 }
@@ -288,7 +310,7 @@ static void *run(void *arg) {
     return NULL;
   }
   char chunk_name[32];
-  snprintf(chunk_name, sizeof chunk_name, worker->number == 0 ? "=control" : "=worker");
+  snprintf(chunk_name, sizeof chunk_name, "=%s", role_of(worker));
   peri_vm_run(worker->vm, worker->chunk, strlen(worker->chunk), chunk_name, worker->argument);
   set_state(worker, PERI_THREAD_RUNNING);
   peri_loop_run(&worker->loop);
@@ -312,7 +334,13 @@ int peri_worker_start(peri_worker *worker, peri_process *process, int number, co
     return peri_fail(err, PERI_ESYSTEM, "cannot start thread %d: raise the limit of tasks", number);
   }
   char name[16];
-  snprintf(name, sizeof name, number == 0 ? "peri-control" : "peri-%d", number);
+  if (number == 0) {
+    snprintf(name, sizeof name, "peri-control");
+  } else {
+    bool executor = peri_worker_is_executor(worker);
+    int first = executor ? atomic_load(&process->worker_count) : 0;
+    snprintf(name, sizeof name, executor ? "peri-exec-%d" : "peri-%d", number - first);
+  }
   pthread_setname_np(worker->thread, name);
   while (atomic_load(&worker->state) == PERI_THREAD_STARTING) {
     usleep(200);

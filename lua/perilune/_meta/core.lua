@@ -16,6 +16,8 @@ core.role = nil
 core.worker = nil
 ---@type integer
 core.workers = nil
+---@type integer  threads that run handlers for the workers
+core.executors = nil
 ---@type string  version of the binary
 core.version = nil
 ---@type boolean  inside another program
@@ -176,6 +178,7 @@ function core.log(level, tag, text, fields) end
 ---@field chain fun(slot: integer, gen: integer, ...: any): integer, any, any, any
 ---@field arity integer?  arguments the chain takes as values; nil = in one table
 ---@field body boolean  the handler wants the undecoded body whatever the serialization
+---@field pooled? boolean  executors run it
 ---@field timeout integer  ms
 ---@field concurrency integer  most calls at once in the process, 0 = no limit
 
@@ -404,14 +407,18 @@ function core.write_ports(path) end
 ---@param n integer
 ---@param chunk string
 ---@param argument string
+---@param executors? integer  as many more that run handlers for them
 ---@return boolean?
 ---@return string? message
-function core.start_workers(n, chunk, argument) end
+function core.start_workers(n, chunk, argument, executors) end
+--- The pool of the process.
+---@return {executors: integer, busy: integer, queued: integer, done: integer, refused: integer, late: integer}
+function core.executor_stats() end
 --- Tells the main thread after which times it ends the process: a stuck worker, a drain.
----@param limits {stall_ms?: integer, drain_ms?: integer}
+---@param limits {stall_ms?: integer, drain_ms?: integer, executor_stall_ms?: integer}
 function core.supervise(limits) end
 --- Control VM: how many accepted connections the process takes, and letters one VM has waiting.
----@param limits {connections: integer, connections_per_listener: integer, connections_per_peer: integer, letters: integer}
+---@param limits {connections: integer, connections_per_listener: integer, connections_per_peer: integer, letters: integer, executor_queue: integer}
 function core.limit_connections(limits) end
 --- Limits of this VM by the names of lua/perilune/process/settings.lua: sets those given, before
 --- anything is opened; what they are now.

@@ -172,6 +172,7 @@ error('perilune.types only describes; require perilune')
 ---@field retry_on? any                  error codes and predicates
 ---@field retry_target? any
 ---@field body? boolean                  the handler takes the undecoded body
+---@field executor? 'inline'|'pool'|table  which threads run the handlers
 ---@field filters? table
 ---@field signature? table              calls are signed
 ---@field method_list? table

@@ -34,6 +34,18 @@ local function generation_text(list)
   return table.concat(parts, '; ')
 end
 
+-- '2, 1 busy, 0 queued, 17 done, 0 refused, 0 late'
+local function executors_text(pool)
+  return ('%d, %d busy, %d queued, %d done, %d refused, %d late'):format(
+    pool.executors,
+    pool.busy,
+    pool.queued,
+    pool.done,
+    pool.refused,
+    pool.late
+  )
+end
+
 local function methods_table(list)
   local rows = { { 'METHOD', 'CALLS', 'ERRORS', 'REJECTED', 'ACTIVE', 'MEAN MS' } }
   for _, row in ipairs(list or {}) do
@@ -104,6 +116,7 @@ local function show(status)
     { 'version', status.version },
     { 'up', duration(status.uptime_ms) },
     { 'workers', tostring(status.workers) },
+    { 'executors', status.executors and executors_text(status.executors) or 'none' },
     { 'generation', generation_text(status.generations) },
     { 'listening', table.concat(status.listening or {}, ', ') },
     { 'services', table.concat(status.services or {}, ', ') },

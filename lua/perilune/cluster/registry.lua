@@ -103,7 +103,7 @@ function M.open(text)
 end
 
 local function is_worker()
-  return core.role == 'worker'
+  return core.role == 'worker' or core.role == 'executor'
 end
 
 local function post(to, name, message)

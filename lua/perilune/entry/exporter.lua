@@ -6,6 +6,7 @@ local context = require 'perilune.entry.context'
 local declared = require 'perilune.entry.names'
 local core = require 'perilune.core'
 local events = require 'perilune.events'
+local executors = require 'perilune.entry.executors'
 local filters = require 'perilune.entry.filters'
 local inproc = require 'perilune.entry.inproc'
 local warmup = require 'perilune.entry.warmup'
@@ -89,6 +90,7 @@ local function method_of(spec, name)
     title = spec.interface .. '.' .. name,
     handler = spec.service[name],
     body = option 'body' or false,
+    executor = option 'executor',
     timeout = option 'timeout',
     concurrency = option 'concurrency',
     idempotent = option 'idempotent' or false,
@@ -134,6 +136,10 @@ function M.compile(spec)
         return refuse(('methods.%s: %s'):format(name, message))
       end
     end
+    method.pooled, message = executors.is_pooled(method.executor)
+    if message then
+      return refuse(('methods.%s: %s'):format(name, message))
+    end
     method.chain_names = {}
     for k, filter in ipairs(own) do
       method.chain_names[k] = filter.name
@@ -143,6 +149,7 @@ function M.compile(spec)
       mid = method.mid,
       chain = chain.provider(method, own),
       body = method.body,
+      pooled = method.pooled,
       arity = method.arity,
       timeout = method.timeout,
       concurrency = method.concurrency,

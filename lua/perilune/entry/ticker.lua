@@ -62,10 +62,11 @@ local function run(self)
   end
 end
 
--- Begins to fire, as work of that generation. Workers take turns within the period.
+-- Begins to fire, as work of that generation. Workers take turns within the period; executors, which
+-- compute, leave it to them.
 ---@param owner integer
 function Ticker:begin(owner)
-  if not self.fiber and not self.stopped then
+  if not self.fiber and not self.stopped and core.role ~= 'executor' then
     self.offset = self.period * ((core.worker or 0) % 16) / 16
     self.fiber = core.spawn(run, self, nil, true, owner)
   end

@@ -99,6 +99,7 @@ local function status()
     script = get 'script',
     ready = get 'ready' or false,
     workers = core.workers,
+    executors = core.executors > 0 and core.executor_stats() or nil,
     answered_by = core.worker,
     uptime_ms = started and core.walltime() - started,
     listening = core.decode(get 'listening' or '[]'),
@@ -111,10 +112,15 @@ local function status()
   }
 end
 
+-- What this VM answers the others.
+function M.serve()
+  figures.serve()
+end
+
 -- Puts the service into this worker, beside what the script exports.
 function M.open()
+  M.serve()
   core.on_message('reload.answer', on_answer)
-  figures.serve()
   declare.export {
     interface = 'perilune.Admin',
     filters = { only_local },

@@ -45,8 +45,10 @@ function M.nodes()
   return rows
 end
 
+-- Calls are counted by the worker they came to; what executors count of them is not told twice.
 local function mine()
-  return { methods = core.array(core.method_stats(M.MOST)), nodes = core.array(M.nodes()) }
+  local methods = core.role == 'executor' and {} or core.method_stats(M.MOST)
+  return { methods = core.array(methods), nodes = core.array(M.nodes()) }
 end
 
 -- ── all workers ─────────────────────────────────────────────────────────────────────────────────
@@ -56,7 +58,7 @@ local asked, surveys = 0, {}
 local function on_ask(payload, from)
   local question = core.decode(payload)
   local part = mine()
-  part.id = question.id
+  part.id, part.executor = question.id, core.role == 'executor'
   core.post(from, 'figures.part', core.encode(part))
 end
 
@@ -65,7 +67,8 @@ local function on_part(payload)
   local survey = part and surveys[part.id]
   if survey then
     survey.parts[#survey.parts + 1] = part
-    if #survey.parts >= core.workers then
+    survey.workers = survey.workers + (part.executor and 0 or 1)
+    if #survey.parts >= core.workers + core.executors then
       core.wake(survey.fiber, true)
     end
   end
@@ -122,7 +125,7 @@ end
 ---@return {methods: table[], nodes: table[], workers: integer}
 function M.collect()
   asked = asked + 1
-  local survey = { parts = {}, fiber = core.fiber() }
+  local survey = { parts = {}, workers = 0, fiber = core.fiber() }
   surveys[asked] = survey
   core.post(-1, 'figures.ask', core.encode { id = asked })
   core.park(M.WAIT)
@@ -145,7 +148,7 @@ function M.collect()
   return {
     methods = core.array(methods),
     nodes = core.array(nodes),
-    workers = #survey.parts,
+    workers = survey.workers,
   }
 end
 

@@ -5,6 +5,7 @@ local core = require 'perilune.core'
 ---@class perilune.process.Gather
 ---@field replies table<integer, table>  by worker number
 ---@field count integer
+---@field wanted integer
 ---@field wait fun(ms: number): boolean
 
 -- Begins to collect letters called `name`, whose payload is JSON, until `wanted` workers have sent one.

@@ -11,6 +11,7 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
+local executors = require 'perilune.entry.executors'
 local gather = require 'perilune.process.gather'
 local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
@@ -26,6 +27,7 @@ local LOAD_MS = 60000
 local COMMIT_MS = 60000
 local DEREGISTER_MS = 3000
 local REGISTER_MS = 2000
+local EXECUTOR_DRAIN_MS = 1000
 
 ---@class perilune.process.Options
 ---@field path string
@@ -52,8 +54,8 @@ local function bind(listens)
   return bound
 end
 
-local function start_workers(conf, count)
-  local loaded = gather('loaded', count)
+local function start_workers(conf, count, more)
+  local loaded = gather('loaded', count + more)
   local argument = core.encode {
     path = conf.path,
     args = core.array and core.array(conf.args) or conf.args,
@@ -62,8 +64,8 @@ local function start_workers(conf, count)
     references = conf.references,
     limits = settings.limits_of(conf),
   }
-  vms.count = count
-  local ok, message = core.start_workers(count, WORKER, argument)
+  vms.workers, vms.count = count, count + more
+  local ok, message = core.start_workers(count, WORKER, argument, more)
   if not ok then
     return nil, message
   end
@@ -91,6 +93,14 @@ local function register(declarations, bound)
   return true
 end
 
+local function drain_vms(timeout, first, last)
+  if first > last then
+    return { replies = {}, count = 0 }
+  end
+  local payload = { timeout = timeout }
+  return (vms.ask('drain', payload, 'drained', timeout + 2000, 'drain', first, last))
+end
+
 -- Ends the service in order; every step is bounded. The exit code is `code`, or 1 when calls had to
 -- be cut off.
 ---@async
@@ -106,20 +116,15 @@ function M.drain(code)
   registration.close_list(state.registrations, DEREGISTER_MS)
   state.registrations = {}
   core.stop_accepting()
-  local drained = vms.ask(
-    'drain',
-    { timeout = state.drain_timeout },
-    'drained',
-    state.drain_timeout + 2000,
-    'drain'
-  )
+  local drained = drain_vms(state.drain_timeout, 1, vms.workers)
+  drain_vms(EXECUTOR_DRAIN_MS, vms.workers + 1, vms.count) -- they have nothing left to run
   pcall(declare.close)
   pcall(registration.close_all)
   local cut = 0
   for _, reply in pairs(drained.replies) do
     cut = cut + (reply.finished and 0 or reply.left or 0)
   end
-  if drained.count < vms.count or cut > 0 then
+  if drained.count < vms.workers or cut > 0 then
     core.log('error', 'DRAIN-CUT', ('%d calls were cut off by the drain time-out'):format(cut))
     code = code ~= 0 and code or 1
   end
@@ -204,10 +209,18 @@ local function worker_count(conf, declarations)
   return conf.workers or (#declarations.listens > 0 and core.cores() or 1)
 end
 
+local function executor_count(conf, declarations)
+  return conf.executors or (executors.wanted(declarations.exports) and core.cores() or 0)
+end
+
 -- Puts settings into the process that may change while it runs.
 local function supervise(conf)
   state.drain_timeout = conf.drain_timeout or 30000
-  core.supervise { stall_ms = conf.stall_timeout, drain_ms = state.drain_timeout }
+  core.supervise {
+    stall_ms = conf.stall_timeout,
+    drain_ms = state.drain_timeout,
+    executor_stall_ms = conf.executor_stall,
+  }
 end
 
 -- After a reload: what changed and cannot is told.
@@ -275,7 +288,7 @@ function M.start(conf)
   local ok
   for _, step in ipairs {
     function()
-      return start_workers(conf, state.workers)
+      return start_workers(conf, state.workers, executor_count(conf, declarations))
     end,
     commit,
     core.accept,

@@ -15,7 +15,16 @@ local MOST = 2 ^ 32 - 1
 -- In the order in which they are shown.
 M.list = {
   { 'workers', 'integer', 1, 256, nil, 'worker threads; one per core, one without a listener' },
+  {
+    'executors',
+    'integer',
+    0,
+    256,
+    nil,
+    "threads for executor = 'pool'; one per core where an export asks for it",
+  },
   { 'stall_timeout', 'ms', 0, DAY, nil, 'end the process when a worker is stuck this long' },
+  { 'executor_stall', 'ms', 0, DAY, 10000, 'log an executor that computes this long; 0 = never' },
   { 'drain_timeout', 'ms', 0, DAY, 30000, 'longest time for calls in progress on SIGTERM' },
   { 'reload_grace', 'ms', 0, DAY, 5000, 'time for background work of scripts that were replaced' },
   { 'port_file', 'string', 1, nil, nil, 'file to write the bound addresses to' },
@@ -58,6 +67,7 @@ M.limits = {
   { 'calls_per_connection', 'integer', 1, MOST, 65536, 'calls in flight on a connection' },
   { 'queue_age', 'ms', 0, DAY, 20, 'refuse calls that waited longer; 0 = never' },
   { 'queue_burst', 'ms', 0, DAY, 100, 'time a queue may be longer than that' },
+  { 'executor_queue', 'integer', 1, 1e6, 1024, 'calls that wait for an executor' },
   { 'call_timeout', 'ms', 1, DAY, 5000, 'deadline of calls that have none of their own' },
   { 'pinned_bytes', 'bytes', KIB, 2 ^ 40, 256 * MIB, 'arguments of the calls of a worker' },
   { 'partial_bytes', 'bytes', 64 * KIB, 2 ^ 32 - 1, 256 * MIB, 'halves of messages in a worker' },
@@ -85,11 +95,12 @@ M.limits = {
 } -- stylua: ignore
 
 -- Those that a reload cannot change.
-M.fixed = { 'workers', 'port_file' }
+M.fixed = { 'workers', 'executors', 'port_file' }
 
 -- The ones that are flags of `perilune run`, too.
 M.flags = {
   'workers',
+  'executors',
   'stall_timeout',
   'drain_timeout',
   'connections',

@@ -4,7 +4,8 @@
 local core = require 'perilune.core'
 local gather = require 'perilune.process.gather'
 
-local M = { count = 0 }
+-- Workers, then executors; together `count`.
+local M = { count = 0, workers = 0 }
 
 -- Sends a letter to every one.
 ---@param name string
@@ -19,8 +20,9 @@ end
 ---@param what string  'load app.lua'
 ---@return string? message
 function M.failure(answers, what)
-  if answers.count < M.count then
-    return ('%d of %d workers did not %s in time'):format(M.count - answers.count, M.count, what)
+  local wanted = answers.wanted
+  if answers.count < wanted then
+    return ('%d of %d workers did not %s in time'):format(wanted - answers.count, wanted, what)
   end
   for worker = 1, M.count do
     local reply = answers.replies[worker]
@@ -39,10 +41,16 @@ end
 ---@param ms number
 ---@param what string
 ---@return perilune.process.Gather
+---@param first? integer  the first one to be asked, default 1
+---@param last? integer  the last one, default all
+---@return perilune.process.Gather
 ---@return string? message
-function M.ask(letter, payload, answer, ms, what)
-  local answers = gather(answer, M.count)
-  M.post(letter, assert(core.encode(payload)))
+function M.ask(letter, payload, answer, ms, what, first, last)
+  local answers = gather(answer, (last or M.count) - (first or 1) + 1)
+  local text = assert(core.encode(payload))
+  for number = first or 1, last or M.count do
+    core.post(number, letter, text)
+  end
   answers.wait(ms)
   return answers, M.failure(answers, what)
 end

@@ -39,7 +39,7 @@ end
 local function on_commit()
   local ok, done, message = xpcall(declare.commit, traced, true)
   if ok and done then
-    ok, message = pcall(admin.open)
+    ok, message = pcall(core.role == 'executor' and admin.serve or admin.open)
     tell('committed', { ok = ok, message = not ok and tostring(message) or nil })
   else
     tell('committed', { ok = false, message = tostring(ok and message or done) })

@@ -1,0 +1,236 @@
+-- SPDX-License-Identifier: MIT
+-- Handlers in executors: the worker goes on, whatever they compute, and every call still ends once.
+local app = require 'spec.support.app'
+local child = require 'spec.support.child'
+local cjson = require 'cjson'
+local eventually = require 'spec.support.eventually'
+
+local SERVICE = [[
+local core = require 'perilune.core'
+local shared = perilune.shared
+perilune.export { interface = 'demo.E', executor = 'pool',
+  methods = { role = { executor = 'inline' }, set = { executor = 'inline' },
+    get = { executor = 'inline' } },
+  service = {
+    set = function(_, name) shared.set(name, 1) return true end,
+    get = function(_, name) return shared.get(name) or 0 end,
+    role = function() return core.role end,
+    where = function() return core.role end,
+    version = function() return '%s' end,
+    -- Computes until somebody calls set(name): what cannot be seen by a loop that does not turn.
+    hold = function(ctx, name)
+      shared.incr('begun')
+      while not shared.get(name) do
+        local why = ctx:cancelled()
+        if why then shared.set('saw ' .. why, 1) return 'gave up' end
+      end
+      return core.role
+    end,
+    deaf = function(_, name)
+      shared.incr('begun')
+      while not shared.get(name) do end
+      return 'done'
+    end,
+    wait = function()
+      shared.incr('begun')
+      perilune.sleep(60000)
+    end,
+    fail = function() return nil, perilune.error('NOT_FOUND', 'nothing here') end,
+    throw = function() error 'oops' end,
+    about = function(ctx, a, b)
+      ctx.reply.mark = 'r'
+      return { ctx.native, ctx.is_local, ctx.session ~= 0, ctx.call.attachments.k, b, ctx:left() > 0,
+        ctx.call.method }
+    end,
+    big = function(_, text) return text:rep(100000) end,
+    bare = function() end,
+    echo = function(_, text) return text end,
+  } }
+local me = perilune.refer { interface = 'demo.E', inproc = true }
+perilune.export { interface = 'demo.Outer', service = {
+  where = function() return me:where() end, fail = function() return me:fail() end } }
+perilune.export { interface = 'demo.Nested', executor = { 'pool' }, service = {
+  where = function() return me:where() end } }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+local function serve(executors, env)
+  return app.serve(SERVICE:format 'v1', {
+    args = { '--workers', '1', '--executors', tostring(executors or 1) },
+    env = env,
+  })
+end
+
+local function call(server, method, args, ...)
+  local exit = app.call(server, method, args, ...)
+  assert.equal(0, exit.code, exit.output)
+  return cjson.decode('[' .. exit.output .. ']')[1]
+end
+
+local function fails(server, method, args, ...)
+  local exit = app.call(server, method, args, ...)
+  assert.equal(1, exit.code, exit.output)
+  return exit.output
+end
+
+local function status(server)
+  return call(server, 'perilune.Admin.status')
+end
+
+local function until_pool(server, key, count)
+  eventually(function()
+    return status(server).executors[key] == count
+  end, { what = key .. ' in the pool' })
+end
+
+local function begin(server, method, args, ...)
+  local process = app.begin_call(server, method, args, ...)
+  return process
+end
+
+local function ends(process, text)
+  process:wait()
+  assert.matches(text, process.output)
+end
+
+describe('executor', function()
+  after_each(app.stop_all)
+
+  it('runs what computes while the worker goes on', function()
+    local server = serve(1)
+    local held = begin(server, 'demo.E.hold', '["go"]')
+    until_pool(server, 'busy', 1)
+    local turns = status(server).metrics.perilune_turns
+    assert.equal('worker', call(server, 'demo.E.role'))
+    assert.is_true(status(server).metrics.perilune_turns > turns)
+    assert.is_nil(server.output and server.output:match 'WORKER%-STUCK')
+    call(server, 'demo.E.set', '["go"]')
+    ends(held, '^"executor"')
+    assert.equal(1, status(server).executors.done)
+  end)
+
+  it('hands over what the call says and brings the answer back', function()
+    local server = serve(2)
+    assert.same(
+      { true, true, true, 'v', 'two', true, 'about' },
+      call(server, 'demo.E.about', '["one", "two"]', '--attach', 'k=v')
+    )
+    assert.equal(300000, #call(server, 'demo.E.big', '["abc"]'))
+    assert.equal('two', call(server, 'demo.E.echo', '["two"]', '--serialization', 'json'))
+    assert.equal(cjson.null, call(server, 'demo.E.bare'))
+    assert.matches('NOT_FOUND: nothing here', fails(server, 'demo.E.fail'))
+    assert.matches('INTERNAL: internal error', fails(server, 'demo.E.throw'))
+    server:wait_line 'demo.E.throw: handler'
+  end)
+
+  it('can be called from within, from a worker and from an executor', function()
+    local server = serve(1)
+    assert.equal('executor', call(server, 'demo.Outer.where'))
+    assert.equal('executor', call(server, 'demo.Nested.where'))
+    assert.matches('NOT_FOUND', fails(server, 'demo.Outer.fail'))
+  end)
+
+  it('refuses what finds no room, as a thing to be tried again', function()
+    local server = serve(1, { PERILUNE_EXECUTOR_QUEUE = '1' })
+    local first = begin(server, 'demo.E.hold', '["go"]')
+    until_pool(server, 'busy', 1)
+    local second = begin(server, 'demo.E.where')
+    until_pool(server, 'queued', 1)
+    local text = fails(server, 'demo.E.where')
+    assert.matches('OVERLOADED: .*executor_queue = 1', text)
+    local now = status(server)
+    assert.equal(1, now.executors.refused)
+    assert.equal(1, now.metrics['perilune_limit_hits{limit="executor_queue"}'])
+    call(server, 'demo.E.set', '["go"]')
+    ends(first, 'executor')
+    ends(second, 'executor')
+  end)
+
+  it('is told when the deadline passed, and its late answer is dropped', function()
+    local server = serve(1)
+    local deaf = begin(server, 'demo.E.deaf', '["go"]', '--timeout', '150')
+    until_pool(server, 'busy', 1)
+    local queued = begin(server, 'demo.E.where', '[]', '--timeout', '100')
+    ends(deaf, 'TIMEOUT')
+    ends(queued, 'TIMEOUT')
+    until_pool(server, 'queued', 0)
+    call(server, 'demo.E.set', '["go"]')
+    until_pool(server, 'busy', 0)
+    assert.equal(1, status(server).executors.late)
+    app.call(server, 'demo.E.hold', '["never"]', '--timeout', '200')
+    until_pool(server, 'busy', 0)
+    assert.equal(1, call(server, 'demo.E.get', '["saw TIMEOUT"]'))
+  end)
+
+  it('is told when the peer is gone, computing or waiting', function()
+    local server = serve(2)
+    local computing = begin(server, 'demo.E.hold', '["never"]')
+    local waiting = begin(server, 'demo.E.wait', '[]', '--timeout', '60000')
+    until_pool(server, 'busy', 2)
+    computing:kill 'KILL'
+    waiting:kill 'KILL'
+    until_pool(server, 'busy', 0)
+    assert.equal(1, call(server, 'demo.E.get', '["saw CANCELLED"]'))
+    eventually(function()
+      return status(server).metrics.perilune_calls_open <= 1
+    end, { what = 'the calls to end' })
+  end)
+
+  it('says which method stalls one and ends nothing', function()
+    local server = serve(1, { PERILUNE_EXECUTOR_STALL = '200' })
+    local held = begin(server, 'demo.E.hold', '["go"]')
+    server:wait_line 'executor 2 has not turned for executor_stall = 200 ms; it runs demo.E.hold'
+    call(server, 'demo.E.set', '["go"]')
+    ends(held, 'executor')
+  end)
+
+  it('takes part in reloads with work in the pool', function()
+    local server = serve(1)
+    local held = begin(server, 'demo.E.hold', '["go"]')
+    until_pool(server, 'busy', 1)
+    local file = assert(io.open(server.path, 'w'))
+    file:write("local perilune = require 'perilune'\n", SERVICE:format 'v2')
+    file:close()
+    local reloading = child.start { child.binary(), 'reload', server.url }
+    call(server, 'demo.E.set', '["go"]')
+    ends(held, 'executor')
+    reloading:wait()
+    assert.matches('^generation 2 runs', reloading.output)
+    assert.equal('v2', call(server, 'demo.E.version'))
+  end)
+
+  it('is drained after the workers', function()
+    local server = serve(1)
+    local held = begin(server, 'demo.E.hold', '["go"]')
+    until_pool(server, 'busy', 1)
+    local queued = begin(server, 'demo.E.where')
+    until_pool(server, 'queued', 1)
+    local setter = child.start { child.binary(), 'call', server.url, 'demo.E.set', '["go"]' }
+    setter:wait()
+    server:kill 'TERM'
+    ends(held, 'executor')
+    ends(queued, 'executor')
+    assert.equal(0, server:wait().code)
+  end)
+
+  it('is there only when asked for, and known by name', function()
+    local server = app.serve([[
+      perilune.export { interface = 'demo.P', service = { x = function() return 1 end } }
+      perilune.listen 'tcp://127.0.0.1:0']])
+    assert.is_nil(status(server).executors)
+    local path = app.script [[
+      local perilune = require 'perilune'
+      perilune.export { interface = 'demo.P', executor = 'pol', service = { x = function() end } }
+      perilune.listen 'tcp://127.0.0.1:0']]
+    local exit = child.run { child.binary(), 'check', path }
+    assert.equal(1, exit.code)
+    assert.matches("executor 'pol' unknown; did you mean 'pool'%?", exit.output)
+    path = app.script [[
+      local perilune = require 'perilune'
+      perilune.export { interface = 'demo.P', executor = { where = 'moon' },
+        service = { x = function() end } }
+      perilune.listen 'tcp://127.0.0.1:0']]
+    exit = child.run { child.binary(), 'check', path }
+    assert.matches("'where' must be 'worker' or 'pool', got 'moon'", exit.output)
+  end)
+end)
