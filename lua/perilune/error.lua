@@ -135,6 +135,10 @@ function M.from(value)
   end
   if type(value) == 'table' and codes[value.code] then
     return M.new(value.code, value.message and tostring(value.message), { details = value.details })
+  elseif type(value) == 'table' and not (getmetatable(value) or {}).__tostring then
+    local text = value.message and tostring(value.message)
+      or 'a table without a code was given as the error; use perilune.error(code, message)'
+    return M.new('UNKNOWN', text)
   end
   return M.new('UNKNOWN', tostring(value))
 end

@@ -104,7 +104,8 @@ local function breach(point, instance)
   for _, member in ipairs(names) do
     local rule, value = point.members[member], instance[member]
     if value == nil and rule.required then
-      return ("misses member '%s' (a %s)"):format(member, rule.type)
+      local want = rule.type == 'any' and '' or (' (a %s)'):format(rule.type)
+      return ("misses member '%s'%s"):format(member, want)
     elseif value ~= nil and rule.type ~= 'any' and type(value) ~= rule.type then
       return ("member '%s' must be a %s, got a %s"):format(member, rule.type, type(value))
     end
@@ -181,8 +182,10 @@ function M.register(point_name, name, body)
   elseif type(name) == 'string' and body == nil then
     local found, message = M.find(point_name, name)
     return found or raise(place, '%s', message)
+  elseif type(name) ~= 'string' then
+    raise(place, "%s: the name comes first, as in perilune.%s('name', ...)", point.name, point.name)
   else
-    raise(place, "%s '%s': give a function or a table", point.name, tostring(name))
+    raise(place, "%s '%s': give a function or a table", point.name, name)
   end
   return M.adopt(point, spec, place, false)
 end

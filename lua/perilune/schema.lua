@@ -44,7 +44,11 @@ local RULES = {
 } -- stylua: ignore
 
 local function show(value)
-  return type(value) == 'string' and ("'%s'"):format(value) or tostring(value)
+  local kind = type(value)
+  if kind == 'table' or kind == 'function' then
+    return 'a ' .. kind
+  end
+  return kind == 'string' and ("'%s'"):format(value) or tostring(value)
 end
 
 local function type_fits(want, value)

@@ -2,6 +2,7 @@
 // The end of a call: its answer goes to the connection it came on, or to the future of a local one.
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "entry/executor.h"
 #include "entry/server.h"
@@ -130,14 +131,40 @@ static void answer_job(peri_call *call, const peri_event *event) {
   job->reply_compression = event->compression;
 }
 
+// An answer that the protocol would not take (over frame_size, attachments over what a head holds): the
+// caller hears so, instead of waiting for its deadline.
+static void answer_bare(peri_server *server, peri_call *call, int code) {
+  if (call->conn->closing) {
+    return;
+  }
+  const char *text = code == PERI_ETOO_BIG ? "the result is over frame_size, or its attachments are"
+                                             " over 65535 bytes"
+                                           : "the result could not be written";
+  peri_log(PERI_LOG_ERROR, "REPLY-WRITE", "%s.%s: %s (%s)", call->method->exporter->iface,
+           call->method->name, text, peri_code_text(code));
+  peri_event event = reply_event(call);
+  event.attachments = (peri_bytes){NULL, 0};
+  event.compression = PERI_COMP_NONE;
+  event.code = code;
+  event.message = peri_bytes_of(text);
+  call->conn->protocol->emit(call->conn, &event);
+  server->failed++;
+  call->method->errors++;
+}
+
 // An answer whose body is there already.
 static void answer(peri_server *server, peri_call *call, const peri_event *event) {
   if (call->local) {
     answer_local(server, call, event);
-  } else if (call->hired) {
+    return;
+  }
+  if (call->hired) {
     answer_job(call, event);
-  } else {
-    call->conn->protocol->emit(call->conn, event);
+    return;
+  }
+  int code = call->conn->protocol->emit(call->conn, event);
+  if (__builtin_expect(code < 0, 0)) {
+    answer_bare(server, call, code);
   }
 }
 
@@ -245,7 +272,10 @@ void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *
     } else if (__builtin_expect(call->hired, 0)) {
       compress(call->job);
     } else {
-      call->conn->protocol->end(call->conn, &event, mark);
+      int code = call->conn->protocol->end(call->conn, &event, mark);
+      if (__builtin_expect(code < 0, 0)) {
+        answer_bare(server, call, code);
+      }
     }
   }
   finish(server, call);

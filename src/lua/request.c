@@ -188,8 +188,11 @@ int peri_request_spread(lua_State *co) {
   lua_rawget(co, ARGS);
   int count = lua_isnil(co, -1) ? (int)lua_objlen(co, ARGS) : (int)lua_tointeger(co, -1);
   lua_pop(co, 1);
+  if (count > PERI_ARGS_MAX) {
+    return count;
+  }
   // Nobody catches what luaL_checkstack would throw here.
-  if (count < 0 || count > PERI_ARGS_MAX || !lua_checkstack(co, count)) {
+  if (count < 0 || !lua_checkstack(co, count)) {
     return -1;
   }
   for (int i = 1; i <= count; i++) {
@@ -257,7 +260,11 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
   peri_buf attachments = {0};
   callbacks c = {0};
   int count = peri_request_spread(co);
-  if (count < 0 || count > PERI_ARGS_MAX) {
+  if (count < 0) {
+    return peri_fail(err, PERI_EBAD_REQUEST, "call.args must be a list of at most %d arguments",
+                     PERI_ARGS_MAX);
+  }
+  if (count > PERI_ARGS_MAX) {
     return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
   }
   int code = 0;

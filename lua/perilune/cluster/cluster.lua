@@ -55,7 +55,11 @@ function M.check(refer)
   if refer.url then
     _, message = urls.entries(refer.url)
   elseif refer.registry then
-    for _, url in ipairs(registries_of(refer)) do
+    local list = registries_of(refer)
+    if #list == 0 then
+      return 'registry names none'
+    end
+    for _, url in ipairs(list) do
       message = message or registry.check(url)
     end
   else
@@ -216,9 +220,26 @@ local function ranked(self, entries)
   return list
 end
 
--- Which of the known entries this worker connects to.
+-- What is wrong with what a candidate gave, or nil.
+local function strange(self, chosen)
+  if type(chosen) ~= 'table' then
+    return ('gave a %s; it must give a list of entries'):format(type(chosen))
+  end
+  local known = {}
+  for _, entry in ipairs(self.entries) do
+    known[entry] = true
+  end
+  for i, entry in ipairs(chosen) do
+    if not known[entry] then
+      return ('gave as number %d none of the entries it got'):format(i)
+    end
+  end
+end
+
+-- Which of the known entries this worker connects to. A candidate that fails is told, and as many as there
+-- is room for are taken without it.
 function Cluster:choose()
-  return self.plan.choose(self.entries, {
+  local want = {
     connections = self.connections,
     ranked = function(entries)
       return ranked(self, entries)
@@ -226,7 +247,15 @@ function Cluster:choose()
     groups = self.plan.indexed and function(entry)
       return groups_of(self, entry)
     end or nil,
-  })
+  }
+  local ok, chosen = pcall(self.plan.choose, self.entries, want)
+  local wrong = not ok and 'threw: ' .. tostring(chosen) or strange(self, chosen)
+  if not wrong then
+    return chosen
+  end
+  local text = "candidate '%s' of %s %s; the nodes are chosen without it"
+  core.log('error', 'CANDIDATE', text:format(self.plan.candidate, self.name, wrong))
+  return { unpack(want.ranked(self.entries), 1, self.connections) }
 end
 
 local function same(a, b)

@@ -49,18 +49,17 @@ local function breach(text, ...)
   error(errors.new('INTERNAL', text:format(...)), 0)
 end
 
-local function check_node(cluster, node)
+local function check_node(cluster, d, node)
+  local what
   if not node_of.is(node) then
-    local text = 'the balancer or router of %s gave a %s; it must give one of the nodes'
-    breach(text, cluster.name, type(node))
+    what = 'a ' .. type(node)
+  else
+    local link = rawget(node, '_link')
+    what = not (link and link.cluster == cluster) and node.address .. ', which is none of its nodes'
   end
-  local link = rawget(node, '_link')
-  if not link or link.cluster ~= cluster then
-    breach(
-      'the balancer or router of %s gave %s, which is none of its nodes',
-      cluster.name,
-      node.address
-    )
+  if what then
+    local text = "router '%s' of %s, or its balancer '%s', chose %s; it must choose one of nodes"
+    breach(text, d.router, cluster.name, cluster.plan.balancer, what)
   end
 end
 
@@ -158,13 +157,19 @@ end
 
 local function send(cluster, d, node, timeout)
   if not d.call then
-    error(('send used after its call of %s ended'):format(cluster.name), 3)
+    error(('send used after its call of %s ended'):format(cluster.name), 2)
   end
   if node == nil then
-    local text = ('the balancer of %s chose no node'):format(cluster.name)
+    local text = ("the balancer '%s' of %s chose no node"):format(
+      cluster.plan.balancer,
+      cluster.name
+    )
     return nil, errors.new('NO_NODE', text, { outcome = 'NOT_SENT', retryable = false })
   end
-  check_node(cluster, node)
+  check_node(cluster, d, node)
+  if timeout ~= nil and (type(timeout) ~= 'number' or timeout ~= timeout) then
+    breach("router '%s' of %s: the timeout of send is a number of ms", d.router, cluster.name)
+  end
   d.sends = d.sends + 1
   local asked = d.asked
   local fresh = asked and not asked[node]
@@ -302,11 +307,17 @@ function M.settle(cluster, ctx, call, err)
   return cluster:dispatch(ctx, call)
 end
 
+-- What could not even be written is written no better elsewhere.
+local UNWRITABLE = { BAD_REQUEST = true, TOO_BIG = true }
+
 -- UNKNOWN may be repeated only where running twice does no harm.
 function M.failure(call, code, message, outcome)
   code = errors.codes[code] and code or 'UNKNOWN'
   outcome = outcome or 'UNKNOWN'
   local retryable = outcome ~= 'UNKNOWN' or (call.idempotent and NODE_FAULT[code]) or false
+  if outcome == 'NOT_SENT' and UNWRITABLE[code] then
+    retryable = false
+  end
   return errors.new(code, message, { outcome = outcome, retryable = retryable })
 end
 

@@ -17,7 +17,9 @@ local M = {}
 ---@field router_of fun(call: any): perilune.cluster.Plan|perilune.cluster.MethodPlan  who routes it
 ---@field pick function
 ---@field done? function
+---@field balancer string     name of the balancer
 ---@field choose function
+---@field candidate string    its name
 ---@field ramp? fun(age: number, weight: number): number
 ---@field ejection? table
 ---@field methods? table<string, perilune.cluster.MethodPlan>
@@ -87,7 +89,7 @@ local function add_balancer(plan, ref)
   if instance == nil then
     return record
   end
-  plan.pick = entry_of(instance, 'pick')
+  plan.pick, plan.balancer = entry_of(instance, 'pick'), record.name
   plan.done = type(instance) == 'table' and instance.done or nil
 end
 
@@ -187,7 +189,7 @@ function M.compile(refer)
   if candidate == nil then
     return nil, record --[[@as string]]
   end
-  plan.choose = entry_of(candidate, 'choose')
+  plan.choose, plan.candidate = entry_of(candidate, 'choose'), record.name
   message = add_states(plan, refer) or add_methods(plan, refer)
   if message then
     return nil, message

@@ -78,6 +78,9 @@ end
 ---@param text string
 ---@return string?
 function M.check(text)
+  if type(text) ~= 'string' then
+    return ('a registry is a URL, or a list of them; got a %s'):format(type(text))
+  end
   local record, message = settings(text)
   return not record and message or nil
 end

@@ -2,6 +2,7 @@
 -- What routers that try again have in common: which failures may be repeated (`retry_on`), where
 -- (`retry_target`), and how long an attempt may take (`attempt_timeout`).
 local errors = require 'perilune.error'
+local nodes_of = require 'perilune.cluster.nodes'
 local plugin = require 'perilune.plugin'
 
 local M = {}
@@ -34,6 +35,9 @@ end
 function M.predicate(refs)
   if refs == nil then
     return retryable
+  end
+  if type(refs) == 'table' and #refs == 0 and next(refs) ~= nil then
+    return nil, "retry_on is a list of codes and predicates such as { 'OVERLOADED', 'not_run' }"
   end
   local rule = { codes = {}, predicates = {} }
   for _, ref in ipairs(type(refs) == 'table' and refs or { refs }) do
@@ -71,6 +75,10 @@ function M.target(ref)
   end
   return function(ctx, call, nodes, tried)
     local left = narrow(ctx, call, nodes, tried)
+    if left ~= nil and not nodes_of.is(left) then
+      local text = "retry_target '%s' must return nodes, got a %s; use nodes:filter or nodes:where"
+      error(errors.new('INTERNAL', text:format(record.name, type(left))), 0)
+    end
     local node = left and #left > 0 and left:pick(ctx, call)
     return node or nodes:pick(ctx, call)
   end

@@ -41,9 +41,13 @@ end
 -- Sets the node's weight as its age is now; true while it still grows.
 local function grow(self, link)
   local full = link.weight
-  local weight = self.ramp(age_of(self, link), full)
-  if type(weight) ~= 'number' or weight ~= weight then
-    error(('slow_start of %s gave a %s, not a weight'):format(self.cluster.name, type(weight)), 0)
+  local ok, weight = pcall(self.ramp, age_of(self, link), full)
+  if not ok or type(weight) ~= 'number' or weight ~= weight then
+    local what = ok and ('gave %s, not a weight'):format(tostring(weight))
+      or 'threw: ' .. tostring(weight)
+    local text = 'slow_start of %s %s; the node has all its weight'
+    core.log('error', 'SLOW-START', text:format(self.cluster.name, what))
+    weight = full
   end
   weight = full > 0 and math.max(1, math.min(full, math.floor(weight + 0.5))) or 0
   rawget(link.node, '_c').weight = weight

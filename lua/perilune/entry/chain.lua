@@ -22,13 +22,44 @@ local function failure(err)
   return numbers[err.code] or 0, err.message, err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
 end
 
+local library = debug.getinfo(1, 'S').source:match '^(@.*)entry/chain%.lua$' or '@lua/perilune/'
+
+local function ours(source)
+  return source:match '^=chain ' or source:match '^=call ' or source:sub(1, #library) == library
+end
+
+local function is_handle(value, what)
+  local kind = type(value)
+  return kind == 'table' or kind == 'cdata' and tostring(value):sub(1, #what) == what
+end
+
+-- A filter that calls `next` with something else than ctx and call fails somewhere in our code; looks for
+-- that on the stack of what failed, and says what it was.
+local function misused()
+  for level = 2, 16 do
+    local info = debug.getinfo(level, 'S')
+    if not info then
+      return nil
+    end
+    local name, ctx = debug.getlocal(level, 1)
+    local second, call = debug.getlocal(level, 2)
+    if name == 'ctx' and ours(info.source) then
+      if not is_handle(ctx, 'ctx of ') or second == 'call' and not is_handle(call, 'call of ') then
+        return 'a filter called next without ctx and call; write next(ctx, call): '
+      end
+    end
+  end
+end
+
 -- Log lines about thrown errors, rate-limited per place by C through the tag.
 local function thrown(title, what)
   return function(message)
     if errors.is(message) then
       return message
     end
-    local text = debug.traceback(('%s: %s: %s'):format(title, what, tostring(message)), 2)
+    local hint = what ~= 'handler' and misused() or ''
+    local text = ('%s: %s: %s%s'):format(title, what, hint, tostring(message))
+    text = debug.traceback(text, 2)
     core.log('error', 'SCRIPT-ERROR', text)
     return errors.new('INTERNAL', 'internal error')
   end
@@ -358,15 +389,16 @@ function M.consumer(title, filters, dispatch)
   local out = {
     'local env = ...',
     'local names, filters, last, named = env.names, env.filters, env.dispatch, env.named',
-    'local chain_failed, caught, xpcall = env.chain_failed, env.caught, xpcall',
+    'local chain_failed, caught, from, xpcall = env.chain_failed, env.caught, env.from, xpcall',
   }
   filter_locals(out, filters)
   links(out, filters)
   out[#out + 1] = ([[
 return function(ctx, call)
   local ok, result, err = xpcall(%s, chain_failed, ctx, call)
-  if ok then return result, err end
-  return nil, caught(result)
+  if not ok then return nil, caught(result) end
+  if err ~= nil then return nil, from(err) end
+  return result
 end]]):format(#filters > 0 and 'link_1' or 'last')
   return compile(out, 'call ' .. title, {
     names = names,
@@ -374,6 +406,7 @@ end]]):format(#filters > 0 and 'link_1' or 'last')
     dispatch = dispatch,
     named = named,
     caught = caught,
+    from = errors.from,
     chain_failed = thrown(title, 'filter'),
   })
 end

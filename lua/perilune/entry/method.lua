@@ -113,7 +113,9 @@ function M.goes_before(fn)
   return true
 end
 
-local function all_before(filters)
+---@param filters {name: string, fn: function}[]
+---@return boolean
+function M.all_before(filters)
   for _, filter in ipairs(filters) do
     if not M.goes_before(filter.fn) then
       return false
@@ -263,10 +265,10 @@ function M.new(filters, refer, proto, attachments)
   local env = {
     names = names,
     filters = fns,
-    last = all_before(filters) and refer.prepare or refer.dispatch,
+    last = M.all_before(filters) and refer.prepare or refer.dispatch,
     prepare = refer.prepare,
     named = chain.named,
-    chain_failed = chain.thrown(title, 'filter'),
+    chain_failed = chain.thrown(title, 'filter or policy'),
     caught = chain.caught,
     from = errors.from,
     again = direct.again,

@@ -20,11 +20,17 @@ local function wrap_attempt(refer, cluster)
       return raw
     end
     needed = true
-    local run = chain.consumer(refer.title, list, function(ctx, call)
+    local title = refer.title .. ', attempt'
+    local repeated = chain.repeated(title, (chain.filter_lists(list)))
+    local run = chain.consumer(title, list, function(ctx, call)
+      if ctx._unsent == false then
+        repeated()
+      end
+      ctx._unsent = false
       return raw(ctx, call, ctx.node)
     end)
     return function(ctx, call, node)
-      ctx.node = node
+      ctx.node, ctx._unsent = node, true
       if alias then
         call.alias = alias
       end

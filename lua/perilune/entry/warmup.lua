@@ -27,7 +27,11 @@ end
 ---@return string? message
 function M.compile(spec)
   local list = {}
-  for i, ref in ipairs(spec.warmup ~= nil and refs_of(spec.warmup) or {}) do
+  local refs = spec.warmup ~= nil and refs_of(spec.warmup) or {}
+  if type(spec.warmup) == 'table' and #refs == 0 then
+    return nil, "warmup: give a name, { 'name', key = value }, a function, or a list of them"
+  end
+  for i, ref in ipairs(refs) do
     local fn, record = plugin.use('warmup', ref)
     if fn == nil then
       return nil, 'warmup: ' .. tostring(record)

@@ -468,26 +468,23 @@ describe('balancer', function()
       local text, cluster = with(function()
         return other.ready_nodes[1]
       end)
-      assert.equal(
-        ('INTERNAL: the balancer or router of %s gave c:1, which is none of its nodes'):format(
-          cluster.name
-        ),
-        text
-      )
+      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', chose c:1, which is none"
+        .. ' of its nodes; it must choose one of nodes'
+      assert.equal(wanted:format(cluster.name), text)
       assert.equal(0, t.calls()['c:1'])
     end)
 
     it('gives nothing', function()
       local text, cluster = with(function() end)
-      assert.equal(('NO_NODE: the balancer of %s chose no node'):format(cluster.name), text)
+      assert.equal(("NO_NODE: the balancer 'odd' of %s chose no node"):format(cluster.name), text)
     end)
 
     it('gives a number', function()
       local text, cluster = with(function()
         return 1
       end)
-      local wanted =
-        'INTERNAL: the balancer or router of %s gave a number; it must give one of the nodes'
+      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', chose a number; it must"
+        .. ' choose one of nodes'
       assert.equal(wanted:format(cluster.name), text)
     end)
 

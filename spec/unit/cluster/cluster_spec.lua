@@ -454,7 +454,7 @@ describe('cluster/cluster', function()
     answer = 'a:1'
     local ok, message = pcall(dispatch, cluster)
     assert.is_false(ok)
-    assert.truthy(tostring(message):find('gave a string', 1, true))
+    assert.truthy(tostring(message):find('chose a string', 1, true))
   end)
 
   it('tells the balancer how it went, method by method', function()

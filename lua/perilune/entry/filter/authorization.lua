@@ -50,9 +50,18 @@ return {
     local refused = perilune.counter 'perilune_unauthorized'
     return function(ctx, call, next)
       local identity = identify(ctx, call)
+      if identity ~= nil and type(identity) ~= 'string' then
+        error(('the identity is a %s; it is a string, or nil'):format(type(identity)), 0)
+      end
       local allowed, why = authorize(ctx, call, identity)
-      if not allowed then
+      if allowed ~= true then
         refused()
+        if allowed then
+          error(
+            ('the authorizer gave a %s; it gives true, or nil and why'):format(type(allowed)),
+            0
+          )
+        end
         return nil, refusal(call, identity, why)
       end
       return next(ctx, call)

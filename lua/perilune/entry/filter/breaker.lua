@@ -65,8 +65,15 @@ local function circuit(key, call, now)
   return state
 end
 
+local STATES = { closed = true, open = true, half_open = true }
+
 local function tell(state, from, node)
-  local to = state.state
+  local to = state.state or 'closed'
+  if not STATES[to] then
+    state.state = nil
+    local text = "the breaker set state.state to '%s'; it is 'closed', 'open' or 'half_open'"
+    error(text:format(tostring(to)), 0)
+  end
   local fields = { interface = state.interface, method = state.method, from = from, to = to }
   fields.node = node and node.address or nil
   policy.publish('breaker.state', fields)
@@ -165,7 +172,7 @@ return {
     local function passed(state, now, node)
       local before = state.state or 'closed'
       local ok, later = allow(state, now)
-      if state.state ~= before then
+      if (state.state or 'closed') ~= before then
         tell(state, before, node)
       end
       return ok, later
@@ -182,10 +189,10 @@ return {
       end
       local turns = state.turns
       local fine, result, err = pcall(next, ctx, call)
-      local now, before = clock(), state.state
+      local now, before = clock(), state.state or 'closed'
       local outcome = fine and outcome_of(err, failures, now - began >= slow_ms) or 'failed'
       done(state, now, outcome, turns)
-      if state.state ~= before then
+      if (state.state or 'closed') ~= before then
         tell(state, before, node)
       end
       if not fine then

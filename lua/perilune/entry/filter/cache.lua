@@ -173,6 +173,8 @@ return {
       local key = key_of(ctx, call)
       if key == nil then
         return next(ctx, call)
+      elseif type(key) ~= 'string' then
+        error(('cache_key gave a %s; it gives a string, or nil'):format(type(key)), 0)
       end
       local entry = get(key)
       if entry == nil then

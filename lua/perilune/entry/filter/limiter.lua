@@ -179,6 +179,9 @@ return {
         if not wait then
           refused()
           return nil, refusal(call, rule, later)
+        elseif type(wait) ~= 'number' or wait ~= wait then
+          local text = 'the limiter gave %s; it gives the ms to wait, or nil'
+          error(text:format(tostring(wait)), 0)
         elseif wait > 0 then
           perilune.sleep(wait)
         end

@@ -16,7 +16,7 @@ local TOLD = 1000 -- bytes of the message
 local function message_of(failures)
   local parts = {}
   for i, failure in ipairs(failures) do
-    parts[i] = failure.field .. ' ' .. failure.message
+    parts[i] = ('%s %s'):format(failure.field, failure.message)
   end
   local text = table.concat(parts, '; ')
   if #text > TOLD then
@@ -32,6 +32,20 @@ local function refusal(failures)
     details[i] = failure
   end
   return perilune.error('BAD_REQUEST', message_of(failures), details)
+end
+
+-- A validator that breaks its contract fails the call and says how.
+local function listed(failures)
+  for i, failure in ipairs(type(failures) == 'table' and failures or {}) do
+    if type(failure) ~= 'table' or failure.field == nil or failure.message == nil then
+      error(('the validator gave a %s as failure %d'):format(type(failure), i), 0)
+    end
+  end
+  if type(failures) ~= 'table' or #failures == 0 then
+    local text = 'the validator gave %s; it gives nil, or a list of { field =, message = }'
+    error(text:format(type(failures) == 'table' and 'no failures' or 'a ' .. type(failures)), 0)
+  end
+  return failures
 end
 
 -- method -> validator, or nil and what is wrong. `[1]` is the one of all other methods.
@@ -87,7 +101,7 @@ return {
         -- A caller keeps its tables as they are.
         local failures = validate(call.args, ctx.side == 'provider')
         if failures then
-          return nil, refusal(failures)
+          return nil, refusal(listed(failures))
         end
       end
       return next(ctx, call)
