@@ -169,6 +169,19 @@ describe('example', function()
     says(output, 'large order:\tv1', 'small order:\tv2')
   end)
 
+  it('plugins', function()
+    says(
+      run 'plugins',
+      'command: hello moon\n',
+      'authenticator, group:\tali says moon\n',
+      'retry_target:\tUNAVAILABLE: long is tired',
+      'serializer:\tother one\n',
+      'told:\twords.turned\tother\n',
+      'that is not the word',
+      'registry:\tNO_NODE'
+    )
+  end)
+
   it('failover', function()
     local output = run 'failover'
     says(

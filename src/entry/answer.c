@@ -133,7 +133,7 @@ static void answer_job(peri_call *call, const peri_event *event) {
 
 // An answer that the protocol would not take (over frame_size, attachments over what a head holds): the
 // caller hears so, instead of waiting for its deadline.
-static void answer_bare(peri_server *server, peri_call *call, int code) {
+static void answer_bare(peri_server *server, peri_call *call, int code, bool counted) {
   if (call->conn->closing) {
     return;
   }
@@ -148,8 +148,8 @@ static void answer_bare(peri_server *server, peri_call *call, int code) {
   event.code = code;
   event.message = peri_bytes_of(text);
   call->conn->protocol->emit(call->conn, &event);
-  server->failed++;
-  call->method->errors++;
+  server->failed += !counted;
+  call->method->errors += !counted;
 }
 
 // An answer whose body is there already.
@@ -164,7 +164,7 @@ static void answer(peri_server *server, peri_call *call, const peri_event *event
   }
   int code = call->conn->protocol->emit(call->conn, event);
   if (__builtin_expect(code < 0, 0)) {
-    answer_bare(server, call, code);
+    answer_bare(server, call, code, event->code != 0);
   }
 }
 
@@ -274,7 +274,7 @@ void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *
     } else {
       int code = call->conn->protocol->end(call->conn, &event, mark);
       if (__builtin_expect(code < 0, 0)) {
-        answer_bare(server, call, code);
+        answer_bare(server, call, code, false);
       }
     }
   }

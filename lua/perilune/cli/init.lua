@@ -5,6 +5,7 @@
 local argparse = require 'argparse'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local plugin = require 'perilune.plugin'
 local terminal = require 'perilune.cli.terminal'
 
 local M = {}
@@ -90,10 +91,53 @@ function M.parser()
   return make_parser(load_commands())
 end
 
+-- A command that is installed as a plugin, or nil. It gets the words behind its name as a list, or what the
+-- parser it describes makes of them.
+local function installed(commands, words)
+  local name = words[1]
+  if not name or commands[name] or name:sub(1, 1) == '-' then
+    return nil
+  end
+  local found, message = plugin.find('command', name)
+  if not found then
+    return message and message:match 'does not load' and stop(1, message) or nil
+  end
+  local command, wrong = plugin.instantiate(found)
+  if command == nil then
+    stop(1, wrong)
+  end
+  return type(command) == 'function' and { run = command } or command
+end
+
+local function run_installed(command, words)
+  local name, args = words[1], { unpack(words, 2) }
+  if command.parser then
+    local parser = argparse('perilune ' .. name, command.help)
+    add_help(parser)
+    parser.error = function(_, text)
+      stop(2, ('%s; see perilune %s --help'):format(text, name))
+    end
+    command.parser(parser)
+    args = parser:parse(args)
+  elseif args[1] == '--help' and command.help then
+    stop(0, command.help)
+  end
+  local code, message = command.run(args)
+  if message then
+    terminal.complain(('%s: %s'):format(name, message))
+  end
+  return code or 0
+end
+
 local function run()
   local commands = load_commands()
+  local words = arguments()
+  local plugged = installed(commands, words)
+  if plugged then
+    return run_installed(plugged, words)
+  end
   local parser = make_parser(commands)
-  local args = parser:parse(arguments())
+  local args = parser:parse(words)
   if not args.command then
     stop(2, 'a command is missing; see perilune --help')
   end
