@@ -329,6 +329,7 @@ return {
       'test',
       'status',
       'reload',
+      'fibers',
       'plugins',
       'new',
       'types',

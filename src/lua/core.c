@@ -105,8 +105,56 @@ static int wake(lua_State *L) {
 static const char *const wait_names[] = {"none",    "start",   "sleep",  "park",
                                          "request", "connect", "session"};
 
+static void set_ms(lua_State *L, const char *name, double ns) {
+  lua_pushnumber(L, ns / 1e6);
+  lua_setfield(L, -2, name);
+}
+
+// Whose answer it waits for.
+static void push_peer(lua_State *L, const peri_vm *vm, const peri_fiber *fiber) {
+  const peri_future *future =
+      fiber->wait == PERI_WAIT_REQUEST && fiber->begun
+          ? peri_future_get((peri_futures *)(uintptr_t)&vm->futures, fiber->future)
+          : NULL;
+  if (future == NULL) {
+    return;
+  }
+  const peri_conn *conn = future->conn;
+  if (conn == NULL) {
+    lua_pushliteral(L, "this process");
+  } else {
+    lua_pushstring(L, conn->channel != NULL ? peri_channel_peer(conn->channel) : "gone");
+  }
+  lua_setfield(L, -2, "peer");
+}
+
+// For whose sake it waits.
+static void push_reason(lua_State *L, const peri_vm *vm, const peri_fiber *fiber) {
+  const peri_call *call = fiber->call != 0 ? peri_server_call(&vm->server, fiber->call) : NULL;
+  if (call != NULL) {
+    lua_pushfstring(L, "%s.%s", call->method->exporter->iface, call->method->name);
+    lua_setfield(L, -2, "call");
+  }
+  if (fiber->cancelled != 0) {
+    lua_pushstring(L, peri_code_name(fiber->cancelled));
+    lua_setfield(L, -2, "cancelled");
+  }
+  lua_pushinteger(L, (lua_Integer)fiber->generation);
+  lua_setfield(L, -2, "generation");
+}
+
 static void push_fiber(lua_State *L, const peri_vm *vm, const peri_fiber *fiber) {
-  lua_createtable(L, 0, 4);
+  uint64_t now = vm->loop->now_ns;
+  lua_createtable(L, 0, 10);
+  push_peer(L, vm, fiber);
+  push_reason(L, vm, fiber);
+  if (fiber->deadline_ns != 0) {
+    set_ms(L, "left", fiber->deadline_ns > now ? (double)(fiber->deadline_ns - now) : 0);
+  }
+  if (!peri_list_empty(&fiber->timer.link)) {
+    double due = (double)fiber->timer.due * 1e6;
+    set_ms(L, "ends", due > (double)now ? due - (double)now : 0);
+  }
   lua_pushnumber(L, peri_id_to_lua(fiber->id));
   lua_setfield(L, -2, "id");
   lua_pushstring(L, wait_names[fiber->wait]);
@@ -117,19 +165,23 @@ static void push_fiber(lua_State *L, const peri_vm *vm, const peri_fiber *fiber)
   lua_setfield(L, -2, "traceback");
 }
 
+// core.fibers([most]) -> what is parked, how many there are
 static int fibers(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
+  lua_Integer most = luaL_optinteger(L, 1, INT32_MAX);
   int n = 0;
+  lua_Integer total = 0;
   lua_newtable(L);
   for (uint32_t i = 0; i < vm->fibers.slots.fresh; i++) {
     peri_slot *slot = peri_slots_header(&vm->fibers.slots, i);
     const peri_fiber *fiber = (const peri_fiber *)(const void *)(slot + 1);
-    if ((slot->gen & 1) != 0 && fiber->state == PERI_FIBER_PARKED) {
+    if ((slot->gen & 1) != 0 && fiber->state == PERI_FIBER_PARKED && total++ < most) {
       push_fiber(L, vm, fiber);
       lua_rawseti(L, -2, ++n);
     }
   }
-  return 1;
+  lua_pushinteger(L, total);
+  return 2;
 }
 
 static int left(lua_State *L) {

@@ -79,8 +79,10 @@ function core.fiber() end
 function core.cancel(fiber) end
 
 --- What is parked: one record per fiber, for specs and `perilune fibers`.
----@return {id: integer, wait: string, since: number, traceback: string}[]
-function core.fibers() end
+---@param most? integer
+---@return {id: integer, wait: string, since: number, traceback: string, call?: string, peer?: string, left?: number, ends?: number, generation: integer, cancelled?: string}[]
+---@return integer total
+function core.fibers(most) end
 
 --- Parks for `ms` milliseconds (0 = until the next turn). Returns true, or false and the code that
 --- ended the wait.

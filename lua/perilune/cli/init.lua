@@ -19,6 +19,7 @@ local COMMANDS = {
   'config',
   'status',
   'reload',
+  'fibers',
   'plugins',
   'new',
   'types',

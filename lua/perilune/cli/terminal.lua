@@ -30,6 +30,15 @@ function M.complain(text)
   io.stderr:write(M.color('red', 'perilune:', 2), ' ', (text:gsub('%s*\n%s*', '; ')), '\n')
 end
 
+-- Text of others without control characters.
+---@param text string
+---@return string
+function M.printable(text)
+  return (text:gsub('[%z\1-\31\127]', function(c)
+    return ('\\x%02x'):format(c:byte())
+  end))
+end
+
 -- Rows of strings as columns; numbers are aligned to the right.
 ---@param rows (string|number)[][]
 ---@return string

@@ -4,6 +4,7 @@
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
+local fibers = require 'perilune.process.fibers'
 local figures = require 'perilune.process.figures'
 
 local M = {}
@@ -115,6 +116,7 @@ end
 -- What this VM answers the others.
 function M.serve()
   figures.serve()
+  fibers.serve()
 end
 
 -- Puts the service into this worker, beside what the script exports.
@@ -126,9 +128,9 @@ function M.open()
     filters = { only_local },
     service = {
       status = status,
-      -- What waits in the worker that answers, and where.
-      fibers = function()
-        return core.array(core.fibers())
+      -- What waits in each VM, and where.
+      fibers = function(_, most)
+        return fibers.collect(type(most) == 'number' and most or nil)
       end,
       -- Names of the filters around each method of an exported interface, as the handler last.
       chains = function(_, interface)

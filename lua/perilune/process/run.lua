@@ -12,6 +12,7 @@ local declare = require 'perilune.entry.declare'
 local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
 local executors = require 'perilune.entry.executors'
+local fibers = require 'perilune.process.fibers'
 local gather = require 'perilune.process.gather'
 local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
@@ -284,6 +285,7 @@ function M.start(conf)
   end
   registration.serve()
   events.serve()
+  fibers.serve()
   core.on_message('reload', on_reload_letter)
   local ok
   for _, step in ipairs {

@@ -93,9 +93,12 @@ describe('perilune.Admin', function()
 
   it('shows what waits, and where', function()
     local fibers = cjson.decode(call('perilune.Admin.fibers', '[]', '--json'))
-    assert.equal('table', type(fibers))
-    for _, fiber in ipairs(fibers) do
-      assert.truthy(fiber.wait and fiber.traceback and fiber.since)
+    assert.same({}, fibers.missing)
+    assert.equal('control', fibers.vms[1].vm)
+    for _, vm in ipairs(fibers.vms) do
+      for _, fiber in ipairs(vm.fibers) do
+        assert.truthy(fiber.waits_for and fiber.traceback and fiber.since_ms)
+      end
     end
   end)
 
