@@ -38,7 +38,7 @@ local lib = c.cdef 'base/block.h'
 function M.run(dumped)
   local blocks = tonumber(lib.peri_block_count())
   local vm = testing.new(c.root .. '/lua')
-  vm:run(prelude, '@' .. PRELUDE, c.root)
+  vm:run(prelude, '@' .. PRELUDE, ('%s/?.lua;%s/lua/?.lua;'):format(c.root, c.build))
   vm:run(dumped, 'spec')
   local result
   for _ = 1, M.TURNS do

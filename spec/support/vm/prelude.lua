@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- Globals of specs that run inside a VM (spec/support/vm.lua). Runs first in each VM, with the root of
--- the tree as its argument.
-local root = ...
+-- Globals of specs that run inside a VM (spec/support/vm.lua). Runs first in each VM, with where
+-- modules are as its argument.
+local path = ...
 local core = require 'perilune.core'
 
-package.path = root .. '/?.lua;' .. root .. '/build/dev/lua/?.lua;' .. package.path
+package.path = path .. package.path
 
 local logs = {}
 ---@diagnostic disable-next-line: duplicate-set-field
