@@ -6,11 +6,12 @@
 --   { 'in', 'node.zone', { 'a', 'b' } }
 --   { 'match', 'arg.1.name', '^test' }           a Lua pattern
 --   { 'exists', 'attachment.user' }
---   { 'ip', 'node.address', { '10.0.0.0/8', '192.168.1.7' } }
+--   { 'ip', 'node.address', { '10.0.0.0/8', '192.168.1.7', 'fd00::/8' } }
 --   { '==', 'node.shard', { of = 'arg.1.shard' } }    compared with something of the call
 --
 -- Operands are those of cluster/operand.lua. What is not there fulfils nothing but `~=` and `not`.
 -- Order is that of numbers; equality that of texts, because registries and attachments know only text.
+local address = require 'perilune.address'
 local errors = require 'perilune.error'
 local operand = require 'perilune.cluster.operand'
 
@@ -137,30 +138,6 @@ local function combination(make)
   end
 end
 
--- The address and the length of the network in bits: numbers, or nil.
-local function network(text)
-  local a, b, c, d, bits = tostring(text):match '^(%d+)%.(%d+)%.(%d+)%.(%d+)/?(%d*)$'
-  a, b, c, d, bits = tonumber(a), tonumber(b), tonumber(c), tonumber(d), tonumber(bits) or 32
-  if not a or a > 255 or b > 255 or c > 255 or d > 255 or bits > 32 then
-    return nil
-  end
-  return ((a * 256 + b) * 256 + c) * 256 + d, bits
-end
-
-local function networks(list)
-  local nets = {}
-  for i, text in ipairs(list) do
-    local address, bits = network(text)
-    -- Nothing that cannot be read may match everything.
-    if not address or (tostring(text):find '/' and not tostring(text):match '/%d+$') then
-      return nil, ("'%s' is no IPv4 address or network like 10.0.0.0/8"):format(tostring(text))
-    end
-    local size = 2 ^ (32 - bits)
-    nets[i] = { from = address - address % size, size = size }
-  end
-  return nets
-end
-
 local OPS = {
   ['and'] = combination(all_of),
   ['or'] = combination(any_of),
@@ -227,21 +204,16 @@ function OPS.ip(expr, into)
   elseif type(expr[3]) ~= 'table' or #expr[3] == 0 then
     return nil, "'ip' needs a list of addresses and networks"
   end
-  local nets
-  nets, message = networks(expr[3])
-  if not nets then
+  local fits
+  fits, message = address.matcher(expr[3])
+  if not fits then
     return nil, message
   end
   return function(ctx, call, node)
-    local value = tostring(get(ctx, call, node)):match '^[%d.]+'
-    local address = value and network(value)
-    for i = 1, address and #nets or 0 do
-      local net = nets[i]
-      if address >= net.from and address < net.from + net.size then
-        return true
-      end
-    end
-    return false
+    local value = get(ctx, call, node)
+    local bytes = type(value) == 'string'
+      and (address.parse(value) or address.parse(address.of_peer(value) or ''))
+    return bytes and fits(bytes) or false
   end
 end
 

@@ -38,7 +38,7 @@ describe('filter ip', function()
   it(
     'knows addresses, networks, ranges, and IPv4 inside IPv6',
     inside(function()
-      local address = require 'perilune.entry.address'
+      local address = require 'perilune.address'
       local function fits(pattern, text)
         return assert(address.matcher { pattern })(assert(address.parse(text), text))
       end
@@ -78,7 +78,7 @@ describe('filter ip', function()
   it(
     'refuses malformed patterns instead of fitting everything',
     inside(function()
-      local address = require 'perilune.entry.address'
+      local address = require 'perilune.address'
       for _, pattern in ipairs {
         '',
         ' ',

@@ -212,6 +212,11 @@ describe('selector', function()
       assert.is_true(holds({ 'ip', 'node.address', { '192.168.0.1', '10.0.0.0/8' } }, nil, node))
       assert.is_true(holds({ 'ip', 'node.address', { '10.1.2.3' } }, nil, node))
       assert.is_false(holds({ 'ip', 'node.address', { '10.1.3.0/24' } }, nil, node))
+      local six = node_of.new { address = '[2001:db8::7]:22000', meta = {} }
+      assert.is_true(holds({ 'ip', 'node.address', { '10.0.0.0/8', '2001:db8::/32' } }, nil, six))
+      assert.is_false(holds({ 'ip', 'node.address', { '0.0.0.0/0', 'fd00::/8' } }, nil, six))
+      local told = { attachments = { from = '10.1.2.3' } }
+      assert.is_true(holds({ 'ip', 'attachment.from', { '10.1.2.0-10.1.2.9' } }, told))
       local named = node_of.new { address = 'host:1', meta = {} }
       assert.is_false(holds({ 'ip', 'node.address', { '0.0.0.0/0' } }, nil, named))
     end)
@@ -246,10 +251,10 @@ describe('selector', function()
         ["rules[1].use: 'match' needs a Lua pattern, got '%'"] = {
           { use = { 'match', 'node.zone', '%' } },
         },
-        ["rules[1].use: '10.0.0.0/' is no IPv4 address or network like 10.0.0.0/8"] = {
+        ["rules[1].use: '10.0.0.0/' is no address, network (10.0.0.0/8), range (a-b) or '*'"] = {
           { use = { 'ip', 'node.address', { '10.0.0.0/' } } },
         },
-        ["rules[1].use: '300.0.0.1' is no IPv4 address or network like 10.0.0.0/8"] = {
+        ["rules[1].use: '300.0.0.1' is no address, network (10.0.0.0/8), range (a-b) or '*'"] = {
           { use = { 'ip', 'node.address', { '300.0.0.1' } } },
         },
       } do

@@ -6,7 +6,7 @@
 --
 --   ip = { '10.0.0.0/8', '::1' }                    ip = { deny = { '10.0.9.0/24' } }
 local perilune = require 'perilune'
-local address = require 'perilune.entry.address'
+local address = require 'perilune.address'
 
 local REMEMBERED = 10000 -- peers whose verdict is kept
 

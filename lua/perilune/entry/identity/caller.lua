@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The proven identity, else the address: everybody is somebody. For counting calls per caller.
-local address = require 'perilune.entry.address'
+local address = require 'perilune.address'
 
 return {
   name = 'caller',

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The address a call comes from, without its port.
-local address = require 'perilune.entry.address'
+local address = require 'perilune.address'
 
 return {
   name = 'peer',
