@@ -51,6 +51,33 @@ function M.hash(text)
   return C.peri_balance_hash(text, #text)
 end
 
+-- A value of its own, so that nobody changes what others hold. Tables keep their class
+-- and have no circles.
+---@generic T
+---@param value T
+---@return T
+function M.copy(value)
+  if type(value) ~= 'table' then
+    return value
+  end
+  local made = {}
+  for key, inner in pairs(value) do
+    made[key] = M.copy(inner)
+  end
+  return setmetatable(made, getmetatable(value))
+end
+
+-- A set of error codes; raises for one that there is not.
+---@param codes string[]
+---@return table<string, boolean>
+function M.code_set(codes)
+  local set = {}
+  for _, code in ipairs(codes) do
+    set[errors.error(code).code] = true
+  end
+  return set
+end
+
 -- Does the failure speak against the node rather than the call?
 ---@param err perilune.Error
 ---@return boolean

@@ -10,6 +10,7 @@
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
+local copy = require('perilune.policy').copy
 
 local M = {}
 
@@ -345,17 +346,6 @@ local function fail(failures, most, path, text)
     failures[failures.count] = { field = path, message = text }
   end
   return failures
-end
-
-local function copy(value)
-  if type(value) ~= 'table' then
-    return value
-  end
-  local made = {}
-  for key, inner in pairs(value) do
-    made[key] = copy(inner)
-  end
-  return setmetatable(made, getmetatable(value))
 end
 
 local int64, uint64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'

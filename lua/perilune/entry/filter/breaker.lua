@@ -26,14 +26,6 @@ local CODES = {
   'DATA_LOSS',
 }
 
-local function set_of(codes)
-  local set = {}
-  for _, code in ipairs(codes) do
-    set[perilune.error(code).code] = true
-  end
-  return set
-end
-
 -- { circuits = { [key] = state }, count }
 local function kept()
   return policy.state('breakers', function()
@@ -165,7 +157,7 @@ return {
       return nil, message
     end
     local failures, find, slow_ms =
-      set_of(conf.codes), finder(PARTS[conf.per]), conf.slow or math.huge
+      policy.code_set(conf.codes), finder(PARTS[conf.per]), conf.slow or math.huge
     local refused = perilune.counter 'perilune_breaker_refused'
     local clock, allow, done = policy.clock, machine.allow, machine.done
 

@@ -21,14 +21,6 @@ local CODES = {
   'SYSTEM',
 }
 
-local function set_of(codes)
-  local set = {}
-  for _, code in ipairs(codes) do
-    set[perilune.error(code).code] = true
-  end
-  return set
-end
-
 local function answers_of(conf)
   if conf.with then
     return perilune.use('mock', conf.with)
@@ -56,7 +48,7 @@ return {
     if not answer then
       return nil, message
     end
-    local codes, always = set_of(conf.codes), conf.mode == 'always'
+    local codes, always = perilune.policy.code_set(conf.codes), conf.mode == 'always'
     local mocked = perilune.counter 'perilune_mocked'
 
     -- Is there an answer, and which?

@@ -3,16 +3,7 @@
 -- A function is called as function(ctx, call, err). What has no answer goes on to the service.
 local perilune = require 'perilune'
 
-local function copy(value)
-  if type(value) ~= 'table' then
-    return value
-  end
-  local made = {}
-  for key, inner in pairs(value) do
-    made[key] = copy(inner)
-  end
-  return setmetatable(made, getmetatable(value))
-end
+local copy = perilune.policy.copy
 
 return {
   name = 'fixed',
