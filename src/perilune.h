@@ -44,7 +44,7 @@ extern "C" {
 
 // Raised when anything below changes for those who were compiled with it. Members are added only at
 // the end of peri_plugin_host, which does not raise it.
-#define PERI_ABI 1
+#define PERI_ABI 2
 #define PERI_EXPORT __attribute__((visibility("default")))
 
 enum {
@@ -137,6 +137,14 @@ typedef enum peri_cast {
   PERI_CASTS,
 } peri_cast;
 
+// A class and the fields of its objects. Who has met it before need not look at the names again.
+typedef struct peri_shape {
+  uint64_t id;      // of this content in the process, for good; never 0
+  peri_bytes name;  // of the class, not empty
+  uint32_t count;   // of fields
+  const peri_bytes *fields;
+} peri_shape;
+
 // For formats like Hessian. Each member may be NULL: the producer then goes on without it, or, where
 // nothing would be left of the value, fails.
 typedef struct peri_sink_graph {
@@ -155,6 +163,10 @@ typedef struct peri_sink_graph {
   int (*label)(void *sink, uint32_t number);
   // A value: the list or map with this number, once more.
   int (*ref)(void *sink, uint32_t number);
+  // In place of `type`, `map_begin` and the keys of an object: the values of its fields follow in
+  // order, then `map_end`. `shape` is borrowed until the call returns. 1: taken; 0: the sink wants
+  // the usual calls.
+  int (*object)(void *sink, const peri_shape *shape);
 } peri_sink_graph;
 
 typedef struct peri_sink_ops {

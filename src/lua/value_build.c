@@ -20,6 +20,24 @@ static int fail(peri_builder *b, int code, const char *text) {
   return peri_fail(b->err, code, "%s", text);
 }
 
+static void push_field(peri_builder *b, const peri_shape_row *row, uint32_t n) {
+  if (n < row->count) {
+    lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->keys[n]);
+  }
+}
+
+static int put_field(peri_builder *b) {
+  const peri_shape_row *row = b->frames[b->depth].row;
+  uint32_t at = b->frames[b->depth].count;
+  if (row->id != b->frames[b->depth].id || at >= row->count) {
+    return fail(b, PERI_EINTERNAL, "an object has more values than fields");
+  }
+  lua_rawset(b->L, -3);
+  b->frames[b->depth].count = at + 1;
+  push_field(b, row, at + 1);
+  return 0;
+}
+
 // Puts the value on top of the stack where it belongs.
 static inline int put(peri_builder *b) {
   switch (b->frames[b->depth].kind) {
@@ -28,6 +46,7 @@ static inline int put(peri_builder *b) {
     lua_rawset(b->L, -3);
     return 0;
   case PERI_BUILD_LIST: lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count); return 0;
+  case PERI_BUILD_FIELDS: return put_field(b);
   case PERI_BUILD_KEY: b->frames[b->depth].kind = PERI_BUILD_MAP; return 0;
   case PERI_BUILD_ARGS:
     if (++b->args > PERI_ARGS_MAX) {
@@ -105,7 +124,9 @@ static void push_boxed(lua_State *L, uint64_t bits, bool is_unsigned) {
 
 // A scalar whose type on the wire is kept: the value on top goes into a box.
 static int put_box(peri_builder *b) {
-  peri_value_box(b->L, b->cast);
+  if (!peri_value_box_in(b, b->cast)) {
+    return PERI_ETOO_BIG;
+  }
   b->cast = PERI_CAST_NONE;
   return put(b);
 }
@@ -251,6 +272,11 @@ static int on_any_key(void *sink) {
 static int on_map_end(void *sink) {
   peri_builder *b = sink;
   uint32_t count = b->frames[b->depth].count;
+  if (b->frames[b->depth].kind == PERI_BUILD_FIELDS) {
+    return count == b->frames[b->depth].row->count
+               ? end(b)
+               : fail(b, PERI_EINTERNAL, "an object has fewer values than fields");
+  }
   hint.map = count < HINT_MAX ? count : HINT_MAX;
   return end(b);
 }
@@ -305,7 +331,26 @@ static int on_ref(void *sink, uint32_t number) {
   return fail(b, PERI_EBAD_REQUEST, "a reference to something that is not in this value");
 }
 
+static int on_object(void *sink, const peri_shape *shape) {
+  peri_builder *b = sink;
+  const peri_shape_row *row = peri_value_shape(b, shape);
+  if (row == NULL) {
+    return 0;
+  }
+  int rc = begin(b, PERI_BUILD_FIELDS, 0, (int)row->count);
+  if (rc != 0) {
+    return rc;
+  }
+  lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->class);
+  lua_setmetatable(b->L, -2);
+  b->frames[b->depth].row = row;
+  b->frames[b->depth].id = row->id;
+  push_field(b, row, 0);
+  return 1;
+}
+
 static const peri_sink_graph graph = {
+    .object = on_object,
     .cast = on_cast,
     .dictionary = on_dictionary,
     .label = on_label,
@@ -342,6 +387,7 @@ void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, per
   b->cast = PERI_CAST_NONE;
   b->label = 0;
   b->refs = 0;
+  b->shapes = NULL;
   b->base = lua_gettop(L);
   b->spread = false;
   b->listed = false;

@@ -47,30 +47,58 @@ void peri_value_push_bytes(lua_State *L, const void *data, size_t len);
 bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out);
 
 // KEY is a map for which `any_key` announced that the next scalar is a key.
-enum { PERI_BUILD_ROOT, PERI_BUILD_ARGS, PERI_BUILD_LIST, PERI_BUILD_MAP, PERI_BUILD_KEY };
+// FIELDS is an object of a known shape, with the key of the next field on the stack.
+enum {
+  PERI_BUILD_ROOT,
+  PERI_BUILD_ARGS,
+  PERI_BUILD_LIST,
+  PERI_BUILD_MAP,
+  PERI_BUILD_KEY,
+  PERI_BUILD_FIELDS,
+};
+
+// A shape as this VM keeps it. A row is another one's when its id is.
+typedef struct peri_shape_row {
+  uint64_t id;
+  uint64_t decode;  // the last one that used it; in the same one it stays
+  int class;        // references of the registry
+  uint32_t count;
+  int keys[PERI_SHAPE_FIELDS];
+} peri_shape_row;
+
+typedef struct peri_shapes peri_shapes;
 
 typedef struct peri_builder {
   lua_State *L;
   peri_err *err;
   peri_int64_mode int64;
   uint32_t depth;
-  int args;         // pushed so far, when the outermost list is arguments
-  bool typed;       // a class name waits on the stack for the next list or map
-  bool dictionary;  // which is a map of that class
-  peri_cast cast;   // of the next scalar; NONE where it makes no difference
-  uint32_t label;   // of the next list or map, plus one; 0 = none
-  int refs;         // stack index of what was labelled, 0 until there is one
-  int base;         // stack index below the value
-  bool spread;      // the outermost list is pushed element by element
-  bool listed;      // and there was one
+  int args;             // pushed so far, when the outermost list is arguments
+  bool typed;           // a class name waits on the stack for the next list or map
+  bool dictionary;      // which is a map of that class
+  peri_cast cast;       // of the next scalar; NONE where it makes no difference
+  uint32_t label;       // of the next list or map, plus one; 0 = none
+  int refs;             // stack index of what was labelled, 0 until there is one
+  int base;             // stack index below the value
+  bool spread;          // the outermost list is pushed element by element
+  bool listed;          // and there was one
+  peri_shapes *shapes;  // of the VM; NULL until one is met
   struct {
     uint8_t kind;
-    uint32_t count;  // of list elements
+    uint32_t count;             // of list elements, or fields
+    const peri_shape_row *row;  // FIELDS
+    uint64_t id;                // FIELDS: of the shape
   } frames[PERI_VALUE_DEPTH_MAX + 2];
 } peri_builder;
 
 void peri_builder_init(peri_builder *builder, lua_State *L, peri_int64_mode int64, peri_err *err,
                        peri_sink *sink);
+
+// What this VM keeps of a shape, from now on; NULL when it has no place for it. May raise.
+const peri_shape_row *peri_value_shape(peri_builder *builder, const peri_shape *shape);
+
+// Puts the scalar on top into a box, as peri_value_box does; false when the stack is too small.
+bool peri_value_box_in(peri_builder *builder, peri_cast cast);
 
 // Feeds the value at `index` (absolute), or `count` values from there on as a list, to `sink`.
 // `err` may hold a sink's reason; the walker puts the path in front of it. Never raises.

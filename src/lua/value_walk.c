@@ -329,7 +329,17 @@ static int table(walker *w, int index, const place *parent) {
     return rc;
   }
   int base = lua_gettop(w->L) - (marked ? 1 : 0);
-  int kind = marked ? marks(w->L) : UNMARKED;
+  peri_walk_row *row = NULL;
+  if (marked && w->graph->object != NULL) {
+    const void *meta = lua_topointer(w->L, -1);
+    peri_cast cast = peri_walk_boxed(w, meta);
+    if (cast != PERI_CAST_NONE) {
+      lua_settop(w->L, base);
+      return peri_walk_box(w, index, cast, parent);
+    }
+    row = peri_walk_find(w, meta);
+  }
+  int kind = row != NULL ? PERI_KIND_OBJECT : marked ? marks(w->L) : UNMARKED;
   if (kind >= PERI_KIND_BOX) {
     lua_settop(w->L, base);
     return peri_walk_box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
@@ -338,6 +348,16 @@ static int table(walker *w, int index, const place *parent) {
   if (rc != 0) {
     lua_settop(w->L, base);
     return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
+  }
+  if (row != NULL) {
+    w->depth++;
+    rc = peri_walk_shaped(w, index, row, parent);
+    w->depth--;
+    if (rc != PERI_WALK_OTHERWISE) {
+      lua_settop(w->L, base);
+      return rc;
+    }
+    kind = marks(w->L);
   }
   bool classed = marked && lua_type(w->L, -1) == LUA_TSTRING;
   rc = classed ? name_class(w, kind, parent) : 0;
@@ -396,6 +416,7 @@ static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_
   w->args = false;
   w->named = false;
   w->room = 0;
+  w->shapes = NULL;
   if (err != NULL) {
     err->code = 0;
   }

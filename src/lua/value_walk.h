@@ -17,6 +17,19 @@ typedef struct place {
   int index;
 } place;
 
+// A class as its objects were walked last.
+typedef struct peri_walk_row {
+  const void *meta;  // the metatable; NULL = nothing is known
+  uint32_t misses;   // objects in a row with other fields, or in another order
+  uint32_t kept;
+  peri_shape shape;
+  const void *keys[PERI_SHAPE_FIELDS];
+  peri_bytes fields[PERI_SHAPE_FIELDS];
+  int refs[PERI_SHAPE_FIELDS + 2];  // of what is kept from being collected
+} peri_walk_row;
+
+typedef struct peri_walk_shapes peri_walk_shapes;
+
 typedef struct walker {
   lua_State *L;
   const peri_sink_ops *ops;
@@ -25,10 +38,11 @@ typedef struct walker {
   peri_err *err;
   uint32_t depth;
   uint32_t max_depth;
-  uint32_t elements;  // budget left
-  bool args;          // the outermost list is a call's arguments
-  int room;           // stack index up to which fields may lie; 0 = not asked for
-  bool named;         // `err` already names the path
+  uint32_t elements;         // budget left
+  bool args;                 // the outermost list is a call's arguments
+  int room;                  // stack index up to which fields may lie; 0 = not asked for
+  bool named;                // `err` already names the path
+  peri_walk_shapes *shapes;  // of the VM; NULL until one is asked for
 } walker;
 
 int peri_walk_fail(walker *w, int code, const place *p, const char *reason);
@@ -49,7 +63,23 @@ int peri_walk_map(walker *w, int index, bool more, bool named, const place *pare
 // ---- value_walk_java.c: tables that are marked
 // An object's fields are named before its values follow in the same order.
 int peri_walk_object(walker *w, int index, const place *parent);
+// The values of an object whose `count` fields lie on the stack from `base` on, with their keys; the
+// sink has begun it. Pops them.
+int peri_walk_fields(walker *w, int base, int count, const place *parent);
+// Whether fields may lie on the stack up to `top`, with room for what is in them.
+bool peri_walk_room(walker *w, int top);
 // A map whose order counts, as a list of pairs.
 int peri_walk_entries(walker *w, int index, const place *parent);
 // A scalar with its type on the wire.
 int peri_walk_box(walker *w, int index, peri_cast cast, const place *p);
+
+// ---- value_walk_shape.c: classes that were walked before
+enum { PERI_WALK_OTHERWISE = 1 };
+// What is known of the class with this metatable, or NULL. Good until the next one is learned.
+peri_walk_row *peri_walk_find(walker *w, const void *meta);
+// What the box with this metatable holds; NONE when it is no box, or must be looked at.
+peri_cast peri_walk_boxed(walker *w, const void *meta);
+// An object of that class; OTHERWISE when it must be walked in the usual way, and nothing was done.
+int peri_walk_shaped(walker *w, int index, peri_walk_row *row, const place *parent);
+// Remembers the object at `index`, whose fields lie on the stack from `base` on, if it is worth it.
+void peri_walk_learn(walker *w, int index, int base, int count);

@@ -21,13 +21,9 @@ static int name_field(walker *w, int at, const place *p) {
   return rc != 0 ? peri_walk_sink_failed(w, rc, p) : 0;
 }
 
-// The values of an object whose `count` fields lie on the stack from `base` on, with their keys.
-static int fields(walker *w, int base, int count, const place *parent) {
+int peri_walk_fields(walker *w, int base, int count, const place *parent) {
   place p = {parent, 0, 0};
-  int rc = w->ops->map_begin(w->sink, (size_t)count);
-  if (rc != 0) {
-    return peri_walk_sink_failed(w, rc, parent);
-  }
+  int rc = 0;
   for (int i = 0; i < count && rc == 0; i++) {
     p.key = base + 1 + 2 * i;
     rc = peri_walk_count(w, &p);
@@ -41,13 +37,14 @@ static int fields(walker *w, int base, int count, const place *parent) {
   return rc != 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
 }
 
-static void find_room(walker *w) {
+bool peri_walk_room(walker *w, int top) {
   if (w->room == 0) {
-    int top = lua_gettop(w->L);
+    int at = lua_gettop(w->L);
     bool grown = lua_cpcall(w->L, grow_for_fields, w->L) == 0;
-    lua_settop(w->L, top);
-    w->room = grown ? top + SLOTS_FOR_FIELDS : top;
+    lua_settop(w->L, at);
+    w->room = grown ? at + SLOTS_FOR_FIELDS : at;
   }
+  return top + SLOTS_PER_LEVEL * LEVELS_PER_GROWTH + SLOTS_FOR_WORK < w->room;
 }
 
 // An object's fields are named before its values follow in the same order. As long as there is
@@ -57,7 +54,6 @@ int peri_walk_object(walker *w, int index, const place *parent) {
   int base = lua_gettop(L);
   int count = 0;
   bool kept = true;
-  find_room(w);
   lua_pushnil(L);
   while (lua_next(L, index)) {
     int at = lua_gettop(L) - 1;
@@ -67,7 +63,7 @@ int peri_walk_object(walker *w, int index, const place *parent) {
       return rc;
     }
     count++;
-    kept = kept && at + SLOTS_PER_LEVEL * LEVELS_PER_GROWTH + SLOTS_FOR_WORK < w->room;
+    kept = kept && peri_walk_room(w, at);
     if (kept) {
       lua_pushvalue(L, at);
     } else {
@@ -75,7 +71,12 @@ int peri_walk_object(walker *w, int index, const place *parent) {
     }
   }
   if (kept) {
-    return fields(w, base, count, parent);
+    if (w->graph->object != NULL) {
+      peri_walk_learn(w, index, base, count);
+    }
+    int rc = w->ops->map_begin(w->sink, (size_t)count);
+    return rc != 0 ? peri_walk_sink_failed(w, rc, parent)
+                   : peri_walk_fields(w, base, count, parent);
   }
   lua_settop(L, base);
   lua_pushnil(L);

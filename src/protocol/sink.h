@@ -11,6 +11,11 @@
 
 #include "base/buf.h"
 
+enum { PERI_SHAPE_FIELDS = 64 };  // shapes of more are not made
+
+// An id for a new shape. Any thread.
+uint64_t peri_shape_id(void);
+
 // The deepest nesting any part can follow, whatever the limits say.
 #define PERI_VALUE_DEPTH_MAX 128u
 

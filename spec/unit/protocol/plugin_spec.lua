@@ -160,7 +160,7 @@ PLUGIN{PERI_PLUGIN_HEAD, .point = "serializer", .name = "text", .init = keep, .s
     {
       'other_abi',
       [[PLUGIN{.abi = 3, .size = sizeof(peri_plugin)};]],
-      "compression 'other_abi': made for ABI 3, this perilune has ABI 1; "
+      "compression 'other_abi': made for ABI 3, this perilune has ABI 2; "
         .. 'compile it anew against its perilune.h (other_abi.so)',
     },
     {

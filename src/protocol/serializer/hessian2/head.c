@@ -76,7 +76,7 @@ int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes) 
   return 0;
 }
 
-static int over_tables(peri_hessian_reader *r) {
+int peri_hessian_over_tables(peri_hessian_reader *r) {
   return peri_fail(r->err, PERI_ETOO_BIG,
                    "hessian2: too many classes, fields or types at offset %zu",
                    (size_t)(r->at - r->start));
@@ -93,7 +93,7 @@ static void name_nanos(hessian_tables *t, const hessian_def *def) {
 
 static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
   hessian_def def = {.first = t->field_count};
-  r->at++;
+  const uint8_t *start = r->at++;
   int rc = peri_hessian_take_name(r, &def.name);
   rc = rc != 0 ? rc : peri_hessian_take_count(r, &def.count);
   rc = rc != 0 ? rc : peri_hessian_charge(r, 1 + (uint64_t)def.count, def.count);
@@ -102,20 +102,24 @@ static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
     peri_bytes field;
     rc = peri_hessian_take_name(r, &field);
     first = i == 0 ? field : first;
-    rc = rc != 0 || peri_hessian_add_field(t, field) ? rc : over_tables(r);
+    rc = rc != 0 || peri_hessian_add_field(t, field) ? rc : peri_hessian_over_tables(r);
   }
   if (rc == 0) {
     def.role = peri_hessian_role(def.name, def.count, first);
     name_nanos(t, &def);
-    rc = peri_hessian_add_def(t, def) ? 0 : over_tables(r);
+    rc = peri_hessian_add_def(t, def) ? 0 : peri_hessian_over_tables(r);
+  }
+  if (rc == 0) {
+    peri_hessian_learn(t, start, r->at);
   }
   return rc;
 }
 
 int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def *def) {
   while (r->at != r->end && *r->at == 'C') {
-    int rc = take_definition(r, t);
-    if (rc != 0) {
+    int rc = peri_hessian_recall(r, t);
+    rc = rc == 0 ? take_definition(r, t) : rc;
+    if (rc < 0) {
       return rc;
     }
   }
@@ -151,7 +155,7 @@ static int take_type(peri_hessian_reader *r, hessian_tables *t, peri_bytes *type
   if (peri_hessian_kind_of(*r->at) == PERI_HESSIAN_STRING) {
     int rc = peri_hessian_take_name(r, type);
     rc = rc != 0 ? rc : peri_hessian_charge(r, 1, 0);
-    return rc != 0 || peri_hessian_add_type(t, *type) ? rc : over_tables(r);
+    return rc != 0 || peri_hessian_add_type(t, *type) ? rc : peri_hessian_over_tables(r);
   }
   uint32_t number;
   int rc = peri_hessian_take_count(r, &number);

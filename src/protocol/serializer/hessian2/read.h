@@ -28,6 +28,14 @@ int peri_hessian_take_count(peri_hessian_reader *r, uint32_t *count);
 
 // Takes `count` from the budget of elements, which the input must be able to carry.
 int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes);
+// A definition that was learned, at the 'C' it begins with: adds it to the tables and moves past it.
+// 1 when there was one, 0 when it must be read, or negative.
+int peri_hessian_recall(peri_hessian_reader *r, hessian_tables *t);
+// Learns the definition just added, which began at `start`, when it comes for the second time.
+void peri_hessian_learn(hessian_tables *t, const uint8_t *start, const uint8_t *end);
+// Puts the fields of a learned class into the table of fields, where they are not yet.
+int peri_hessian_spread(peri_hessian_reader *r, hessian_tables *t, hessian_def *def);
+int peri_hessian_over_tables(peri_hessian_reader *r);
 // Reads class definitions up to the head of an object, and that; sets its class and moves past it.
 int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def *def);
 // The head of a list or map. An untyped one has an empty type.

@@ -21,6 +21,9 @@ static void release(hessian_tables *t) {
   for (size_t i = 0; i < HESSIAN_KNOWN; i++) {
     free(t->known[i]);
   }
+  for (size_t i = 0; i < HESSIAN_LEARNED; i++) {
+    free(t->learned[i]);
+  }
   peri_buf_fini(&t->text);
 }
 

@@ -12,7 +12,23 @@ typedef struct hessian_def {
   uint32_t count;     // of fields
   uint64_t hash;      // writing: of name and fields
   hessian_role role;  // reading: what the class stands for
+  const struct hessian_learned *learned;  // reading: what is known of it, with its fields; or NULL
+  const uint8_t *at;                      // learned: where it lies in the body
+  uint32_t number;                        // learned: in the table of classes
 } hessian_def;
+
+enum { HESSIAN_LEARNED = 64, HESSIAN_LEARNED_BYTES = 2048 };
+
+// A definition that came before, byte by byte.
+typedef struct hessian_learned {
+  uint64_t round;  // of the last body that has it
+  uint32_t len;
+  uint32_t longest;  // of its names
+  hessian_def def;   // all but the places in a body
+  peri_shape shape;  // the names lie in `bytes`
+  peri_bytes fields[PERI_SHAPE_FIELDS];
+  uint8_t bytes[HESSIAN_LEARNED_BYTES];
+} hessian_learned;
 
 typedef struct hessian_identity {
   const void *what;
@@ -22,16 +38,28 @@ typedef struct hessian_identity {
 
 // A class as it was defined last time, in this or an earlier body of the thread.
 typedef struct hessian_known {
+  uint64_t serial;  // of this content
   uint64_t round;   // of the tables when it was defined
   uint32_t number;  // then
   uint32_t count;   // of fields
   uint32_t len;     // of the definition
   uint32_t name_len;
+  uint32_t names;     // length of all names
   uint16_t lens[64];  // of the fields
   char text[2048];    // name, fields, definition
 } hessian_known;
 
 enum { HESSIAN_KNOWN = 64, HESSIAN_KNOWN_FIELDS = 64, HESSIAN_KNOWN_TEXT = 2048 };
+
+// The known class that objects of a shape have.
+typedef struct hessian_shaped {
+  uint64_t id;  // of the shape
+  uint8_t flavour;
+  hessian_known *known;
+  uint64_t serial;  // which it must have
+} hessian_shaped;
+
+enum { HESSIAN_SHAPED = 128 };
 
 typedef struct hessian_tables {
   uint64_t stamp;  // of the body that uses them
@@ -48,6 +76,11 @@ typedef struct hessian_tables {
   uint32_t *labels;  // of a source being transcoded -> ours
   uint32_t label_count, label_cap;
   hessian_known *known[HESSIAN_KNOWN];
+  // Reading only.
+  hessian_learned *learned[HESSIAN_LEARNED];
+  uint64_t candidates[HESSIAN_LEARNED];  // hashes of definitions that came once
+  uint64_t known_serial;
+  hessian_shaped shaped[HESSIAN_SHAPED];
   uint32_t number;       // lists, maps and objects begun
   const peri_buf *kept;  // a body that goes on at its end
   size_t kept_at;

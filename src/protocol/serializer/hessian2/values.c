@@ -149,6 +149,18 @@ static int big_integer(walk *w, const hessian_def *def) {
   return rc != 0 ? rc : w->ops->string(w->sink, text, len);
 }
 
+// 1 when the sink knows what to make of a class that was learned.
+static int shaped(walk *w, const hessian_def *def) {
+  if (def->learned == NULL || w->graph->object == NULL) {
+    return 0;
+  }
+  int rc = push(w, (frame){.kind = OBJECT, .left = def->count, .named = true});
+  rc = rc != 0 ? rc : label(w);
+  rc = rc != 0 ? rc : w->graph->object(w->sink, &def->learned->shape);
+  w->depth -= rc == 0;
+  return rc;
+}
+
 static int open_object(walk *w) {
   hessian_def def;
   int rc = peri_hessian_take_object(w->r, w->t, &def);
@@ -161,8 +173,13 @@ static int open_object(walk *w) {
   if (def.role.cast != PERI_CAST_NONE) {
     return boxed(w, def.role.cast);
   }
+  rc = shaped(w, &def);
+  if (rc != 0) {
+    return rc < 0 ? rc : 0;
+  }
   peri_bytes name = def.role.name != NULL ? peri_bytes_of(def.role.name) : def.name;
-  rc = push(w, (frame){.kind = OBJECT, .left = def.count, .field = def.first});
+  rc = peri_hessian_spread(w->r, w->t, &def);
+  rc = rc != 0 ? rc : push(w, (frame){.kind = OBJECT, .left = def.count, .field = def.first});
   rc = rc != 0 ? rc : label(w);
   rc = rc != 0 ? rc : type(w, name);
   if (rc > 0 && w->graph->field != NULL) {
@@ -278,14 +295,28 @@ static int map_step(walk *w, frame *f) {
   return map_key(w);
 }
 
+// The values of an object up to one that opens something.
+static int fields(walk *w, frame *f) {
+  int rc = 0;
+  while (f->left > 0 && rc == 0 && w->r->at != w->r->end) {
+    f->left--;
+    peri_hessian_kind kind = peri_hessian_kind_of(*w->r->at);
+    if (kind >= PERI_HESSIAN_LIST) {
+      return value(w);
+    }
+    rc = scalar(w, kind);
+  }
+  return rc != 0 || w->r->at != w->r->end || f->left == 0 ? rc : peri_hessian_truncated(w->r);
+}
+
 static int object_step(walk *w, frame *f) {
   if (f->left == 0) {
     return close(w, f);
   }
-  f->left--;
   if (f->named) {
-    return value(w);
+    return fields(w, f);
   }
+  f->left--;
   peri_bytes name = w->t->fields[f->field++];
   int rc = w->ops->key(w->sink, (const char *)name.ptr, name.len);
   return rc != 0 ? rc : value(w);
@@ -367,13 +398,18 @@ static int pass_begin(void *sink, size_t count) {
   (void)count;
   return pass(sink);
 }
+static int pass_object(void *sink, const peri_shape *shape) {
+  (void)sink;
+  (void)shape;
+  return 1;
+}
 static int pass_ref(void *sink, uint32_t number) {
   (void)number;
   return pass(sink);
 }
 
 int peri_hessian_skip(peri_hessian_reader *r) {
-  static const peri_sink_graph graph = {.ref = pass_ref};
+  static const peri_sink_graph graph = {.ref = pass_ref, .object = pass_object};
   static const peri_sink_ops ops = {
       .null = pass,
       .boolean = pass_boolean,

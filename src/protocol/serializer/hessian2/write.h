@@ -32,6 +32,9 @@ typedef struct hessian_writer {
   hessian_frame frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the body
 } hessian_writer;
 
+// The writer as a sink.
+extern const peri_sink_ops peri_hessian_writer_ops;
+
 // The shortest forms, as Caucho's implementation chooses them.
 void peri_hessian_put_int(peri_buf *out, int32_t value);
 void peri_hessian_put_long(peri_buf *out, int64_t value);
@@ -46,6 +49,10 @@ void peri_hessian_put_string(peri_buf *out, const char *text, size_t len);
 void peri_hessian_begin_class(hessian_writer *w, const char *name, size_t len);
 int peri_hessian_add_class_field(hessian_writer *w, const char *name, size_t len);
 int peri_hessian_put_object(hessian_writer *w);
+// Begins the class of a shape, all fields named, if it is known; keep_shape makes it so once its
+// object was put.
+bool peri_hessian_begin_shape(hessian_writer *w, const peri_shape *shape);
+void peri_hessian_keep_shape(hessian_writer *w, const peri_shape *shape);
 int peri_hessian_put_type(hessian_writer *w);
 // The head of an object with a single field.
 int peri_hessian_put_box(hessian_writer *w, const char *name, const char *field);

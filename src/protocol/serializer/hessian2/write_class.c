@@ -52,6 +52,33 @@ void peri_hessian_begin_class(hessian_writer *w, const char *name, size_t len) {
   }
 }
 
+static hessian_shaped *shaped_at(const hessian_writer *w, const peri_shape *shape) {
+  return &w->t->shaped[(shape->id * 3 + (uint64_t)w->flavour) % HESSIAN_SHAPED];
+}
+
+bool peri_hessian_begin_shape(hessian_writer *w, const peri_shape *shape) {
+  const hessian_shaped *row = shaped_at(w, shape);
+  if (row->id != shape->id || row->flavour != w->flavour || row->known->serial != row->serial) {
+    return false;
+  }
+  w->text_mark = w->t->text.len;
+  w->field_mark = w->t->field_count;
+  w->typed = true;
+  w->dictionary = false;
+  w->announced = true;
+  w->known = row->known;
+  w->next = row->known->count;
+  w->at = row->known->names;
+  return true;
+}
+
+void peri_hessian_keep_shape(hessian_writer *w, const peri_shape *shape) {
+  if (w->known != NULL) {
+    *shaped_at(w, shape) =
+        (hessian_shaped){shape->id, (uint8_t)w->flavour, w->known, w->known->serial};
+  }
+}
+
 static int add_new_field(hessian_writer *w, const char *name, size_t len) {
   w->hash = mix(w->hash, name, len);
   return peri_hessian_add_field(w->t, peri_hessian_keep_name(w->t, name, len))
@@ -130,6 +157,8 @@ static void remember(hessian_writer *w, uint32_t count, uint32_t number, size_t 
   known->count = count;
   known->name_len = (uint32_t)w->name.len;
   known->len = (uint32_t)len;
+  known->names = (uint32_t)names;
+  known->serial = ++t->known_serial;
   for (uint32_t i = 0; i < count; i++) {
     known->lens[i] = (uint16_t)t->fields[w->field_mark + i].len;
   }
@@ -158,7 +187,9 @@ static int put_known(hessian_writer *w, uint32_t *number) {
 static int define(hessian_writer *w, uint32_t count) {
   hessian_tables *t = w->t;
   size_t start = w->out->len;
-  if (!peri_hessian_add_def(t, (hessian_def){w->name, w->field_mark, count, w->hash, {0}})) {
+  if (!peri_hessian_add_def(
+          t, (hessian_def){
+                 .name = w->name, .first = w->field_mark, .count = count, .hash = w->hash})) {
     return peri_fail(w->err, PERI_ETOO_BIG, "more than %d classes in one body",
                      PERI_HESSIAN_CLASSES_MAX);
   }

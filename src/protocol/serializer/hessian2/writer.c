@@ -329,6 +329,31 @@ static int on_field(void *sink, const char *name, size_t len) {
              : peri_hessian_add_class_field(w, name, len);
 }
 
+static int announce(hessian_writer *w, const peri_shape *shape) {
+  int rc = on_type(w, (const char *)shape->name.ptr, shape->name.len);
+  for (uint32_t i = 0; i < shape->count && rc >= 0; i++) {
+    rc = on_field(w, (const char *)shape->fields[i].ptr, shape->fields[i].len);
+  }
+  return rc < 0 ? rc : 0;
+}
+
+static int on_object(void *sink, const peri_shape *shape) {
+  hessian_writer *w = sink;
+  if (w->stamp != w->t->stamp || w->typed) {
+    return internal(w, "a class must be followed by a list or map");
+  }
+  bool known = peri_hessian_begin_shape(w, shape);
+  if (!known && peri_hessian_is_map((const char *)shape->name.ptr, shape->name.len)) {
+    return 0;
+  }
+  int rc = known ? 0 : announce(w, shape);
+  rc = rc != 0 ? rc : on_map_begin(sink, shape->count);
+  if (rc == 0 && !known) {
+    peri_hessian_keep_shape(w, shape);
+  }
+  return rc != 0 ? rc : 1;
+}
+
 static int on_dictionary(void *sink) {
   hessian_writer *w = sink;
   w->dictionary = true;
@@ -377,6 +402,7 @@ static int on_ref(void *sink, uint32_t label) {
 }
 
 static const peri_sink_graph graph = {
+    .object = on_object,
     .cast = on_cast,
     .dictionary = on_dictionary,
     .field = on_field,
@@ -385,7 +411,7 @@ static const peri_sink_graph graph = {
     .ref = on_ref,
 };
 
-static const peri_sink_ops ops = {
+const peri_sink_ops peri_hessian_writer_ops = {
     .null = on_null,
     .boolean = on_boolean,
     .integer = on_integer,
@@ -426,7 +452,7 @@ void peri_hessian_writer_init(void *memory, peri_buf *out, const peri_value_limi
   w->depth = 0;
   w->max_depth = peri_value_depth(limits);
   w->frames[0] = (hessian_frame){.kind = BODY};
-  *sink = (peri_sink){&ops, w};
+  *sink = (peri_sink){&peri_hessian_writer_ops, w};
 }
 
 int peri_hessian_write_object(void *memory, const char *name, const char *const *fields,
@@ -447,34 +473,6 @@ int peri_hessian_write_list(void *memory, const char *type, size_t count) {
 
 int peri_hessian_write_map(void *memory) {
   return put_map_head(memory);
-}
-
-int peri_hessian_write_end(void *memory) {
-  const hessian_writer *w = memory;
-  peri_buf_add_u8(w->out, 'Z');
-  return 0;
-}
-
-int peri_hessian_write_string(void *memory, peri_bytes text) {
-  return on_string(memory, (const char *)text.ptr, text.len);
-}
-
-int peri_hessian_write_null(void *memory) {
-  return on_null(memory);
-}
-
-int peri_hessian_write_boolean(void *memory, bool value) {
-  return on_boolean(memory, value);
-}
-
-int peri_hessian_write_int(void *memory, int32_t value) {
-  return on_integer(memory, value);
-}
-
-void peri_hessian_writer_keep(void *memory) {
-  hessian_writer *w = memory;
-  w->t->kept = w->out;
-  w->t->kept_at = w->out->len;
 }
 
 int peri_hessian_writer_finish(void *memory) {

@@ -1,0 +1,175 @@
+-- SPDX-License-Identifier: MIT
+-- Classes that came before are known by their bytes: what is made of them must not differ.
+local ffi = require 'ffi'
+local c = require 'spec.support.c'
+local values = require 'spec.support.values'
+
+local lib = c.cdef('protocol/serializer.h', 'base/err.h')
+local typed = values.typed
+
+local function encode(value)
+  local ok, text, why = values.encode('hessian2', value)
+  assert(ok, why)
+  return text
+end
+
+local function decode(text, limits)
+  return values.decode('hessian2', text, nil, limits)
+end
+
+local function decoded(text)
+  local ok, value, why = decode(text)
+  assert(ok, why)
+  return value
+end
+
+-- Definitions count from their second time on.
+local function learn(text)
+  for _ = 1, 3 do
+    decoded(text)
+  end
+end
+
+local function to_json(text)
+  local limits = ffi.new('peri_value_limits', 64, 1000, 1000, 1000)
+  local out, err = c.buf(), ffi.new 'peri_err'
+  local from, to = lib.peri_serializer_by_name 'hessian2', lib.peri_serializer_by_name 'json'
+  local rc = lib.peri_serializer_transcode(from, c.bytes(text), to, limits, out, err)
+  return rc == 0 and c.string(out) or ffi.string(err.text)
+end
+
+describe('hessian2, classes that came before', function()
+  it('makes the same of them each time', function()
+    local value = {
+      typed('shape.A', { name = 'x', inner = typed('shape.B', { n = 1, list = { 1, 'two' } }) }),
+      typed('shape.B', { n = 2, list = { typed('shape.A', { name = 'y', inner = 5 }) } }),
+      typed('shape.Empty', {}),
+      typed('shape.A', { name = 'z', inner = false }),
+    }
+    local text = encode(value)
+    for _ = 1, 4 do
+      local back = decoded(text)
+      assert.same(value, back)
+      assert.equal('shape.A', values.class_of(back[2].list[1]))
+      assert.equal('shape.Empty', values.class_of(back[3]))
+    end
+  end)
+
+  it('tells classes of one name apart', function()
+    local texts = {}
+    for i, fields in ipairs { { a = 1 }, { b = 2 }, { a = 1, b = 2 }, { c = 'x' } } do
+      texts[i] = { encode(typed('shape.Same', fields)), fields }
+    end
+    for round = 1, 6 do
+      for i, case in ipairs(texts) do
+        assert.same(case[2], decoded(case[1]))
+        if round > 3 then
+          learn(texts[(round + i) % #texts + 1][1])
+        end
+      end
+    end
+  end)
+
+  it('takes more classes than it remembers, in one body and in many', function()
+    local many = {}
+    for i = 1, 300 do
+      many[i] = typed('shape.Many' .. i, { ['f' .. i] = i, common = typed('shape.In', { i = i }) })
+    end
+    local text = encode(many)
+    for _ = 1, 4 do
+      assert.same(many, decoded(text))
+    end
+    for i = 1, 300 do
+      local one = encode(many[i])
+      learn(one)
+      assert.same(many[i], decoded(one))
+    end
+    assert.same(many, decoded(text))
+  end)
+
+  it('leaves null out, and knows itself again', function()
+    local self = typed('shape.Self', { name = 'x' })
+    self.self = self
+    local text = encode(self)
+    learn(text)
+    local back = decoded(text)
+    assert.is_true(rawequal(back, back.self))
+    local absent = 'C\8shape.No\146\1a\1b`N\145'
+    learn(absent)
+    assert.same({ b = 1 }, decoded(absent))
+    assert.is_nil(rawget(decoded(absent), 'a'))
+  end)
+
+  it('holds limits and ends of input as before', function()
+    local text = encode(typed('shape.Limit', { first_field = 1, other = { 1, 2 } }))
+    local results = {}
+    for round = 1, 4 do
+      local seen = {}
+      for len = 0, #text - 1 do
+        local ok, code = decode(text:sub(1, len))
+        seen[#seen + 1] = tostring(ok) .. code
+      end
+      for elements = 0, 8 do
+        local ok, code = decode(text, { elements = elements })
+        seen[#seen + 1] = tostring(ok) .. (ok and '' or code)
+      end
+      for string = 0, 12 do
+        local ok, code = decode(text, { string = string })
+        seen[#seen + 1] = tostring(ok) .. (ok and '' or code)
+      end
+      results[round] = table.concat(seen, ' ')
+      learn(text)
+    end
+    for round = 2, 4 do
+      assert.equal(results[1], results[round])
+    end
+  end)
+
+  it('carries their fields into formats that name them', function()
+    local value = { typed('shape.J', { a = 1 }), typed('shape.J', { a = 2 }) }
+    local text = encode(value)
+    learn(text)
+    assert.equal('[{"a":1},{"a":2}]', to_json(text))
+  end)
+
+  it('writes an object that differs from those before it', function()
+    local function object(extra)
+      local fields = { name = 'x', size = 1 }
+      for k, v in pairs(extra or {}) do
+        fields[k] = v
+      end
+      return typed('shape.W', fields)
+    end
+    for _ = 1, 6 do
+      assert.same(object(), decoded(encode(object())))
+    end
+    local others = { { more = true }, { name = 5 }, { size = { 1 } }, { zip = 'z', a = 1 }, {} }
+    for round = 1, 12 do
+      local extra = others[round % #others + 1]
+      assert.same(object(extra), decoded(encode(object(extra))))
+      collectgarbage()
+    end
+    assert.same(typed('shape.W', { size = 2 }), decoded(encode(typed('shape.W', { size = 2 }))))
+    local ok, code, why = values.encode('hessian2', object { [7] = 1 })
+    assert.same({ false, 'BAD_REQUEST' }, { ok, code })
+    assert.matches('named by strings', why)
+    ok, code, why = values.encode('hessian2', { object { name = print } })
+    assert.same({ false, 'BAD_REQUEST' }, { ok, code })
+    assert.matches('value[1].name: function cannot be encoded', why, 1, true)
+  end)
+
+  it('writes them for each kind of peer as that one reads it', function()
+    local date = typed('java.time.LocalDate', { year = 2024, month = 2, day = 29 })
+    local names = {}
+    for _ = 1, 4 do
+      for _, name in ipairs { 'hessian2', 'hessian2@dubbo' } do
+        local ok, text, why = values.encode(name, { date, date })
+        assert(ok, why)
+        assert.equal(names[name] or text, text)
+        names[name] = text
+      end
+    end
+    assert.truthy(names.hessian2:find('io.joyrpc.com.caucho', 1, true))
+    assert.is_nil(names['hessian2@dubbo']:find('io.joyrpc', 1, true))
+  end)
+end)
