@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- State changes of a running process, as its listeners hear of them.
 local app = require 'spec.support.app'
+local child = require 'spec.support.child'
 
 local PROVIDER = [[
 io.stdout:setvbuf 'line'
@@ -74,5 +75,37 @@ describe('events of a process', function()
     assert.equal(0, provider:wait().code)
     consumer:kill 'TERM'
     consumer:wait()
+  end)
+
+  it('tell of reloads, each once, those of the generation that serves', function()
+    local script = [[
+      io.stdout:setvbuf 'line'
+      local version = '%s'
+      perilune.on('reload.*', function(event)
+        print(('%%s hears %%s %%d %%s'):format(version, event.name, event.generation, event.message or ''))
+      end)
+      perilune.export { interface = 'demo.G', service = { version = function() return version end } }
+      perilune.listen 'tcp://127.0.0.1:0'
+    ]]
+    local server = app.serve(script:format 'v1', { args = { '--workers', '2' } })
+    local function reload(text)
+      local file = assert(io.open(server.path, 'w'))
+      file:write("local perilune = require 'perilune'\n", text)
+      file:close()
+      return child.run({ child.binary(), 'reload', server.url }).code
+    end
+    assert.equal(1, reload "error 'on purpose'")
+    hears(server, 'v1 hears reload.begun 2')
+    hears(server, 'v1 hears reload.failed 2 [^\n]*on purpose')
+    assert.equal(0, reload(script:format 'v2'))
+    hears(server, 'v1 hears reload.begun 2 \n.*v1 hears reload.begun 2 \n')
+    hears(server, 'v2 hears reload.done 2')
+    assert.equal(0, reload(script:format 'v3'))
+    hears(server, 'v2 hears reload.begun 3')
+    hears(server, 'v3 hears reload.done 3')
+    server:kill 'TERM'
+    server:wait()
+    local _, heard = server.output:gsub('hears reload', '')
+    assert.equal(6, heard, server.output)
   end)
 end)
