@@ -9,11 +9,13 @@ local fake = require 'spec.support.fake_core'
 
 local M = {}
 
-local serial = 0
+-- Names are new in each file: who shares one shares its retry budget, spent or not.
+local serial, file = 0, nil
 
 function M.install()
   local core = fake.install()
   local clusters = require 'perilune.cluster.cluster'
+  file = file or ('%.0f'):format(require('perilune.ffi').peri_counters_now() * 1000)
   local t = { core = core, plugin = require 'perilune.plugin' }
 
   function t.serve(address, fields)
@@ -47,7 +49,7 @@ function M.install()
   -- A cluster whose nodes had time to get ready.
   function t.open(refer)
     serial = serial + 1
-    refer.interface = refer.interface or ('demo.Policy' .. serial)
+    refer.interface = refer.interface or ('demo.Policy%d_%s'):format(serial, file)
     local cluster = assert(clusters.open(refer))
     core.pass(50)
     return cluster

@@ -9,12 +9,17 @@ local SERVICE = [[
 perilune.export { interface = 'demo.G', service = {
   version = function() return '%s' end,
   slow = function(_, ms) perilune.sleep(ms) return '%s' end,
+  held = function()
+    while not perilune.shared.get 'released' do perilune.sleep(5) end
+    return '%s'
+  end,
+  release = function() perilune.shared.set('released', true) end,
 } }
 perilune.listen 'tcp://127.0.0.1:0'
 ]]
 
 local function service(version, more)
-  return SERVICE:format(version, version) .. (more or '')
+  return SERVICE:format(version, version, version) .. (more or '')
 end
 
 local function rewrite(server, text)
@@ -46,7 +51,7 @@ describe('reload', function()
 
   it('takes up the new script and keeps what is in progress', function()
     local server = serve(service 'v1')
-    local slow = app.begin_call(server, 'demo.G.slow', '[700]')
+    local held = app.begin_call(server, 'demo.G.held', '[]', '--timeout', '60000')
     eventually(function()
       return status(server).generations[1].calls == 1
     end, { what = 'the call' })
@@ -59,8 +64,9 @@ describe('reload', function()
     assert.equal(2, generations[1].number)
     assert.same({ 1, 1 }, { generations[2].number, generations[2].calls })
     assert.not_equal(generations[1].source, generations[2].source)
-    slow:wait()
-    assert.matches('v1', slow.output)
+    call(server, 'demo.G.release')
+    held:wait()
+    assert.matches('v1', held.output)
     server:wait_line 'generation 1 is over'
     assert.equal(1, #status(server).generations)
     exit = child.run { child.binary(), 'status', server.url }

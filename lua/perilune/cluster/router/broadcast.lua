@@ -19,7 +19,12 @@ local function work(state, nodes, send)
   while state.begun < #nodes do
     state.begun = state.begun + 1
     local answer = state.list[state.begun]
-    answer.result, answer.err = send(nodes[state.begun])
+    local ok, result, err = pcall(send, nodes[state.begun])
+    if ok then
+      answer.result, answer.err = result, err
+    else
+      answer.err = policy.error_of(result)
+    end
     answer.pending = nil
     if answer.err == nil then
       state.good = state.good + 1
@@ -61,9 +66,14 @@ return {
         for i, node in ipairs(nodes) do
           state.list[i] = { node = node.address, pending = true }
         end
-        local loops = {}
+        local loops, works = {}, false
         for i = 1, math.min(conf.parallel, #nodes) do
           loops[i] = policy.async(work, state, nodes, send)
+          works = works or not loops[i]:ready()
+        end
+        if not works then -- no coroutine is left for any
+          done:cancel()
+          return loops[1]:await()
         end
         local _, err = done:await()
         if err then -- the caller is gone

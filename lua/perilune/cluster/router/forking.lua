@@ -13,17 +13,28 @@ return {
   new = function(conf)
     local other = assert(policy.retry.target 'other')
 
+    local function tell(race, result, err)
+      if err == nil then
+        race.won, race.result = true, result
+      else
+        race.failed, race.err = race.failed + 1, err
+      end
+      race.wake(true)
+    end
+
     local function ask(race, send, node)
       table.insert(race.asked, node)
       local future = policy.async(function()
-        local result, err = send(node)
-        if err == nil then
-          race.won, race.result = true, result
+        local ok, result, err = pcall(send, node)
+        if ok then
+          tell(race, result, err)
         else
-          race.failed, race.err = race.failed + 1, err
+          tell(race, nil, policy.error_of(result))
         end
-        race.wake(true)
       end)
+      if future:ready() then -- no coroutine is left for it
+        tell(race, future:await())
+      end
       table.insert(race.running, future)
     end
 
