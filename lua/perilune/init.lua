@@ -56,6 +56,7 @@ M.all, M.any, M.race = future.all, future.any, future.race
 M.future = future.manual
 M.release = callback.release
 M.generic = generic.new
+M.interface = require('perilune.entry.interface').new
 
 -- The result, when there is no error; else raises the error.
 ---@generic T

@@ -120,9 +120,10 @@ local function pipe()
   return fds[0], fds[1]
 end
 
----Starts a process; its standard output and error are both captured, its input is empty.
+---Starts a process; its standard output and error are both captured. Its input is empty, with
+---`input` it stays open until `close_input`.
 ---@param argv string[]
----@param options? {env?: table<string, string|false>, fds?: integer[], errors?: string}
+---@param options? {env?: table<string, string|false>, fds?: integer[], input?: boolean, errors?: string}
 ---  fds become 3, 4 ...; errors is a file for its standard error, which else is between the output
 ---@return peri.spec.Process
 function M.start(argv, options)
@@ -130,7 +131,13 @@ function M.start(argv, options)
   local out, inn = pipe()
   local actions = ffi.new 'uint64_t[64]'
   ffi.C.posix_spawn_file_actions_init(actions)
-  ffi.C.posix_spawn_file_actions_addopen(actions, 0, '/dev/null', 0, 0)
+  local input, written
+  if options and options.input then
+    input, written = pipe()
+    ffi.C.posix_spawn_file_actions_adddup2(actions, input, 0)
+  else
+    ffi.C.posix_spawn_file_actions_addopen(actions, 0, '/dev/null', 0, 0)
+  end
   ffi.C.posix_spawn_file_actions_adddup2(actions, inn, 1)
   if options and options.errors then
     ffi.C.posix_spawn_file_actions_addopen(actions, 2, options.errors, WRITE_NEW, 384)
@@ -147,14 +154,23 @@ function M.start(argv, options)
   local rc = ffi.C.posix_spawnp(pid, argv[1], actions, nil, c_strings(argv), c_strings(env))
   ffi.C.posix_spawn_file_actions_destroy(actions)
   ffi.C.close(inn)
+  if input then
+    ffi.C.close(input)
+  end
   for _, fd in ipairs(passed) do
     ffi.C.close(fd)
   end
   if rc ~= 0 then
     ffi.C.close(out)
+    if written then
+      ffi.C.close(written)
+    end
     error(('cannot start %s: errno %d'):format(argv[1], rc), 2)
   end
-  return setmetatable({ pid = pid[0], output = '', _fd = out, _name = argv[1] }, Process)
+  return setmetatable(
+    { pid = pid[0], output = '', _fd = out, _input = written, _name = argv[1] },
+    Process
+  )
 end
 
 -- Reads once, waiting for at most `timeout` seconds. False at the end of the output.
@@ -260,7 +276,16 @@ function Process:wait(limit)
   return self._exit
 end
 
+---Ends the input of a process that was started with `input`.
+function Process:close_input()
+  if self._input then
+    ffi.C.close(self._input)
+    self._input = nil
+  end
+end
+
 function Process:_close()
+  self:close_input()
   if self._fd then
     ffi.C.close(self._fd)
     self._fd = nil

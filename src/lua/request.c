@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/node.h"
+#include "lua/argument_types.h"
 #include "lua/callback.h"
 #include "lua/connect.h"
 #include "lua/local.h"
@@ -151,6 +152,8 @@ static void request_done(peri_future *future) {
 // Places of what a request yields; see read_request.
 enum { ARGS = PERI_REQUEST_ARGS, FIXED = PERI_REQUEST_FIXED };
 
+enum { TYPES_SHIFT = 3 };  // of the flags: from here on the number of the arguments' declared types
+
 typedef struct request {
   peri_conn *conn;
   peri_session *session;    // NULL = calls `callback`
@@ -212,17 +215,20 @@ static bool is_native(const request *r) {
 
 // The peer may call the functions among the arguments: it gets their numbers instead. Java wants to know
 // the classes where functions are concerned.
-static int offer_functions(lua_State *co, int count, const request *r, peri_event *event,
-                           callbacks *c, peri_err *err) {
+static int offer_functions(peri_vm *vm, lua_State *co, int count, const request *r,
+                           peri_event *event, callbacks *c, peri_err *err) {
   const int first = FIXED + 1;
   bool functions = false;
   for (int i = first; i < first + count; i++) {
     functions |= lua_type(co, i) == LUA_TFUNCTION;
   }
+  if (r->flags >> TYPES_SHIFT != 0 && !is_native(r)) {
+    event->args_type = peri_argument_types(vm->L, r->flags >> TYPES_SHIFT);
+  }
   if (__builtin_expect(!functions && r->callback == NULL, 1) || r->serializer->id == PERI_SER_RAW) {
     return 0;  // where there are functions, encoding refuses them
   }
-  if (!is_native(r)) {
+  if (!is_native(r) && event->args_type.len == 0) {
     peri_callbacks_classes(co, first, count, &c->classes);
     event->args_type = (peri_bytes){c->classes.data, c->classes.len};
   }
@@ -274,7 +280,7 @@ static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_even
     event->attachments = (peri_bytes){attachments.data, attachments.len};
     event->attachments_ser = PERI_SER_MSGPACK;
   }
-  code = code == 0 ? offer_functions(co, count, r, event, &c, err) : code;
+  code = code == 0 ? offer_functions(vm, co, count, r, event, &c, err) : code;
   code = code == 0 ? write_message(vm, co, count, r, event, err) : code;
   if (code != 0 && c.names.len != 0) {
     peri_callbacks_unoffer(r->link, event->stream);

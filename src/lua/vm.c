@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/argument_types.h"
 #include "lua/callback.h"
 #include "lua/core.h"
 #include "lua/core_crypto.h"
@@ -209,6 +210,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_limits_functions);
   peri_vm_add(vm, peri_sessions_functions);
   peri_vm_add(vm, peri_callback_functions);
+  peri_vm_add(vm, (const luaL_Reg[]){{"argument_types", peri_lua_argument_types}, {NULL, NULL}});
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, return_core);

@@ -8,6 +8,7 @@ local errors = require 'perilune.error'
 local exporter = require 'perilune.entry.exporter'
 local fiber = require 'perilune.fiber'
 local generation = require 'perilune.generation'
+local interfaces = require 'perilune.entry.interface'
 local names = require 'perilune.entry.names'
 local options = require 'perilune.entry.options'
 local paths = require 'perilune.path'
@@ -107,7 +108,9 @@ end
 ---@param spec perilune.ExportSpec
 ---@return {close: fun()}
 function M.export(spec)
-  local checked = options.check('export', spec)
+  local plain, java = interfaces.split(spec)
+  local checked = options.check('export', plain)
+  checked.java = java
   local mine = current()
   for _, other in ipairs(mine.exports) do
     if other.interface == checked.interface and other.alias == checked.alias then
@@ -136,7 +139,9 @@ end
 ---@param spec perilune.ReferSpec
 ---@return perilune.Proxy
 function M.refer(spec)
-  local checked = options.check('refer', spec)
+  local plain, java = interfaces.split(spec)
+  local checked = options.check('refer', plain)
+  checked.java = java
   local made = referer.new(checked)
   table.insert(current().refers, checked)
   return made

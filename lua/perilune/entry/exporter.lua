@@ -9,6 +9,7 @@ local events = require 'perilune.events'
 local executors = require 'perilune.entry.executors'
 local filters = require 'perilune.entry.filters'
 local inproc = require 'perilune.entry.inproc'
+local interfaces = require 'perilune.entry.interface'
 local warmup = require 'perilune.entry.warmup'
 require 'perilune.entry.hotness'
 
@@ -95,6 +96,9 @@ local function method_of(spec, name)
     concurrency = option 'concurrency',
     idempotent = option 'idempotent' or false,
   }
+  if spec.java and not method.body then
+    method.handler = interfaces.handler(spec.java, name, method.handler)
+  end
   method.arity = not method.body and chain.arity(method.handler) or nil
   context.methods[mid] = method
   return method
@@ -109,6 +113,7 @@ function M.compile(spec)
   end
   local names, wrong = M.method_names(spec)
   wrong = wrong or declared.serialization(spec.serialization)
+  wrong = wrong or spec.java and interfaces.uncovered(spec.java, names)
   if wrong then
     return refuse(wrong)
   end

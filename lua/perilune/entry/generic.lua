@@ -4,6 +4,7 @@
 -- GenericService does, for providers that need the types of the arguments.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local java = require 'perilune.protocol.java'
 local plugin = require 'perilune.plugin'
 local proxy = require 'perilune.entry.proxy'
 
@@ -77,6 +78,10 @@ end
 local Service = {}
 Service.__index = Service
 
+local function copy(list)
+  return { unpack(list) }
+end
+
 -- Calls a method with arguments and, for Java, their types: JoyRPC's $invoke.
 ---@async
 ---@param method string
@@ -92,8 +97,8 @@ function Service:invoke(method, types, args)
   return self.proxy[method](
     self.proxy,
     method,
-    types and core.array(types) or core.null,
-    core.array(list)
+    types and java.list('[string', copy(types)) or core.null,
+    java.list('[object', list)
   )
 end
 
@@ -103,7 +108,7 @@ end
 ---@return perilune.Generic|perilune.GenericService
 function M.new(what)
   if getmetatable(what) == 'perilune.Proxy' then
-    return setmetatable({ proxy = proxy.with(what, { attachments = { generic = true } }) }, Service)
+    return setmetatable({ proxy = proxy.untyped(what, { generic = true }) }, Service)
   elseif type(what) ~= 'table' or not (what.url or what.registry) then
     error(plugin.place() .. ': perilune.generic wants a proxy, or options with url or registry', 0)
   end

@@ -3,6 +3,7 @@
 -- kept beside it in weak tables, and everything that is not a remote call is a function of `perilune`.
 local errors = require 'perilune.error'
 local filters = require 'perilune.entry.filters'
+local interfaces = require 'perilune.entry.interface'
 local methods = require 'perilune.entry.method'
 local plugin = require 'perilune.plugin'
 
@@ -45,16 +46,34 @@ end
 
 -- Bits of core.request's flags beside the one for one-way calls.
 local INT64 = { number = 0, cdata = 1, string = 2 }
+local TYPES = 8 -- from here on: the number of core.argument_types
+
+local function undeclared(interface, name)
+  local near = errors.suggest(name, interface.methods)
+  local text = ("interface %s declares no method '%s'%s"):format(interface.name, name, near)
+  return function()
+    return nil, errors.new('NO_METHOD', text, { outcome = 'NOT_SENT' })
+  end
+end
 
 local function make_method(state, name)
   local refer = state.refer
   local proto = options_of(state, name)
   proto.interface, proto.alias, proto.method = refer.interface, refer.alias, name
   proto.oneway = state.oneway
-  proto.flags = (state.oneway and 1 or 0) + 2 * INT64[refer.int64 or 'number']
+  proto.flags = (state.oneway and 1 or 0)
+    + 2 * INT64[refer.int64 or 'number']
+    + TYPES * interfaces.types_number(not state.untyped and refer.java or nil, name)
   local attachments = next(state.attachments) and state.attachments or nil
   local list = refer.method_filters[name] or refer.consumer_filters
   local method = methods.new(list, refer, proto, attachments)
+  if state.untyped then
+    return method
+  elseif refer.java and refer.java.methods[name] then
+    method = interfaces.caller(refer.java, name, method)
+  elseif refer.java then
+    method = undeclared(refer.java, name)
+  end
   if state.oneway then
     return function(...)
       return sent(method(...))
@@ -164,6 +183,25 @@ function M.with(proxy, options)
     attachments = attachments,
     oneway = state.oneway,
     async = state.async,
+    untyped = state.untyped,
+  }
+end
+
+-- The same service without its declared types, with further attachments.
+---@param proxy perilune.Proxy
+---@param more table
+---@return perilune.Proxy
+function M.untyped(proxy, more)
+  local state = M.state(proxy)
+  local attachments = copy(state.attachments)
+  for key, value in pairs(more) do
+    attachments[key] = value
+  end
+  return make {
+    refer = state.refer,
+    options = state.options,
+    attachments = attachments,
+    untyped = true,
   }
 end
 

@@ -1,0 +1,233 @@
+-- SPDX-License-Identifier: MIT
+-- `perilune.interface`: the Java types of a service, for export and refer. Arguments are checked where
+-- they arrive and get their types where they leave, so do results.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+local java_text = require 'perilune.protocol.java_text'
+local java_types = require 'perilune.protocol.java_types'
+
+local M = {}
+
+---@class perilune.Interface
+---@field name string
+---@field methods table<string, perilune.Interface.Method>
+
+---@class perilune.Interface.Method  parameter types by position
+---@field parameters perilune.java.Type[]
+---@field types string[]                   names of their classes, as Java calls them
+---@field names string[]                   of the parameters, where known
+---@field returns? perilune.java.Type      nil: nothing
+---@field throws string[]
+
+local Interface = {}
+Interface.__index = Interface
+Interface.__name = 'perilune.Interface'
+function Interface.__tostring(self)
+  return self.name
+end
+
+---@param value any
+---@return boolean
+function M.is(value)
+  return type(value) == 'table' and getmetatable(value) == Interface
+end
+
+local function refuse(place, message)
+  error(('%s: perilune.interface: %s'):format(place, message), 0)
+end
+
+local function method_of(name, given, compile, place)
+  if type(given) ~= 'table' then
+    refuse(place, ('methods.%s must list the types of its parameters'):format(tostring(name)))
+  end
+  local method =
+    { parameters = {}, types = {}, names = given.names or {}, throws = given.throws or {} }
+  for i, text in ipairs(given) do
+    method.parameters[i] = compile(text)
+    method.types[i] = method.parameters[i].name
+  end
+  local returns = given.returns
+  if returns and returns ~= 'void' and returns ~= 'java.lang.Void' then
+    method.returns = compile(returns)
+  end
+  return method
+end
+
+-- Java types of a service: a table, or a Java interface as text.
+---@param spec string|{name: string, methods: table<string, table>, classes?: table<string, table>}
+---@return perilune.Interface
+function M.new(spec)
+  local place = require('perilune.plugin').place()
+  if type(spec) == 'string' then
+    local ok, found = pcall(java_text.read, spec)
+    if not ok then
+      error(('%s: %s'):format(place, tostring(found)), 0)
+    end
+    spec = found
+  elseif type(spec) ~= 'table' or type(spec.name) ~= 'string' or type(spec.methods) ~= 'table' then
+    refuse(place, 'wants { name = ..., methods = { ... } }, or the text of a Java interface')
+  end
+  local classes = {}
+  for name, class in pairs(spec.classes or {}) do
+    local described = class.fields or class.constants
+    classes[name] = described and class
+      or #class > 0 and { constants = class }
+      or { fields = class }
+  end
+  local compile = java_types.compiler(classes)
+  local made = { name = spec.name, methods = {}, classes = classes }
+  for name, given in pairs(spec.methods) do
+    local ok, method = pcall(method_of, name, given, compile, place)
+    if not ok then
+      refuse(place, ('methods.%s: %s'):format(tostring(name), tostring(method)))
+    end
+    made.methods[name] = method
+  end
+  return setmetatable(made, Interface)
+end
+
+-- Takes an interface out of the options of an export or refer, in a copy of them.
+---@param spec table
+---@return table spec
+---@return perilune.Interface?
+function M.split(spec)
+  if type(spec) ~= 'table' or not M.is(spec.interface) then
+    return spec, nil
+  end
+  local copy = {}
+  for key, value in pairs(spec) do
+    copy[key] = value
+  end
+  copy.interface = spec.interface.name
+  return copy, spec.interface
+end
+
+-- ── code for a method ───────────────────────────────────────────────────────────────────────────
+
+local function argument_name(method, i)
+  local name = method.names[i]
+  return name and ('argument %d (%s)'):format(i, name) or ('argument %d'):format(i)
+end
+
+local function wrong_argument(title, method, i, message, outcome)
+  local text = ('%s: %s %s'):format(title, argument_name(method, i), message)
+  return errors.new('BAD_REQUEST', text, outcome and { outcome = outcome } or nil)
+end
+
+local function numbered(format, count, first)
+  local parts = { first }
+  for i = 1, count do
+    parts[#parts + 1] = format:format(i)
+  end
+  return table.concat(parts, ', ')
+end
+
+local function missing(parameter)
+  return parameter.primitive and ('wants %s, got nothing'):format(parameter.name) or nil
+end
+
+local MOST = 60 -- parameters; Lua has no more room for locals and upvalues
+
+-- A function around another that looks at each parameter; the number of parameters stays its own.
+local function generate(title, method, body, env)
+  local out = { 'local env, method, wrong_argument, missing, title = ...' }
+  local count = #method.parameters
+  for i = 1, count do
+    out[#out + 1] = ('local type_%d = method.parameters[%d]'):format(i, i)
+  end
+  out[#out + 1] = 'local fn, result_of = env.fn, env.result_of'
+  out[#out + 1] = ('return function(%s)'):format(numbered('a%d', count, 'first'))
+  out[#out + 1] = '  local wrong'
+  for i = 1, count do
+    out[#out + 1] = body:gsub('#', tostring(i))
+  end
+  out[#out + 1] = ('  return result_of(fn(%s))\nend'):format(numbered('a%d', count, 'first'))
+  local chunk = assert(loadstring(table.concat(out, '\n'), '=types ' .. title))
+  return chunk(env, method, wrong_argument, missing, title)
+end
+
+local function too_many(title, method)
+  if #method.parameters > MOST then
+    error(('%s: at most %d parameters'):format(title, MOST), 0)
+  end
+end
+
+local ARRIVES = [[
+  if a# == nil then wrong = missing(type_#) else wrong = type_#.check(a#) end
+  if wrong then return nil, wrong_argument(title, method, #, wrong) end]]
+
+local LEAVES = [[
+  if a# == nil then wrong = missing(type_#) else a#, wrong = type_#.to(a#, {}) end
+  if wrong then return nil, wrong_argument(title, method, #, wrong, 'NOT_SENT') end]]
+
+-- The handler with checked arguments and a typed result.
+---@param interface perilune.Interface
+---@param name string
+---@param handler function
+---@return function
+function M.handler(interface, name, handler)
+  local method, title = interface.methods[name], interface.name .. '.' .. name
+  too_many(title, method)
+  local returns = method.returns
+  local function result_of(result, err)
+    if err ~= nil then
+      return nil, err
+    elseif result == nil or not returns then
+      if returns and returns.primitive then
+        return nil, errors.new('INTERNAL', ('%s returned nothing: %s'):format(title, returns.name))
+      end
+      return nil
+    end
+    local made, wrong = returns.to(result, {})
+    if wrong then
+      return nil, errors.new('INTERNAL', ('the result of %s %s'):format(title, wrong))
+    end
+    return made
+  end
+  return generate(title, method, ARRIVES, { fn = handler, result_of = result_of })
+end
+
+-- The remote method with arguments that are checked and typed before they leave.
+---@param interface perilune.Interface
+---@param name string
+---@param call function
+---@return function
+function M.caller(interface, name, call)
+  local method, title = interface.methods[name], interface.name .. '.' .. name
+  too_many(title, method)
+  local function result_of(...)
+    return ...
+  end
+  return generate(title, method, LEAVES, { fn = call, result_of = result_of })
+end
+
+local numbers = {}
+
+-- A number for the types of a method's parameters, for core.request's flags; 0 where none is known.
+---@param interface perilune.Interface?
+---@param name string
+---@return integer
+function M.types_number(interface, name)
+  local method = interface and interface.methods[name]
+  if not method then
+    return 0
+  end
+  local key = table.concat(method.types, ',')
+  numbers[key] = numbers[key] or core.argument_types(core.array { unpack(method.types) })
+  return numbers[key]
+end
+
+-- What an export leaves out of its interface or has beyond it, or nil.
+---@param interface perilune.Interface
+---@param names string[]
+---@return string? message
+function M.uncovered(interface, names)
+  for _, name in ipairs(names) do
+    if not interface.methods[name] then
+      local near = errors.suggest(name, interface.methods)
+      return ("interface %s declares no method '%s'%s"):format(interface.name, name, near)
+    end
+  end
+end
+
+return M

@@ -1,0 +1,436 @@
+-- SPDX-License-Identifier: MIT
+-- What a Java type wants of a Lua value, and the value that carries the type on the wire. Types are
+-- written as Java writes them: 'int', 'java.util.List<demo.Person>', 'byte[]'. What is typed or boxed
+-- already goes as it is.
+local core = require 'perilune.core'
+local java = require 'perilune.protocol.java'
+
+local class_of, null = core.class_of, core.null
+
+---@class perilune.java.Type
+---@field name string     as Java writes it, without type arguments
+---@field primitive boolean
+---@field to fun(value: any, seen: table): any, string?  what to send, or nil and what is wrong
+---@field check fun(value: any): string?                 what is wrong with a value that came
+
+local M = {}
+
+local function wants(name, value)
+  local kind = value == null and 'null' or class_of(value) or type(value)
+  return ('wants %s, got %s'):format(name, kind == 'number' and tostring(value) or kind)
+end
+
+-- A constructor of perilune.java that tells what is wrong instead of raising it.
+local function constructor(name, make)
+  return function(value)
+    local ok, made = pcall(make, value)
+    if ok then
+      return made
+    end
+    return nil, wants(name, value)
+  end
+end
+
+local function inner(value)
+  return class_of(value) and type(value) == 'table' and rawget(value, 1) or value
+end
+
+-- ── scalars ─────────────────────────────────────────────────────────────────────────────────────
+
+local function plain(kind)
+  return function(name)
+    local function check(value)
+      if type(value) ~= kind then
+        return wants(name, value)
+      end
+    end
+    return {
+      check = check,
+      to = function(value)
+        local wrong = check(value)
+        if wrong then
+          return nil, wrong
+        end
+        return value
+      end,
+    }
+  end
+end
+
+-- Integers that came may be numbers, boxes, or int64 beyond 2^53.
+local function integer(what, bits, boxed)
+  return function(name)
+    local make, limit = constructor(name, java[what]), 2 ^ (bits - 1)
+    return {
+      check = function(value)
+        local number = inner(value)
+        if type(number) == 'cdata' or bits == 64 and type(number) == 'string' then
+          return bits ~= 64 and wants(name, value) or nil
+        elseif
+          type(number) ~= 'number'
+          or number % 1 ~= 0
+          or number < -limit
+          or number >= limit
+        then
+          return wants(name, value)
+        end
+      end,
+      to = function(value)
+        if class_of(value) then
+          return value
+        end
+        local made, wrong = make(value)
+        return not wrong and (boxed and made or value) or nil, wrong
+      end,
+    }
+  end
+end
+
+-- Values that perilune.java makes; `kinds` are the Lua types that came from a peer.
+local function made(what, kinds)
+  return function(name)
+    local make = constructor(name, java[what])
+    return {
+      check = function(value)
+        if not class_of(value) and not kinds[type(value)] then
+          return wants(name, value)
+        end
+      end,
+      to = function(value)
+        if class_of(value) then
+          return value
+        end
+        return make(value)
+      end,
+    }
+  end
+end
+
+local REAL = { number = true }
+local DIGITS = { number = true, string = true, cdata = true }
+
+local function bytes(name)
+  local function is(value)
+    return type(value) == 'string' or type(value) == 'userdata' and value ~= null
+  end
+  return {
+    check = function(value)
+      return not is(value) and type(value) ~= 'table' and wants(name, value) or nil
+    end,
+    to = function(value)
+      if type(value) == 'string' then
+        return core.bytes(value)
+      end
+      return is(value) and value or nil, not is(value) and wants(name, value) or nil
+    end,
+  }
+end
+
+local SCALARS = {
+  boolean = plain 'boolean',
+  byte = integer('byte', 8, true),
+  short = integer('short', 16, true),
+  int = integer('int', 32),
+  long = integer('long', 64, true),
+  float = made('float', REAL),
+  double = made('double', REAL),
+  char = made('char', { string = true }),
+  ['java.lang.String'] = plain 'string',
+  ['java.lang.CharSequence'] = plain 'string',
+  ['java.util.Date'] = made('date', REAL),
+  ['java.math.BigDecimal'] = made('decimal', DIGITS),
+  ['java.math.BigInteger'] = made('bigint', DIGITS),
+  ['byte[]'] = bytes,
+}
+M.PRIMITIVES = {}
+for name, box in pairs {
+  boolean = 'Boolean',
+  byte = 'Byte',
+  short = 'Short',
+  int = 'Integer',
+  long = 'Long',
+  float = 'Float',
+  double = 'Double',
+  char = 'Character',
+} do
+  M.PRIMITIVES[name] = 'java.lang.' .. box
+  SCALARS['java.lang.' .. box] = SCALARS[name]
+end
+
+-- ── collections ─────────────────────────────────────────────────────────────────────────────────
+
+local function is_table(name)
+  return function(value)
+    if type(value) ~= 'table' then
+      return wants(name, value)
+    end
+  end
+end
+
+-- A value inside another; null stays null.
+local function item(kind, value, seen, place)
+  if value == null or not kind then
+    return value
+  end
+  local result, wrong = kind.to(value, seen)
+  if wrong then
+    return nil, place .. ': ' .. wrong
+  end
+  return result
+end
+
+-- Java's name of a list on the wire; nil for one without.
+local LISTS = {
+  ['java.util.Set'] = 'java.util.HashSet',
+  ['java.util.HashSet'] = 'java.util.HashSet',
+  ['java.util.LinkedHashSet'] = 'java.util.LinkedHashSet',
+  ['java.util.TreeSet'] = 'java.util.TreeSet',
+  ['java.util.LinkedList'] = 'java.util.LinkedList',
+}
+local PLAIN_LISTS = {
+  ['java.util.List'] = true,
+  ['java.util.ArrayList'] = true,
+  ['java.util.Collection'] = true,
+  ['java.lang.Iterable'] = true,
+}
+local MAPS = {
+  ['java.util.Map'] = '',
+  ['java.util.HashMap'] = '',
+  ['java.util.LinkedHashMap'] = 'java.util.LinkedHashMap',
+  ['java.util.TreeMap'] = 'java.util.TreeMap',
+  ['java.util.concurrent.ConcurrentHashMap'] = 'java.util.concurrent.ConcurrentHashMap',
+}
+
+local function list_of(name, class, element)
+  local check = is_table(name)
+  return {
+    check = check,
+    to = function(value, seen)
+      local wrong = check(value)
+      if wrong or class_of(value) then
+        return not wrong and value or nil, wrong
+      end
+      local copy = {}
+      for i = 1, value.n or #value do
+        copy[i], wrong =
+          item(element, value[i] == nil and null or value[i], seen, ('[%d]'):format(i))
+        if wrong then
+          return nil, wrong
+        end
+      end
+      return class and java.list(class, copy) or core.array(copy)
+    end,
+  }
+end
+
+local function map_of(name, class, keys, values)
+  local check = is_table(name)
+  return {
+    check = check,
+    to = function(value, seen)
+      local wrong = check(value)
+      if wrong or class_of(value) then
+        return not wrong and value or nil, wrong
+      end
+      local copy = {}
+      for key, content in pairs(value) do
+        local place = ('[%s]'):format(tostring(key))
+        -- Keys stay as they are: a box would not be found again.
+        wrong = keys and keys.check(key)
+        if not wrong then
+          copy[key], wrong = item(values, content, seen, place)
+        end
+        if wrong then
+          return nil, wrong
+        end
+      end
+      return java.map(class, copy)
+    end,
+  }
+end
+
+-- ── objects ─────────────────────────────────────────────────────────────────────────────────────
+
+local function enum_of(name, constants)
+  local known = {}
+  for _, constant in ipairs(constants) do
+    known[constant] = true
+  end
+  local function wrong_name(value)
+    local constant = type(value) == 'table' and value.name or value
+    if type(constant) ~= 'string' or #constants > 0 and not known[constant] then
+      return wants('a constant of ' .. name, value)
+    end
+  end
+  return {
+    check = wrong_name,
+    to = function(value)
+      local wrong = wrong_name(value)
+      if wrong or type(value) == 'table' then
+        return not wrong and value or nil, wrong
+      end
+      return java.enum(name, value)
+    end,
+  }
+end
+
+-- Fields of a class and of those it extends, made when first asked for: classes may name each other.
+local function fields_of(class, compile)
+  if not class.types then
+    class.types = {}
+    for field, text in pairs(class.fields) do
+      class.types[field] = compile(text)
+    end
+  end
+  return class.types
+end
+
+local function object_of(name, class, compile)
+  local check = is_table(name)
+  return {
+    check = check,
+    to = function(value, seen)
+      local wrong = check(value)
+      if wrong or class_of(value) then
+        return not wrong and value or nil, wrong
+      elseif seen[value] then
+        return seen[value]
+      end
+      local copy = {}
+      seen[value] = core.typed(name, copy)
+      local types = class and fields_of(class, compile) or {}
+      for field, content in pairs(value) do
+        if class and not types[field] then
+          return nil, ('%s has no field %s'):format(name, tostring(field))
+        end
+        copy[field], wrong = item(types[field], content, seen, tostring(field))
+        if wrong then
+          return nil, wrong
+        end
+      end
+      return copy
+    end,
+  }
+end
+
+local function anything()
+  return {
+    check = function() end,
+    to = function(value)
+      return value
+    end,
+  }
+end
+
+-- Types whose Lua form is not settled by the class alone.
+local OPEN =
+  { ['java.lang.Object'] = true, ['java.io.Serializable'] = true, ['java.lang.Number'] = true }
+
+-- ── names ───────────────────────────────────────────────────────────────────────────────────────
+
+-- 'A, B<C, D>' -> { 'A', 'B<C, D>' }
+local function split(text)
+  local parts, depth, start = {}, 0, 1
+  for at = 1, #text + 1 do
+    local char = text:sub(at, at)
+    depth = depth + (char == '<' and 1 or char == '>' and -1 or 0)
+    if depth == 0 and (char == ',' or at == #text + 1) then
+      parts[#parts + 1] = text:sub(start, at - 1):match '^%s*(.-)%s*$'
+      start = at + 1
+    end
+  end
+  return parts
+end
+
+-- The name, its type arguments as texts, and the count of array dimensions.
+---@param text string
+---@return string? name
+---@return string[] arguments
+---@return integer dimensions
+function M.parse(text)
+  local name, rest = text:match '^%s*([%w_.$]+)%s*(.-)%s*$'
+  local dimensions = 0
+  local arguments = {}
+  if not name then
+    return nil, arguments, 0
+  end
+  local inside, after = rest:match '^(%b<>)%s*(.*)$'
+  if inside then
+    arguments, rest = split(inside:sub(2, -2)), after
+  end
+  rest = rest:gsub('%[%s*%]', function()
+    dimensions = dimensions + 1
+    return ''
+  end)
+  if rest:match '%S' then
+    return nil, arguments, 0
+  end
+  return name, arguments, dimensions
+end
+
+local HESSIAN_ARRAYS = { ['java.lang.String'] = '[string', ['java.lang.Object'] = '[object' }
+
+local function array_type(name, arguments, dimensions, compile)
+  local element = name
+  if #arguments > 0 then
+    element = ('%s<%s>'):format(name, table.concat(arguments, ', '))
+  end
+  element = element .. ('[]'):rep(dimensions - 1)
+  local class = ('['):rep(dimensions) .. (HESSIAN_ARRAYS[name] or '[' .. name):sub(2)
+  return list_of(name .. ('[]'):rep(dimensions), class, compile(element))
+end
+
+local function wildcard(text)
+  return text:match '^%?%s*extends%s+(.+)$' or text:match '^%?' and 'java.lang.Object' or text
+end
+
+-- Makes types of texts; `classes` describe those with fields or constants:
+-- { ['demo.Person'] = { fields = { name = 'java.lang.String' } }, ['demo.Color'] = { constants = {} } }
+---@param classes table<string, table>
+---@return fun(text: string): perilune.java.Type
+function M.compiler(classes)
+  local cache = {}
+  local compile
+
+  local function make(name, arguments, dimensions)
+    local full = name .. ('[]'):rep(dimensions)
+    if SCALARS[full] then
+      return SCALARS[full](full)
+    elseif dimensions > 0 then
+      return array_type(name, arguments, dimensions, compile)
+    end
+    local function argument(i)
+      return arguments[i] and compile(wildcard(arguments[i]))
+    end
+    if PLAIN_LISTS[name] or LISTS[name] then
+      return list_of(name, LISTS[name], argument(1))
+    elseif MAPS[name] then
+      return map_of(name, MAPS[name], argument(1), argument(2))
+    end
+    local class = classes[name]
+    if class and class.constants then
+      return enum_of(name, class.constants)
+    elseif OPEN[name] or not class and name:match '^java%.' or #name == 1 then
+      return anything()
+    end
+    return object_of(name, class, compile)
+  end
+
+  function compile(text)
+    local found = cache[text]
+    if not found then
+      local name, arguments, dimensions = M.parse(text)
+      if not name then
+        error(("'%s' is no Java type"):format(tostring(text)), 0)
+      end
+      found = make(name, arguments, dimensions)
+      found.name = name .. ('[]'):rep(dimensions)
+      found.primitive = M.PRIMITIVES[name] ~= nil and dimensions == 0
+      cache[text] = found
+    end
+    return found
+  end
+  return compile
+end
+
+return M

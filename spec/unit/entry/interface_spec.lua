@@ -1,0 +1,120 @@
+-- SPDX-License-Identifier: MIT
+-- Java types of a service: read from text or tables, checked and given to values.
+local values = require 'spec.support.values'
+
+package.loaded['perilune.core'] = package.loaded['perilune.core'] or values
+local java_text = require 'perilune.protocol.java_text'
+local java_types = require 'perilune.protocol.java_types'
+
+local class_of = values.class_of
+
+local function type_of(text, classes)
+  return java_types.compiler(classes or {})(text)
+end
+
+describe('a Java interface as text', function()
+  local found = java_text.read [[
+    package demo; // a comment
+    import other.Thing;
+    /** Documented. */
+    public interface Probe {
+      String sayHello(final String name) throws Failed, java.io.IOException;
+      void touch();
+      @Deprecated java.util.concurrent.CompletableFuture<List<Person>> later(int count, byte[] data);
+      Map<String, List<Thing>> all(Set<Long> ids, Object... rest);
+    }
+    class Person extends Being { private String name = "x"; int age; static int count; }
+    class Being { Person parent; }
+    enum Color { RED, GREEN; }
+  ]]
+
+  it('gives full names to types', function()
+    assert.equal('demo.Probe', found.name)
+    local hello, later, all = found.methods.sayHello, found.methods.later, found.methods.all
+    assert.same({ 'java.lang.String' }, { unpack(hello) })
+    assert.same({ 'name' }, hello.names)
+    assert.same({ 'demo.Failed', 'java.io.IOException' }, hello.throws)
+    assert.equal('void', found.methods.touch.returns)
+    assert.equal('java.util.List<demo.Person>', later.returns)
+    assert.same({ 'int', 'byte[]' }, { unpack(later) })
+    assert.same({ 'java.util.Set<java.lang.Long>', 'java.lang.Object[]' }, { unpack(all) })
+  end)
+
+  it('knows fields, inherited ones too, and constants', function()
+    local person = found.classes['demo.Person'].fields
+    assert.same({ name = 'java.lang.String', age = 'int', parent = 'demo.Person' }, person)
+    assert.same({ 'RED', 'GREEN' }, found.classes['demo.Color'].constants)
+  end)
+
+  it('says what it cannot read', function()
+    assert.has_error(function()
+      java_text.read 'String hello(String name);'
+    end)
+    assert.has_error(function()
+      java_text.read 'interface A { int; }'
+    end)
+    assert.has_error(function()
+      java_text.read 'interface A { int a(); int a(int b); }'
+    end)
+  end)
+end)
+
+describe('a Java type', function()
+  it('gives scalars their class', function()
+    assert.equal('java.lang.Long', class_of(type_of('long').to(5, {})))
+    assert.equal('java.lang.Double', class_of(type_of('java.lang.Double').to(5, {})))
+    assert.equal('java.lang.Short', class_of(type_of('short').to(5, {})))
+    assert.equal(5, type_of('int').to(5, {}))
+    assert.equal('java.util.Date', class_of(type_of('java.util.Date').to(5, {})))
+  end)
+
+  it('refuses what it cannot hold', function()
+    for text, value in pairs {
+      int = 2 ^ 31,
+      byte = 128,
+      long = 1.5,
+      boolean = 1,
+      char = 'ab',
+      ['java.lang.String'] = 1,
+      ['java.util.List<java.lang.String>'] = { 1 },
+      ['java.util.Map<java.lang.String, java.lang.Integer>'] = { a = 'b' },
+    } do
+      local made, wrong = type_of(text).to(value, {})
+      assert.is_nil(made)
+      assert.matches('wants', wrong, nil, true)
+    end
+    assert.matches('wants int', type_of('int').check 'x')
+    assert.is_nil(type_of('int').check(7))
+    assert.is_nil(type_of('java.util.List').check {})
+  end)
+
+  it('names lists, arrays and objects', function()
+    assert.equal('[int', class_of(type_of('int[]').to({ 1 }, {})))
+    assert.equal('[string', class_of(type_of('java.lang.String[]').to({ 'a' }, {})))
+    assert.equal(
+      'java.util.HashSet',
+      class_of(type_of('java.util.Set<java.lang.Object>').to({ 1 }, {}))
+    )
+    local list = type_of('java.util.List<java.lang.Long>').to({ 1, 2 }, {})
+    assert.equal('java.lang.Long', class_of(list[2]))
+  end)
+
+  it('types fields and keeps cycles', function()
+    local classes = {
+      ['demo.Person'] = { fields = { age = 'long', friend = 'demo.Person', color = 'demo.Color' } },
+      ['demo.Color'] = { constants = { 'RED' } },
+    }
+    local person = { age = 1, color = 'RED' }
+    person.friend = person
+    local made = type_of('demo.Person', classes).to(person, {})
+    assert.equal('demo.Person', class_of(made))
+    assert.equal('java.lang.Long', class_of(made.age))
+    assert.equal('demo.Color', class_of(made.color))
+    assert.is_true(rawequal(made, made.friend))
+    assert.is_nil(class_of(person))
+    local _, wrong = type_of('demo.Person', classes).to({ agee = 1 }, {})
+    assert.equal('demo.Person has no field agee', wrong)
+    _, wrong = type_of('demo.Person', classes).to({ color = 'BLUE' }, {})
+    assert.matches('demo.Color', wrong)
+  end)
+end)
