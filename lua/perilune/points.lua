@@ -330,6 +330,7 @@ return {
       'status',
       'reload',
       'fibers',
+      'repl',
       'plugins',
       'new',
       'types',

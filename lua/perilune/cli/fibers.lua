@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
-local listening = require 'perilune.cli.listening'
+local listening = require 'perilune.process.listening'
 local perilune = require 'perilune'
 local target = require 'perilune.cli.target'
 local terminal = require 'perilune.cli.terminal'
@@ -62,7 +62,7 @@ end
 
 ---@async
 function M.run(args)
-  local url, wrong = args.url, nil
+  local url, wrong = args.url
   if args.url and args.pid or not (args.url or args.pid) then
     return 2, 'give a URL, or --pid'
   elseif not args.timeout or not args.most or args.most < 1 then

@@ -20,6 +20,7 @@ local COMMANDS = {
   'status',
   'reload',
   'fibers',
+  'repl',
   'plugins',
   'new',
   'types',

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The service every process serves about itself, as `perilune.Admin`. `perilune status URL` reads it.
 -- It tells about the process, so only peers on this machine are answered.
+local attach = require 'perilune.process.attach'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
@@ -117,6 +118,7 @@ end
 function M.serve()
   figures.serve()
   fibers.serve()
+  attach.serve()
 end
 
 -- Puts the service into this worker, beside what the script exports.
@@ -137,6 +139,8 @@ function M.open()
         return core.array((declare.chains(interface)))
       end,
       reload = reload,
+      -- Looks at something in one VM, or runs it there.
+      attach = attach.run,
       ping = function()
         return 'pong'
       end,

@@ -7,6 +7,7 @@
 -- Until the commit nothing is open but bound sockets that nobody accepts on, so that a failure at
 -- any step leaves nothing half-started. Everything here runs in fibers of the control VM.
 local admin = require 'perilune.process.admin'
+local attach = require 'perilune.process.attach'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local difference = require 'perilune.process.difference'
@@ -286,6 +287,7 @@ function M.start(conf)
   registration.serve()
   events.serve()
   fibers.serve()
+  attach.serve()
   core.on_message('reload', on_reload_letter)
   local ok
   for _, step in ipairs {

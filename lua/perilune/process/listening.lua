@@ -89,23 +89,40 @@ function M.url_of(pid)
   return nil, ('process %d listens nowhere'):format(pid)
 end
 
--- The user at the other end of a connection of this machine, '127.0.0.1:4711'; nil when unknown.
+-- Of this process.
+---@return integer
+function M.user()
+  pcall(ffi.cdef, 'unsigned geteuid(void);')
+  return ffi.C.geteuid()
+end
+
+local LOOPBACK6 = '00000000000000000000000001000000'
+
+-- The user at the other end of a connection of this machine, '127.0.0.1:4711'; nil when unknown, or when
+-- several share that port towards different addresses.
 ---@param peer string
 ---@return integer? uid
 function M.user_of(peer)
-  local host, port = peer:match '^(.*):(%d+)$'
-  if not host then
+  local port = tonumber(peer:match ':(%d+)$')
+  if not port then
     return nil
   end
-  local wanted = (':%04X'):format(tonumber(port))
+  local ending, found = (':%04X'):format(port), nil
   for _, path in ipairs { '/proc/net/tcp', '/proc/net/tcp6' } do
     for _, line in ipairs(lines_of(path)) do
       local at, state, uid = line:match '^%s*%d+: (%S+) %S+ (%x%x) %S+ %S+ %S+%s+(%d+)'
-      if state == '01' and at:sub(-5) == wanted and address_of(at) == peer then
-        return tonumber(uid)
+      local same = state == '01'
+        and at:sub(-5) == ending
+        and (#at < 20 or at:sub(1, 32) == LOOPBACK6)
+        and address_of(at) == peer
+      if same and found and found ~= tonumber(uid) then
+        return nil
+      elseif same then
+        found = tonumber(uid)
       end
     end
   end
+  return found
 end
 
 return M
