@@ -4,6 +4,7 @@
 --
 -- `ready_nodes` is replaced whenever a node becomes ready or stops being so; a call works on the
 -- snapshot it started with.
+local candidates = require 'perilune.cluster.candidate'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local ejection = require 'perilune.cluster.ejection'
@@ -17,7 +18,6 @@ local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
 local direct = require 'perilune.cluster.direct'
 local dispatches = require 'perilune.cluster.dispatch'
-local C = require 'perilune.ffi'
 
 ---@class perilune.cluster.Cluster
 ---@field ready_nodes perilune.cluster.Nodes
@@ -36,8 +36,6 @@ M.GRACE = 2000
 
 -- Of more nodes than it may connect to a worker leaves those for a while that it could not reach.
 M.SUSPECT_AFTER, M.SUSPECT_FOR = 3, 60000
-
-local chooser = core.random()
 
 -- Several registries may be asked; who is listed by more than one is one node.
 local function registries_of(refer)
@@ -172,92 +170,6 @@ function Cluster:subscribe()
   end
 end
 
-local function groups_of(self, entry)
-  local groups = {}
-  for i, selector in ipairs(self.plan.selectors) do
-    local by, ok, value = selector.by, true, nil
-    if type(by) == 'string' then
-      value = entry.meta[by]
-    elseif by then
-      ok, value = pcall(by, { id = entry.address, address = entry.address, meta = entry.meta })
-    end
-    if ok and value ~= nil then
-      groups[#groups + 1] = i .. ':' .. tostring(value)
-    end
-  end
-  return groups
-end
-
-local function id_of(entry)
-  return entry.url
-end
-
-local function better(a, b)
-  if a.failing ~= b.failing then
-    return b.failing
-  elseif a.rank ~= b.rank then
-    return a.rank > b.rank
-  end
-  return a.entry.address < b.entry.address
-end
-
--- The entries in this worker's own order, which changes little when the list does; those that could
--- not be reached come last.
-local function ranked(self, entries)
-  local rows, list = {}, {}
-  for i, entry in ipairs(entries) do
-    local suspect = self.suspects[id_of(entry)]
-    rows[i] = {
-      entry = entry,
-      rank = C.peri_node_rank(entry.address, chooser + (core.worker or 0)),
-      failing = suspect ~= nil and suspect > core.clock(),
-    }
-  end
-  table.sort(rows, better)
-  for i, row in ipairs(rows) do
-    list[i] = row.entry
-  end
-  return list
-end
-
--- What is wrong with what a candidate gave, or nil.
-local function strange(self, chosen)
-  if type(chosen) ~= 'table' then
-    return ('gave a %s; it must give a list of entries'):format(type(chosen))
-  end
-  local known = {}
-  for _, entry in ipairs(self.entries) do
-    known[entry] = true
-  end
-  for i, entry in ipairs(chosen) do
-    if not known[entry] then
-      return ('gave as number %d none of the entries it got'):format(i)
-    end
-  end
-end
-
--- Which of the known entries this worker connects to. A candidate that fails is told, and as many as there
--- is room for are taken without it.
-function Cluster:choose()
-  local want = {
-    connections = self.connections,
-    ranked = function(entries)
-      return ranked(self, entries)
-    end,
-    groups = self.plan.indexed and function(entry)
-      return groups_of(self, entry)
-    end or nil,
-  }
-  local ok, chosen = pcall(self.plan.choose, self.entries, want)
-  local wrong = not ok and 'threw: ' .. tostring(chosen) or strange(self, chosen)
-  if not wrong then
-    return chosen
-  end
-  local text = "candidate '%s' of %s %s; the nodes are chosen without it"
-  core.log('error', 'CANDIDATE', text:format(self.plan.candidate, self.name, wrong))
-  return { unpack(want.ranked(self.entries), 1, self.connections) }
-end
-
 local function same(a, b)
   for key, value in pairs(a) do
     if b[key] ~= value then
@@ -292,8 +204,8 @@ function Cluster:update(entries)
   end
   self.entries = entries
   local wanted, order = {}, {}
-  for _, entry in ipairs(self:choose()) do
-    local id = id_of(entry)
+  for _, entry in ipairs(candidates.choose(self)) do
+    local id = entry.url
     if not wanted[id] then
       wanted[id] = true
       local link = self.links[id]
@@ -352,16 +264,16 @@ end
 
 -- Called by a link whose state changed or that failed once more.
 function Cluster:on_link(link)
-  if self.closed or self.links[id_of(link)] ~= link then
+  if self.closed or self.links[link.url] ~= link then
     return
   end
   if link.state == 'ready' then
-    self.suspects[id_of(link)] = nil
+    self.suspects[link.url] = nil
     if self.slow_start then
       self.slow_start:begin(link)
     end
   elseif link.failures >= M.SUSPECT_AFTER and #self.entries > #self.order then
-    self.suspects[id_of(link)] = core.clock() + M.SUSPECT_FOR
+    self.suspects[link.url] = core.clock() + M.SUSPECT_FOR
     core.spawn(Cluster.update, self, self.entries, true)
   end
   self:rebuild()
