@@ -333,10 +333,9 @@ perilune.export { interface = 'demo.Innocent', service = { hello = hello } }
   }
   for i = from, to do
     local case = CASES[i]
-    out[#out + 1] = ('do local spec = { %s } spec.interface, spec.service = %q, spec.service or { hello = hello }'):format(
-      case[3],
-      name_of(i)
-    ) .. ' perilune.export(spec) end'
+    local text = 'do local spec = { %s } '
+      .. 'spec.interface, spec.service = %q, spec.service or { hello = hello }'
+    out[#out + 1] = text:format(case[3], name_of(i)) .. ' perilune.export(spec) end'
   end
   out[#out + 1] = "perilune.listen 'tcp://127.0.0.1:0' perilune.listen 'tcp://127.0.0.1:0'"
   return table.concat(out, '\n')

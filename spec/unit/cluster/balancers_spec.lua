@@ -468,7 +468,8 @@ describe('balancer', function()
       local text, cluster = with(function()
         return other.ready_nodes[1]
       end)
-      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', chose c:1, which is none"
+      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', "
+        .. 'chose c:1, which is none'
         .. ' of its nodes; it must choose one of nodes'
       assert.equal(wanted:format(cluster.name), text)
       assert.equal(0, t.calls()['c:1'])
@@ -483,7 +484,8 @@ describe('balancer', function()
       local text, cluster = with(function()
         return 1
       end)
-      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', chose a number; it must"
+      local wanted = "INTERNAL: router 'failover' of %s, or its balancer 'odd', "
+        .. 'chose a number; it must'
         .. ' choose one of nodes'
       assert.equal(wanted:format(cluster.name), text)
     end)
