@@ -2,94 +2,18 @@
 -- Every comparison: groups of subjects that are measured in turn in one run, and the cases read
 -- from them. A case says what it measures of which subject, against what, and the ratios wanted.
 
+local make = require 'case'
 local subjects = require 'subjects'
+
+local loaded = make.loaded
+local client = make.client
+local memory = make.memory
+local cpu = make.cpu
+local kib = make.kib
 
 local OPEN_RATE = 50000
 local MANY = 100000
 local IDLE = 5000
-
----@class bench.Subject
----@field name string
----@field server string kind of server, for servers.start
----@field options table? of the server; subjects of a group with equal options share one
----@field measure fun(server: bench.Server): table?, string?
-
----@class bench.Case
----@field case string
----@field metric string
----@field of string[] subject and figure
----@field against string[]? subject and figure of the peer
----@field peer string? what to call that, when not by the subject's name
----@field unit string? the peer when the limit is absolute: one of these
----@field must number
----@field aim number
----@field pairs boolean? the ratio is the median of the rounds' ratios, not the ratio of medians
-
----@class bench.Group
----@field name string
----@field rounds integer? at least so many
----@field fresh boolean? servers are started anew for each round
----@field subjects bench.Subject[]
----@field cases bench.Case[]
-
-local function loaded(name, kind, options, ...)
-  local words = { ... }
-  return {
-    name = name,
-    server = kind,
-    options = options,
-    measure = function(server)
-      return subjects.load(server, words)
-    end,
-  }
-end
-
-local function client(name, options)
-  return {
-    name = name,
-    server = 'perilune',
-    options = { listen = options.listen, patient = options.in_flight > 1000 },
-    measure = function(server)
-      return subjects.client(server, options)
-    end,
-  }
-end
-
-local function memory(name, options, ...)
-  local words = { ... }
-  return {
-    name = name,
-    server = 'perilune',
-    options = options,
-    measure = function(server)
-      return subjects.server_memory(server, words)
-    end,
-  }
-end
-
--- A case of server CPU time per call, the figure most of them compare.
-local function cpu(case, of, against, must, aim, peer)
-  return {
-    case = case,
-    metric = 'server CPU us/call',
-    of = { of, 'server_cpu_us' },
-    against = { against, 'server_cpu_us' },
-    peer = peer or against:match '^[^,]+',
-    must = must,
-    aim = aim,
-  }
-end
-
-local function kib(case, of, must, aim)
-  return {
-    case = case,
-    metric = 'KiB each',
-    of = { of, 'kib_each' },
-    unit = 'KiB',
-    must = must,
-    aim = aim,
-  }
-end
 
 local saturated = {
   name = 'saturated',
@@ -134,69 +58,6 @@ local values = {
     cpu('msgpack string', 'string', 'floor, string', 3.0, 2.4),
     cpu('msgpack map', 'map', 'floor, map', 6, 4),
     cpu('JSON map', 'JSON', 'floor, JSON', 8, 6),
-  },
-}
-
--- Each built-in filter against none, on a five-field map; and what the issue asks of single ones, measured
--- in one VM by lua/costs.lua.
-local function filtered(name)
-  return loaded(name, 'perilune', { filters = 0, builtin = name }, unpack(MAP))
-end
-
-local function filter_cost(name, must, aim)
-  return cpu('filter ' .. name, name, 'none', must, aim, 'no filter')
-end
-
-local built_in = {
-  name = 'filters',
-  subjects = {
-    filtered 'none',
-    filtered 'validation',
-    filtered 'cache',
-    filtered 'limiter',
-    filtered 'callers',
-    filtered 'breaker',
-    filtered 'method_list',
-    filtered 'ip',
-    filtered 'authorization',
-    filtered 'fault',
-    filtered 'mock',
-    filtered 'trace',
-    filtered 'all',
-    loaded('echo', 'perilune', { filters = 0 }),
-    { name = 'costs', measure = subjects.costs },
-  },
-  cases = {
-    filter_cost('validation', 1.5, 1.25),
-    filter_cost('cache', 2, 1.5),
-    filter_cost('limiter', 1.5, 1.25),
-    filter_cost('callers', 1.75, 1.5),
-    filter_cost('breaker', 1.5, 1.25),
-    filter_cost('method_list', 1.25, 1.1),
-    filter_cost('ip', 1.25, 1.1),
-    filter_cost('authorization', 1.25, 1.1),
-    filter_cost('fault', 1.25, 1.1),
-    filter_cost('mock', 1.25, 1.1),
-    filter_cost('trace', 2, 1.5),
-    cpu('all default filters', 'all', 'none', 1.5, 1.25, 'no filter'),
-    {
-      case = 'validate five fields',
-      metric = 'CPU ns',
-      of = { 'costs', 'validate_ns' },
-      against = { 'costs', 'decode_ns' },
-      peer = 'decode them',
-      must = 0.5,
-      aim = 0.25,
-    },
-    {
-      case = 'cache hit',
-      metric = 'CPU us',
-      of = { 'costs', 'cache_hit_us' },
-      against = { 'echo', 'server_cpu_us' },
-      peer = 'echo, server',
-      must = 0.5,
-      aim = 0.4,
-    },
   },
 }
 
@@ -500,7 +361,7 @@ local overload = {
 return {
   saturated,
   values,
-  built_in,
+  require 'filter_cases',
   open,
   sizes,
   calling,
