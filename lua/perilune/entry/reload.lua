@@ -35,8 +35,11 @@ local pinned = {} ---@type table<integer, perilune.Declarations>
 function M.load(number, conf)
   plugin.begin(number)
   generation.loading = number
-  options.configure(conf)
+  local ok, wrong = pcall(options.configure, conf)
   generation.loading = false
+  if not ok then
+    return nil, tostring(wrong)
+  end
   local before = options.refer.timeout.default
   options.refer.timeout.default = conf.call_timeout or before
   local mine, message = declare.load(conf.path, conf.args, number)

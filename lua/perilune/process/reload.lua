@@ -201,11 +201,10 @@ local function reload(state)
     return refuse(number, message)
   end
   conf.path, conf.args = state.conf.path, state.conf.args
-  local plan
-  plan, message = prepare(state, number, conf)
-  if not plan then
+  local ok, plan, why = xpcall(prepare, debug.traceback, state, number, conf)
+  if not ok or not plan then
     discard(number)
-    return refuse(number, message)
+    return refuse(number, ok and why or tostring(plan))
   end
   last = number
   commit(state, number, plan, conf)
