@@ -81,9 +81,7 @@ end
 local function classes()
   local sent, only_read = {}, {}
   local rows = read 'src/protocol/serializer/java_error.c'
-  for package, name, code, send in
-    rows:gmatch '{(%u*) ?"([%w%.]+)", PERI_E([%u_]+), %a+, (%a+)}'
-  do
+  for package, name, code, send in rows:gmatch '{(%u*) ?"([%w%.]+)", PERI_E([%u_]+), %a+, (%a+)}' do
     if send == 'true' then
       sent[code] = sent[code] or name
     else
@@ -105,7 +103,17 @@ out[#out + 1] = '|---|---|---|---|---|---|---|---|---|\n'
 local pattern = 'X%(([%u_]+), (%d+), (%d), (%d+), (%d+), (%-%d+), "([^"]*)"%)'
 for name, number, retry, grpc, http, json, text in read('src/base/err_defs.h'):gmatch(pattern) do
   local advice = assert(ADVICE[name], name .. ' has no advice in .ci/errors.lua')
-  row(name, number, text, retry == '1' and 'yes' or '', grpc, http, json, sent[name] or 'RpcException', advice)
+  row(
+    name,
+    number,
+    text,
+    retry == '1' and 'yes' or '',
+    grpc,
+    http,
+    json,
+    sent[name] or 'RpcException',
+    advice
+  )
 end
 out[#out + 1] = TAIL
 for _, class in ipairs(only_read) do

@@ -349,6 +349,12 @@ local function pending(point_name, name)
   return set and set[point_name][name] or nil
 end
 
+-- What a plugin threw, in one line; of a module that is not there, without all the places it is not in.
+local function thrown(what)
+  local text = tostring(what):gsub("(module '[^']*' not found):.*", '%1; is its rock installed?')
+  return (text:gsub('%s*\n%s*', ' '))
+end
+
 -- Finds a plugin by name, loading it on first use. Only local configuration comes here.
 ---@param point_name string
 ---@param name string
@@ -378,11 +384,13 @@ function M.find(point_name, name)
     for _, key in ipairs(point.builtin or {}) do
       known[key] = true
     end
-    return nil, ("%s '%s' unknown%s"):format(point.name, name, errors.suggest(name, known))
+    local near = errors.suggest(name, known)
+    near = near ~= '' and near or '; `perilune plugins` lists what there is'
+    return nil, ("%s '%s' unknown%s"):format(point.name, name, near)
   end
   local ok, spec = pcall(require, module)
   if not ok then
-    return nil, ("%s '%s' does not load: %s"):format(point.name, name, tostring(spec))
+    return nil, ("%s '%s' does not load: %s"):format(point.name, name, thrown(spec))
   end
   if type(spec) ~= 'table' then
     return nil, ("%s '%s': %s must return a table"):format(point.name, name, where)
@@ -459,7 +467,7 @@ function M.instantiate(plugin, conf, given, where)
   end
   local ok, instance, message = pcall(spec.new, settings, where)
   if not ok then
-    return nil, ("%s '%s': new() threw: %s"):format(plugin.point, plugin.name, tostring(instance))
+    return nil, ("%s '%s': new() threw: %s"):format(plugin.point, plugin.name, thrown(instance))
   elseif instance == nil then
     message = tostring(message or 'made nothing')
     return nil, ("%s '%s': %s"):format(plugin.point, plugin.name, message)

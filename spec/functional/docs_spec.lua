@@ -104,7 +104,8 @@ describe('documentation', function()
     local titles = anchors(c.root .. '/lua/README.md')
     local text = read(c.root .. '/lua/README.md')
     for point in exit.output:gmatch '"point":"([%w_]+)"' do
-      local title, example = text:match('\n| %[' .. point .. '%]%(#([%w_-]+)%)[^\n]*`([%w/-]+)` |\n')
+      local title, example =
+        text:match('\n| %[' .. point .. '%]%(#([%w_-]+)%)[^\n]*`([%w/-]+)` |\n')
       assert.is_true(titles[title], point .. ' has no section in lua/README.md')
       assert.is_truthy(lfs.attributes(c.root .. '/' .. example), point .. ' has no example')
     end

@@ -105,6 +105,17 @@ function M.open(text)
   return instance
 end
 
+-- Calls a member of a registry; what it throws is told as what went wrong.
+---@async
+local function ask_plugin(text, instance, verb, ...)
+  local ok, result, message = pcall(instance[verb], instance, ...)
+  if ok then
+    return result, message
+  end
+  local prefix, why = ("registry '%s': "):format(urls.shown(text)), tostring(result)
+  return nil, why:sub(1, #prefix) == prefix and why or ('%s%s threw: %s'):format(prefix, verb, why)
+end
+
 local function is_worker()
   return core.role == 'worker' or core.role == 'executor'
 end
@@ -137,7 +148,7 @@ local function act(verb, text, service_url)
   elseif not instance[verb] then
     return nil, ("registry '%s' cannot %s"):format(urls.shown(text), verb)
   end
-  return instance[verb](instance, public(service_url))
+  return ask_plugin(text, instance, verb, public(service_url))
 end
 
 -- Lists a provider: 'joyrpc://127.0.0.1:22000/demo.Greeter?alias=prod&version=v2'. In a worker it is
@@ -167,6 +178,10 @@ local function accept(watch, snapshot)
   if type(snapshot) ~= 'table' or type(snapshot.entries) ~= 'table' then
     local where = urls.shown(watch.registry)
     error(("registry '%s': on_change wants { version =, entries = {...} }"):format(where), 0)
+  elseif snapshot.version ~= nil and type(snapshot.version) ~= 'number' then
+    local where = urls.shown(watch.registry)
+    local text = "registry '%s': version is a number that grows, got a %s"
+    error(text:format(where, type(snapshot.version)), 0)
   end
   local complaint
   snapshot =
@@ -227,13 +242,20 @@ local function establish(watch)
     local instance, message = M.open(watch.registry)
     local handle
     if instance then
-      handle, message = instance:subscribe(watch.service, function(snapshot)
-        if not watch.over then
-          accept(watch, snapshot)
+      handle, message = ask_plugin(
+        watch.registry,
+        instance,
+        'subscribe',
+        watch.service,
+        function(list)
+          if not watch.over then
+            accept(watch, list)
+          end
         end
-      end)
+      )
+      message = message or 'subscribe gave neither a handle nor what is wrong'
     end
-    note_state(watch.registry, not handle and (message or 'no answer') or nil)
+    note_state(watch.registry, not handle and message or nil)
     if handle then
       watch.instance, watch.handle = instance, handle
       return
@@ -250,7 +272,10 @@ end
 local function unwatch_locally(watch)
   watch.over = true
   if watch.instance and watch.instance.unsubscribe then
-    watch.instance:unsubscribe(watch.handle)
+    local _, message = ask_plugin(watch.registry, watch.instance, 'unsubscribe', watch.handle)
+    if message then
+      core.log('warn', 'REGISTRY', message)
+    end
   end
 end
 
@@ -369,7 +394,10 @@ function M.close_all()
   end
   for text, instance in pairs(opened) do
     opened[text] = nil
-    instance:close()
+    local _, message = ask_plugin(text, instance, 'close')
+    if message then
+      core.log('warn', 'REGISTRY', message)
+    end
   end
   watches, forwarded = {}, {}
 end

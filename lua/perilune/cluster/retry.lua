@@ -27,6 +27,16 @@ local function add(rule, ref)
   table.insert(rule.predicates, instance)
 end
 
+-- Is it one { 'name', key = value }, and not a list of references?
+local function has_settings(ref)
+  for key in pairs(ref) do
+    if type(key) ~= 'number' then
+      return true
+    end
+  end
+  return false
+end
+
 -- Turns `retry_on` into may(ctx, call, err). Capitals are error codes, other names predicates. What
 -- may have run on the server is repeated for idempotent calls alone, whatever the rule says.
 ---@param refs any  nil, a code, a name, a function, or a list of them
@@ -40,7 +50,7 @@ function M.predicate(refs)
     return nil, "retry_on is a list of codes and predicates such as { 'OVERLOADED', 'not_run' }"
   end
   local rule = { codes = {}, predicates = {} }
-  for _, ref in ipairs(type(refs) == 'table' and refs or { refs }) do
+  for _, ref in ipairs(type(refs) == 'table' and not has_settings(refs) and refs or { refs }) do
     local message = add(rule, ref)
     if message then
       return nil, message

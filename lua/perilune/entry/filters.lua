@@ -183,7 +183,7 @@ function M.resolve(side, options, title, made)
   end
   local sorted, warnings = order.sort(list, known)
   if not sorted then
-    return nil, 'filters: ' .. warnings
+    return nil, ('filters: %s; take one of their before and after away'):format(warnings)
   end
   for _, warning in ipairs(warnings) do
     core.log('warn', 'FILTER-ORDER', title .. ': filter ' .. warning)
