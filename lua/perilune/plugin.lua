@@ -355,6 +355,19 @@ local function thrown(what)
   return (text:gsub('%s*\n%s*', ' '))
 end
 
+local function unknown(point, name)
+  local known = {}
+  for key in pairs(registered()[point.name]) do
+    known[key] = true
+  end
+  for _, key in ipairs(point.builtin or {}) do
+    known[key] = true
+  end
+  local near = errors.suggest(name, known)
+  near = near ~= '' and near or '; `perilune plugins` lists what there is'
+  return ("%s '%s' unknown%s"):format(point.name, name, near)
+end
+
 -- Finds a plugin by name, loading it on first use. Only local configuration comes here.
 ---@param point_name string
 ---@param name string
@@ -377,16 +390,7 @@ function M.find(point_name, name)
     return load_native(point, name, object)
   end
   if not where then
-    local known = {}
-    for key in pairs(registered()[point.name]) do
-      known[key] = true
-    end
-    for _, key in ipairs(point.builtin or {}) do
-      known[key] = true
-    end
-    local near = errors.suggest(name, known)
-    near = near ~= '' and near or '; `perilune plugins` lists what there is'
-    return nil, ("%s '%s' unknown%s"):format(point.name, name, near)
+    return nil, unknown(point, name)
   end
   local ok, spec = pcall(require, module)
   if not ok then
