@@ -10,24 +10,7 @@ local terminal = require 'perilune.cli.terminal'
 
 local M = {}
 
-local COMMANDS = {
-  'run',
-  'call',
-  'bench',
-  'test',
-  'check',
-  'config',
-  'status',
-  'reload',
-  'fibers',
-  'repl',
-  'plugins',
-  'new',
-  'types',
-  'completion',
-  'manual',
-  'version',
-}
+local COMMANDS = plugin.get_point('command').builtin
 
 -- A way out of argparse, which would end the process itself.
 local Stop = {}

@@ -36,7 +36,7 @@ local function ask(url, interface)
   if wrong then
     return nil, wrong
   end
-  local admin = perilune.refer { interface = 'perilune.Admin', url = url, retries = 0 }
+  local admin = target.admin(url)
   local list, err = perilune.call(admin, 'chains', interface)
   if err ~= nil then
     return nil, ('%s: %s'):format(url, tostring(err))

@@ -42,12 +42,7 @@ function M.run(args)
   if wrong then
     return 2, wrong
   end
-  local admin = perilune.refer {
-    interface = 'perilune.Admin',
-    url = args.url,
-    timeout = args.timeout,
-    retries = 0,
-  }
+  local admin = target.admin(args.url, args.timeout)
   local result, err = perilune.call(admin, 'reload')
   if err ~= nil then
     return 1,

@@ -143,12 +143,7 @@ function M.run(args)
   if wrong then
     return 2, wrong
   end
-  local admin = perilune.refer {
-    interface = 'perilune.Admin',
-    url = args.url,
-    timeout = args.timeout,
-    retries = 0,
-  }
+  local admin = target.admin(args.url, args.timeout)
   local status, err = perilune.call(admin, 'status')
   if err ~= nil then
     return 1, ('%s: %s'):format(args.url, tostring(err))

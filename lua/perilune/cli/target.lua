@@ -2,6 +2,7 @@
 -- What `call`, `bench` and `status` have in common: a URL, a method, arguments in JSON.
 local core = require 'perilune.core'
 local names = require 'perilune.entry.names'
+local perilune = require 'perilune'
 
 local M = {}
 
@@ -23,6 +24,14 @@ function M.wrong_url(url)
     return ("'%s' is no URL; write joyrpc://HOST:PORT"):format(url)
   end
   return names.address(url)
+end
+
+-- The service that a running process serves about itself.
+---@param url string
+---@param timeout? number ms
+---@return perilune.Proxy
+function M.admin(url, timeout)
+  return perilune.refer { interface = 'perilune.Admin', url = url, timeout = timeout, retries = 0 }
 end
 
 ---@class perilune.cli.Target
