@@ -9,6 +9,7 @@
 --   a table of members      checked against the point's `members`
 --   { new = function(conf), schema = {...} }   makes either of the above for each use
 -- with `name`, `provider`, `before`, `after` beside them where wanted.
+local contract = require 'perilune.contract'
 local errors = require 'perilune.error'
 local generation = require 'perilune.generation'
 local schemas = require 'perilune.schema'
@@ -41,7 +42,7 @@ local M = {}
 local points = {} ---@type table<string, perilune.plugin.Point>
 -- generation -> point -> full name -> plugin
 local sets = { {} } ---@type table<string, table<string, perilune.Plugin>>[]
-local NAME = '^[a-z][a-z0-9_]*$'
+local NAME = contract.NAME
 
 -- What is registered, as the code that asks sees it.
 local function registered()
@@ -67,9 +68,7 @@ function M.place()
   return 'perilune'
 end
 
-local function raise(place, ...)
-  error(place .. ': ' .. string.format(...), 0)
-end
+local raise, breach = contract.raise, contract.breach
 
 -- Declares an extension point.
 ---@param point perilune.plugin.Point
@@ -85,77 +84,6 @@ end
 ---@return perilune.plugin.Point
 function M.get_point(name)
   return points[name] or error(("no extension point '%s'"):format(tostring(name)), 2)
-end
-
--- What is wrong with `instance` under the point's contract, or nil.
-local function breach(point, instance)
-  if type(instance) == 'function' then
-    return not point.fn and 'is a function; this point needs a table' or nil
-  end
-  if type(instance) ~= 'table' then
-    local want = point.fn and 'a function or a table' or 'a table'
-    return ('is a %s; this point needs %s'):format(type(instance), want)
-  end
-  local names = {}
-  for member in pairs(point.members or {}) do
-    names[#names + 1] = member
-  end
-  table.sort(names)
-  for _, member in ipairs(names) do
-    local rule, value = point.members[member], instance[member]
-    if value == nil and rule.required then
-      local want = rule.type == 'any' and '' or (' (a %s)'):format(rule.type)
-      return ("misses member '%s'%s"):format(member, want)
-    elseif value ~= nil and rule.type ~= 'any' and type(value) ~= rule.type then
-      return ("member '%s' must be a %s, got a %s"):format(member, rule.type, type(value))
-    end
-  end
-  return point.check and point.check(instance) or nil
-end
-
-local function check_name(point, place, name, provider)
-  if type(name) ~= 'string' or not name:match(NAME) then
-    raise(place, "%s '%s': a name is lower case letters, digits and _", point.name, tostring(name))
-  elseif provider ~= nil and (type(provider) ~= 'string' or not provider:match(NAME)) then
-    raise(place, "%s '%s': provider '%s' is no name", point.name, name, tostring(provider))
-  end
-end
-
-local function check_order(point, place, spec)
-  for _, field in ipairs { 'before', 'after' } do
-    local list = spec[field]
-    if type(list) == 'string' then
-      spec[field] = { list }
-    elseif list ~= nil and type(list) ~= 'table' then
-      raise(place, "%s '%s': %s must be a list of names", point.name, spec.name, field)
-    end
-  end
-end
-
-local COMMON = { name = 'string', provider = 'string', before = 'table', after = 'table' }
-
--- Fields that nobody reads are typing errors; tables that are the instance itself may carry more.
-local function check_fields(point, place, spec)
-  for field, value in pairs(spec) do
-    local want = COMMON[field] or (point.fields and point.fields[field])
-    if field == 'new' or field == 'schema' then
-      want = field == 'new' and 'function' or 'table'
-    end
-    if want and type(value) ~= want then
-      raise(place, "%s '%s': %s must be a %s", point.name, spec.name, field, want)
-    elseif not want and spec.new then
-      local known = { new = 1, schema = 1 }
-      for _, set in ipairs { COMMON, point.fields or {}, point.members or {} } do
-        for key in pairs(set) do
-          known[key] = 1
-        end
-      end
-      if not known[field] then
-        local near = errors.suggest(tostring(field), known)
-        raise(place, "%s '%s': unknown field '%s'%s", point.name, spec.name, tostring(field), near)
-      end
-    end
-  end
 end
 
 -- Registers a plugin: `register(point, 'name', function or table)` or `register(point, {name = ...})`.
@@ -197,12 +125,12 @@ end
 ---@param from_library boolean
 ---@return perilune.Plugin
 function M.adopt(point, spec, place, from_library)
-  check_name(point, place, spec.name, spec.provider)
-  check_order(point, place, spec)
+  contract.check_name(point, place, spec.name, spec.provider)
+  contract.check_order(point, place, spec)
   -- A point whose own contract is one function takes it as a field named after the point, too.
   local body = spec.body or spec[point.name]
   if not body then
-    check_fields(point, place, spec)
+    contract.check_fields(point, place, spec)
     if not spec.new then
       local wrong = breach(point, spec)
       if wrong then
