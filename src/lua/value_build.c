@@ -38,6 +38,12 @@ static int put_field(peri_builder *b) {
   return 0;
 }
 
+static int put_value(peri_builder *b) {
+  return b->frames[b->depth].count++ < b->frames[b->depth].row->count
+             ? 0
+             : fail(b, PERI_EINTERNAL, "an object has more values than fields");
+}
+
 // Puts the value on top of the stack where it belongs.
 static inline int put(peri_builder *b) {
   switch (b->frames[b->depth].kind) {
@@ -47,6 +53,7 @@ static inline int put(peri_builder *b) {
     return 0;
   case PERI_BUILD_LIST: lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count); return 0;
   case PERI_BUILD_FIELDS: return put_field(b);
+  case PERI_BUILD_RECORD: return put_value(b);
   case PERI_BUILD_KEY: b->frames[b->depth].kind = PERI_BUILD_MAP; return 0;
   case PERI_BUILD_ARGS:
     if (++b->args > PERI_ARGS_MAX) {
@@ -219,6 +226,17 @@ static int end(peri_builder *b) {
   return put(b);
 }
 
+static int make_record(peri_builder *b) {
+  const peri_shape_row *row = b->frames[b->depth].row;
+  if (row->id != b->frames[b->depth].id || b->frames[b->depth].count != row->count) {
+    return fail(b, PERI_EINTERNAL, "an object has fewer values than fields");
+  }
+  lua_call(b->L, (int)row->count, 1);
+  lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->class);
+  lua_setmetatable(b->L, -2);
+  return end(b);
+}
+
 static int table_size(size_t count, uint32_t guess) {
   enum { BELIEVE = 1 << 16 };  // beyond that a table grows as it fills
   return count == PERI_COUNT_UNKNOWN ? (int)guess : count > BELIEVE ? BELIEVE : (int)count;
@@ -272,6 +290,9 @@ static int on_any_key(void *sink) {
 static int on_map_end(void *sink) {
   peri_builder *b = sink;
   uint32_t count = b->frames[b->depth].count;
+  if (b->frames[b->depth].kind == PERI_BUILD_RECORD) {
+    return make_record(b);
+  }
   if (b->frames[b->depth].kind == PERI_BUILD_FIELDS) {
     return count == b->frames[b->depth].row->count
                ? end(b)
@@ -331,11 +352,27 @@ static int on_ref(void *sink, uint32_t number) {
   return fail(b, PERI_EBAD_REQUEST, "a reference to something that is not in this value");
 }
 
+static int begin_record(peri_builder *b, const peri_shape_row *row) {
+  if (b->depth > PERI_VALUE_DEPTH_MAX || !lua_checkstack(b->L, (int)row->count + GROW_SLOTS)) {
+    return fail(b, PERI_ETOO_BIG, "nested too deep for the Lua stack");
+  }
+  lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->maker);
+  b->depth++;
+  b->frames[b->depth].kind = PERI_BUILD_RECORD;
+  b->frames[b->depth].count = 0;
+  b->frames[b->depth].row = row;
+  b->frames[b->depth].id = row->id;
+  return 1;
+}
+
 static int on_object(void *sink, const peri_shape *shape) {
   peri_builder *b = sink;
   const peri_shape_row *row = peri_value_shape(b, shape);
   if (row == NULL) {
     return 0;
+  }
+  if (row->maker != 0 && b->label == 0 && lua_status(b->L) != LUA_YIELD) {
+    return begin_record(b, row);
   }
   int rc = begin(b, PERI_BUILD_FIELDS, 0, (int)row->count);
   if (rc != 0) {

@@ -47,7 +47,8 @@ void peri_value_push_bytes(lua_State *L, const void *data, size_t len);
 bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out);
 
 // KEY is a map for which `any_key` announced that the next scalar is a key.
-// FIELDS is an object of a known shape, with the key of the next field on the stack.
+// FIELDS is an object of a known shape, with the key of the next field on the stack; RECORD is one
+// whose table is made at its end: the function that makes it lies below its values.
 enum {
   PERI_BUILD_ROOT,
   PERI_BUILD_ARGS,
@@ -55,6 +56,7 @@ enum {
   PERI_BUILD_MAP,
   PERI_BUILD_KEY,
   PERI_BUILD_FIELDS,
+  PERI_BUILD_RECORD,
 };
 
 // A shape as this VM keeps it. A row is another one's when its id is.
@@ -62,6 +64,7 @@ typedef struct peri_shape_row {
   uint64_t id;
   uint64_t decode;  // the last one that used it; in the same one it stays
   int class;        // references of the registry
+  int maker;        // function(values) -> table; 0 = there is none
   uint32_t count;
   int keys[PERI_SHAPE_FIELDS];
 } peri_shape_row;

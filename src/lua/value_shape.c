@@ -2,10 +2,17 @@
 // What a VM keeps of shapes: the metatable of the class and the names of the fields as Lua strings,
 // each behind a reference, so that an object is built without looking at a name.
 #include <lauxlib.h>
+#include <luajit.h>
+#include <stdio.h>
 
 #include "lua/value_parts.h"
 
-enum { ROWS = 64, SLOTS = 12 };
+enum {
+  ROWS = 64,
+  SLOTS = 12,
+  MAKER_FIELDS = 8,  // for fewer, setting them costs no more than a call
+  MAKER_TEXT = 4096,
+};
 
 struct peri_shapes {
   uint64_t decode;        // counts those that used shapes
@@ -46,8 +53,57 @@ static void clear(lua_State *L, peri_shape_row *row) {
   for (uint32_t i = 0; i < row->count; i++) {
     luaL_unref(L, LUA_REGISTRYINDEX, row->keys[i]);
   }
+  if (row->maker != 0) {
+    luaL_unref(L, LUA_REGISTRYINDEX, row->maker);
+  }
   row->class = 0;
+  row->maker = 0;
   row->count = 0;
+}
+
+// Names come from peers: nothing but plain ones gets into a program.
+static bool plain(peri_bytes name) {
+  for (size_t i = 0; i < name.len; i++) {
+    uint8_t c = name.ptr[i];
+    if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && c != '_') {
+      return false;
+    }
+  }
+  return true;
+}
+
+// "return function(a1, ..) return {['name'] = a1, ..} end"; 0 when a name is not plain, or too long.
+static size_t write_maker(const peri_shape *shape, char *text) {
+  size_t len = (size_t)sprintf(text, "return function(a1");
+  for (uint32_t i = 1; i < shape->count; i++) {
+    len += (size_t)sprintf(text + len, ",a%u", i + 1);
+  }
+  len += (size_t)sprintf(text + len, ")return{");
+  for (uint32_t i = 0; i < shape->count; i++) {
+    peri_bytes name = shape->fields[i];
+    if (!plain(name) || len + name.len + 32 > MAKER_TEXT) {
+      return 0;
+    }
+    len +=
+        (size_t)sprintf(text + len, "['%.*s']=a%u,", (int)name.len, (const char *)name.ptr, i + 1);
+  }
+  return len + (size_t)sprintf(text + len, "}end");
+}
+
+// The table comes into being with all its keys, from a template. Not where a call could end a yield
+// (peri_value_push_helper).
+static void make_maker(lua_State *L, peri_shape_row *row, const peri_shape *shape) {
+  char text[MAKER_TEXT];
+  size_t len = write_maker(shape, text);
+  if (len == 0 || luaL_loadbuffer(L, text, len, "=perilune.shape") != 0 ||
+      lua_pcall(L, 0, 1, 0) != 0) {
+    if (len != 0) {
+      lua_pop(L, 1);
+    }
+    return;
+  }
+  luaJIT_setmode(L, -1, LUAJIT_MODE_FUNC | LUAJIT_MODE_OFF);
+  row->maker = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 // May leave by a memory error: what was kept until then is let go when the row is filled again.
@@ -59,6 +115,9 @@ static void fill(lua_State *L, peri_shape_row *row, const peri_shape *shape) {
     lua_pushlstring(L, (const char *)shape->fields[i].ptr, shape->fields[i].len);
     row->keys[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     row->count = i + 1;
+  }
+  if (shape->count >= MAKER_FIELDS && lua_status(L) != LUA_YIELD) {
+    make_maker(L, row, shape);
   }
   row->id = shape->id;
 }

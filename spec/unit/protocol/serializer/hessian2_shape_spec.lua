@@ -87,6 +87,48 @@ describe('hessian2, classes that came before', function()
     assert.same(many, decoded(text))
   end)
 
+  it('makes wide objects at once, whatever their fields are called', function()
+    local function wide(prefix, count)
+      local fields = {}
+      for i = 1, count do
+        fields[prefix .. i] = i % 3 == 0 and { i } or i
+      end
+      return fields
+    end
+    local value = {}
+    for i, prefix in ipairs { 'f', "']=os.exit(),['", 'line\n', '\\', 'é', 'end ' } do
+      for _, count in ipairs { 8, 20, 64, 65 } do
+        local fields = wide(prefix, count)
+        fields[prefix .. 1] = typed('shape.Inner' .. i, wide('g', 9))
+        value[#value + 1] = typed(('shape.Wide%d_%d'):format(i, count), fields)
+      end
+    end
+    local text = encode(value)
+    for _ = 1, 4 do
+      local back = decoded(text)
+      assert.same(value, back)
+      for i = 1, #value do
+        assert.equal(values.class_of(value[i]), values.class_of(back[i]))
+      end
+    end
+    local shared = typed('shape.Inner1', wide('g', 9))
+    shared.g1 = shared
+    local twice = encode { shared, shared }
+    learn(twice)
+    local back = decoded(twice)
+    assert.is_true(rawequal(back[1], back[2]) and rawequal(back[1], back[1].g1))
+    local nulls = 'C\8shape.Nu\153'
+      .. '\1a\1b\1c\1d\1e\1f\1g\1h\1i'
+      .. '`'
+      .. ('N'):rep(8)
+      .. '\145'
+    learn(nulls)
+    assert.same({ i = 1 }, decoded(nulls))
+    for len = 1, #nulls - 1 do
+      assert.is_false((decode(nulls:sub(1, len))))
+    end
+  end)
+
   it('leaves null out, and knows itself again', function()
     local self = typed('shape.Self', { name = 'x' })
     self.self = self
