@@ -12,6 +12,7 @@
 ---@field code string        a name of perilune.error.codes
 ---@field message string
 ---@field cause? any         what this error wraps
+---@field class? string     the Java class, when a Java peer threw it
 ---@field details? any       what the handler wants the caller to know besides the message
 ---@field attempts? perilune.Attempt[]  the attempts of a call that was tried more than once
 ---@field outcome? perilune.Outcome

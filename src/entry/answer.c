@@ -188,12 +188,27 @@ static void finish(peri_server *server, peri_call *call) {
   peri_call_release(server, call);
 }
 
+bool peri_call_throws(const peri_call *call) {
+  if (call->conn == NULL || call->local || call->hired || call->oneway) {
+    return false;
+  }
+  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  bool native = call->session != NULL ? call->session->native : call->conn->native;
+  return !native && serializer != NULL && serializer->linked;
+}
+
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
                     bool not_run) {
+  peri_call_throw(server, call, code, message, not_run, (peri_bytes){NULL, 0});
+}
+
+void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
+                     bool not_run, peri_bytes exception) {
   if (wanted(call)) {
     peri_event event = reply_event(call);
     event.code = code;
     event.message = message;
+    event.body = exception;
     event.compression = PERI_COMP_NONE;
     event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
     answer(server, call, &event);

@@ -120,6 +120,11 @@ void peri_call_pin(peri_server *server, peri_call *call);
 // peer that it may try elsewhere.
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
                     bool not_run);
+// The same with an exception as a value of the call's serialization, for peers that take one.
+void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
+                     bool not_run, peri_bytes exception);
+// Whether this call's peer does.
+bool peri_call_throws(const peri_call *call);
 void peri_call_reply_null(peri_server *server, peri_call *call);
 // The body of `from` (usually the same call), as it came.
 void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from);

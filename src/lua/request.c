@@ -100,6 +100,19 @@ static int push_error(lua_State *co, int code, peri_bytes message, const char *o
   return 4;
 }
 
+// An exception that came as a value goes along with the outcome: { outcome, exception }.
+static void push_exception(peri_vm *vm, const peri_fiber *fiber, const peri_future *future,
+                           lua_State *co) {
+  peri_err err;
+  if (future->body.len == 0 || push_body(vm, fiber, future, co, &err) != 0) {
+    return;
+  }
+  lua_createtable(co, 2, 0);
+  lua_insert(co, -3);
+  lua_rawseti(co, -3, 2);
+  lua_rawseti(co, -2, 1);
+}
+
 static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
   peri_err err;
   peri_future *future = peri_future_get(&vm->futures, fiber->future);
@@ -107,6 +120,7 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
   lua_settop(co, 0);
   if (future->code != 0) {
     count = push_error(co, future->code, future->message, outcome_of(future));
+    push_exception(vm, fiber, future, co);
   } else {
     lua_pushboolean(co, 1);
     int code = push_body(vm, fiber, future, co, &err);

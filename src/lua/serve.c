@@ -217,12 +217,28 @@ static void reply_body(peri_vm *vm, peri_call *call, lua_State *co) {
   peri_call_reply_body(&vm->server, call, from);
 }
 
+// The Java exception that the error names. What cannot be encoded is left out: the code says it too.
+static void encode_exception(peri_vm *vm, const peri_call *call, lua_State *co, peri_buf *out) {
+  peri_err err;
+  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  if (peri_value_encode(co, 4, serializer, value_limits(vm), out, &err) != 0) {
+    peri_log(PERI_LOG_ERROR, "EXCEPTION-ENCODE", "%s.%s: %s", call->method->exporter->iface,
+             call->method->name, err.text);
+  }
+}
+
 static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
   size_t len = 0;
   int code = (int)lua_tointeger(co, 1);
   const char *text = lua_tolstring(co, 2, &len);
-  peri_call_fail(&vm->server, call, code != 0 ? code : PERI_EUNKNOWN,
-                 (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 3) != 0);
+  peri_buf exception = {0};
+  if (lua_istable(co, 4) && peri_call_throws(call)) {
+    encode_exception(vm, call, co, &exception);
+  }
+  peri_call_throw(&vm->server, call, code != 0 ? code : PERI_EUNKNOWN,
+                  (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 3) != 0,
+                  (peri_bytes){exception.data, exception.len});
+  peri_buf_fini(&exception);
 }
 
 // The call is about to be released: other fibers that worked for it lose their tie.

@@ -53,6 +53,7 @@ typedef struct peri_event {
   peri_bytes
       args_type;  // OPEN to a JoyRPC peer: classes of the arguments, a msgpack list; or empty
   uint8_t attachments_ser;  // PERI_SER_*
-  peri_bytes body;          // arguments, result or DATA as they came (perhaps compressed)
+  peri_bytes body;  // arguments, result or DATA as they came (perhaps compressed); REPLY with
+                    // a code: the exception, where the serialization has such; or empty
   peri_block *block;
 } peri_event;

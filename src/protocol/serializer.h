@@ -33,11 +33,12 @@ typedef struct peri_envelope {
 // The same for a response: either a result or an error.
 typedef struct peri_reply_envelope {
   bool failed;
-  int code;            // PERI_E* when failed
-  bool retry;          // the sender says that the call may be tried again
+  bool thrown;  // writing, when failed: the exception's value follows, instead of what code says
+  int code;     // PERI_E* when failed
+  bool retry;   // the sender says that the call may be tried again
   peri_bytes type;     // class of the result or of the exception; empty = unknown
   peri_bytes message;  // text of the error, plain UTF-8
-  peri_bytes result;   // one encoded value; empty = null
+  peri_bytes result;   // one encoded value; empty = null; when failed: the exception, if it is one
 } peri_reply_envelope;
 
 // Memory for any encoder's state; large, so it belongs on the stack of whoever encodes.
@@ -80,7 +81,8 @@ typedef struct peri_serializer {
                     peri_reply_envelope *out, peri_err *err);
   // begin/end: what stands before and after the one value (argument list or result) that the
   // caller writes in between with an encoder. Attachments and args_type are given as one value
-  // encoded in msgpack. A failed reply has no value in between: begin_reply writes all of it.
+  // encoded in msgpack. A failed reply has no value in between: begin_reply writes all of it,
+  // unless the exception is given as a value (`thrown`, only for linked ones).
   // end_reply turns a result that was null into the form that peers expect for "nothing", so `out`
   // must not have been touched before the end of what begin_reply wrote.
   int (*begin_request)(peri_buf *out, const peri_envelope *envelope);

@@ -6,6 +6,7 @@
 local ffi = require 'ffi'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local exceptions = require 'perilune.protocol.java_exception'
 local node_of = require 'perilune.cluster.node'
 local C = require 'perilune.ffi'
 
@@ -313,12 +314,17 @@ local UNWRITABLE = { BAD_REQUEST = true, TOO_BIG = true }
 -- UNKNOWN may be repeated only where running twice does no harm.
 function M.failure(call, code, message, outcome)
   code = errors.codes[code] and code or 'UNKNOWN'
+  local thrown
+  if type(outcome) == 'table' then
+    outcome, thrown = outcome[1], outcome[2]
+  end
   outcome = outcome or 'UNKNOWN'
   local retryable = outcome ~= 'UNKNOWN' or (call.idempotent and NODE_FAULT[code]) or false
   if outcome == 'NOT_SENT' and UNWRITABLE[code] then
     retryable = false
   end
-  return errors.new(code, message, { outcome = outcome, retryable = retryable })
+  local err = errors.new(code, message, { outcome = outcome, retryable = retryable })
+  return thrown and exceptions.attach(err, thrown) or err
 end
 
 local function request(link, ctx, call)

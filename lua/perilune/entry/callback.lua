@@ -6,6 +6,7 @@ local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local exceptions = require 'perilune.protocol.java_exception'
 
 local M = {}
 
@@ -48,6 +49,9 @@ local function request(callback, options, ...)
     return a
   end
   local code = errors.codes[a] and a or 'UNKNOWN'
+  if type(c) == 'table' then -- with an exception
+    return nil, exceptions.attach(errors.new(code, b, { outcome = c[1] }), c[2])
+  end
   return nil, errors.new(code, b, { outcome = c or 'UNKNOWN' })
 end
 

@@ -14,12 +14,17 @@ local M = {}
 -- Number of the bytecode that ends a function without values.
 local RET0 = (require('jit.vmdef').bcnames:find('RET0  ', 1, true) - 1) / 6
 
+local class_of = core.class_of
 local numbers = core.code_numbers()
 
 -- What a failed chain returns to C.
 local function failure(err)
   err = errors.from(err)
-  return numbers[err.code] or 0, err.message, err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
+  local refused = err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
+  if type(err.details) == 'table' and class_of(err.details) then
+    return numbers[err.code] or 0, err.message, refused, err.details
+  end
+  return numbers[err.code] or 0, err.message, refused
 end
 
 local library = debug.getinfo(1, 'S').source:match '^(@.*)entry/chain%.lua$' or '@lua/perilune/'

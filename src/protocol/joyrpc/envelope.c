@@ -200,6 +200,7 @@ static peri_envelope request_envelope(const peri_event *event, const peri_serial
 static peri_reply_envelope reply_envelope(const peri_event *event) {
   return (peri_reply_envelope){
       .failed = event->code != 0,
+      .thrown = event->code != 0 && event->body.len != 0,
       .code = event->code,
       .retry = (event->flags & PERI_EV_NOT_RUN) != 0,
       .message = event->message,

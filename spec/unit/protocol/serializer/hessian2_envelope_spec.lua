@@ -145,6 +145,14 @@ describe('a reply envelope in Hessian', function()
     )
   end)
 
+  it('carries an exception as a value, and gives it back as one', function()
+    local body =
+      write('reply', { failed = true, thrown = true, code = lib.PERI_EUNKNOWN }, '{"code":7}')
+    assert.equal('{"code":7}', transcode(hessian, body, json))
+    assert.is_true(assert(read('reply', body)).failed)
+    assert.equal('null', transcode(hessian, write('reply', {}, 'null'), json))
+  end)
+
   it('of Java tells the code by the class of the exception', function()
     -- ResponsePayload{response = null, exception = TimeoutException{detailMessage = "late"}}
     local body = hex '43 30 2a'

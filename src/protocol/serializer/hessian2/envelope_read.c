@@ -37,17 +37,23 @@ int peri_hessian_read_inner(peri_hessian_reader *r, peri_sink *sink) {
   peri_hessian_class object;
   int rc = peri_hessian_read_object(r, &object);
   bool found = false;
+  bool empty = false;
   for (uint32_t i = 0; i < object.fields && rc == 0; i++) {
     peri_bytes name = peri_hessian_field(r, &object, i);
     if (!found && is(name, "args") && peri_hessian_peek(r) == PERI_HESSIAN_LIST) {
       found = true;
       rc = list_elements(r, sink);
-    } else if (!found && is(name, "response")) {
+    } else if (!found && (is(name, "response") || is(name, "exception")) &&
+               peri_hessian_peek(r) != PERI_HESSIAN_NULL) {
       found = true;
       rc = peri_hessian_read(r, sink);
     } else {
+      empty = empty || is(name, "response");
       rc = peri_hessian_skip(r);
     }
+  }
+  if (rc == 0 && !found && empty) {
+    return sink->ops->null(sink->self);
   }
   return rc != 0 || found ? rc : peri_hessian_bad(r, "the envelope carries no value");
 }
@@ -204,6 +210,8 @@ int peri_hessian_read_reply(peri_bytes body, const peri_value_limits *limits, pe
       rc = peri_hessian_skip(&g.r);
     }
   }
-  out->result = out->failed ? (peri_bytes){NULL, 0} : out->result;
+  if (out->failed) {
+    out->result = out->type.len != 0 ? body : (peri_bytes){NULL, 0};
+  }
   return rc != 0 || g.r.at == g.r.end ? rc : peri_hessian_bad(&g.r, "bytes after the envelope");
 }

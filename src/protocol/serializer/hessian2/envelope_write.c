@@ -69,7 +69,10 @@ int peri_hessian_begin_reply(peri_buf *out, const peri_reply_envelope *envelope)
       peri_hessian_write_object(&encoder, "io.joyrpc.protocol.message.ResponsePayload", fields, 2);
   if (rc == 0 && envelope->failed) {
     rc = peri_hessian_write_null(&encoder);
-    return rc != 0 ? rc : write_exception(&encoder, envelope);
+    rc = rc != 0 || envelope->thrown ? rc : write_exception(&encoder, envelope);
+    if (!envelope->thrown) {
+      return rc;
+    }
   }
   peri_hessian_writer_keep(&encoder);
   return rc;

@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: MIT
+-- What an error says of the Java exception it was: `class`, the fields as `details`, and the exceptions
+-- that caused it as `cause`.
+local core = require 'perilune.core'
+local errors = require 'perilune.error'
+
+local M = {}
+
+local DEPTH = 8 -- of causes; a peer may send a cycle
+
+local function cause_of(thrown, depth)
+  local cause = thrown.cause
+  if type(cause) ~= 'table' or rawequal(cause, thrown) or depth == DEPTH then
+    return nil
+  end
+  local class = core.class_of(cause)
+  local message = type(cause.detailMessage) == 'string' and cause.detailMessage or class
+  return errors.new('UNKNOWN', message or 'unknown', {
+    class = class,
+    details = cause,
+    cause = cause_of(cause, depth + 1),
+  })
+end
+
+---@param err perilune.Error
+---@param thrown any  the exception as it was decoded
+---@return perilune.Error err
+function M.attach(err, thrown)
+  if type(thrown) == 'table' then
+    err.class, err.details = core.class_of(thrown), thrown
+    err.cause = cause_of(thrown, 1)
+  end
+  return err
+end
+
+return M
