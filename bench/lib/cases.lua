@@ -12,6 +12,7 @@ local cpu = make.cpu
 local kib = make.kib
 
 local OPEN_RATE = 50000
+local BESIDE_RATE = 10000
 local MANY = 100000
 local IDLE = 5000
 
@@ -75,6 +76,32 @@ local open = {
       metric = 'p99 us',
       of = { 'perilune', 'p99_us' },
       against = { 'floor', 'p99_us' },
+      must = 2,
+      aim = 1.25,
+      pairs = true,
+    },
+  },
+}
+
+local BURN = { burn = 100 }
+
+local executors = {
+  name = 'executors',
+  rounds = 5,
+  subjects = {
+    loaded('inline', 'perilune'),
+    loaded('pool', 'perilune', { executor = 'pool' }),
+    loaded('quiet', 'perilune', nil, '--rate', BESIDE_RATE),
+    loaded('burning', 'perilune', BURN, '--rate', BESIDE_RATE),
+  },
+  cases = {
+    cpu('executor, echo', 'pool', 'inline', 2.0, 1.5),
+    {
+      case = 'executor, p99 beside burning',
+      metric = 'p99 us',
+      of = { 'burning', 'p99_us' },
+      against = { 'quiet', 'p99_us' },
+      peer = 'nothing burns',
       must = 2,
       aim = 1.25,
       pairs = true,
@@ -363,6 +390,7 @@ return {
   values,
   require 'filter_cases',
   open,
+  executors,
   sizes,
   calling,
   held,

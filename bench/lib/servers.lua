@@ -178,6 +178,8 @@ function starters.perilune(options)
     BENCH_FILTERS = options.filters or 5,
     BENCH_BALLAST = options.ballast or 0,
     BENCH_BUILTIN = options.builtin or 'none',
+    BENCH_EXECUTOR = options.executor,
+    BENCH_BURN = options.burn,
     BENCH_LISTEN = options.listen,
     -- A moment in which somebody else has the core must not turn into refused calls; and a hundred
     -- thousand calls from one client wait longer, and are more, than is wise to allow.
@@ -186,6 +188,10 @@ function starters.perilune(options)
   }
   local script = options.here .. '/lua/' .. (options.script or 'server.lua')
   local argv = { binary, 'run', script, '--workers', tostring(options.workers or 1) }
+  if options.executor or options.burn then
+    argv[#argv + 1] = '--executors'
+    argv[#argv + 1] = '1'
+  end
   local proc = spawn('perilune', argv, env)
   return await(proc, 'perilune', function()
     return read_ports(ports)

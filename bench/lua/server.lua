@@ -2,6 +2,7 @@
 -- The server under measurement: handlers that return their argument. From the environment:
 --   BENCH_METHODS  how many, named m0, m1, ... (1)      BENCH_FILTERS  0 to 5 (5)
 --   BENCH_BUILTIN  options of lua/builtin.lua (none)
+--   BENCH_EXECUTOR which runs them (inline)       BENCH_BURN     ms a handler in the pool computes (0 = none)
 --   BENCH_BALLAST  live Lua tables kept beside (0)      BENCH_LISTEN   (tcp://127.0.0.1:0)
 -- Beside them `w0` waits once and answers, `hold` waits ten minutes.
 
@@ -43,7 +44,38 @@ local export = {
 for option, value in pairs(require('builtin')[os.getenv 'BENCH_BUILTIN' or 'none']) do
   export[option] = value
 end
+export.executor = os.getenv 'BENCH_EXECUTOR'
 perilune.export(export)
+
+-- A service of the same process that computes all the time, in the executor.
+local burn = number('BENCH_BURN', 0)
+if burn > 0 then
+  perilune.export {
+    interface = 'bench.Burn',
+    executor = 'pool',
+    service = {
+      burn = function(ctx)
+        local till = perilune.hrtime() + burn
+        while perilune.hrtime() < till and not ctx:cancelled() do
+        end
+        return true
+      end,
+    },
+  }
+  local me = perilune.refer { interface = 'bench.Burn', inproc = true, timeout = 60000 }
+  perilune.start(function()
+    if require('perilune.core').role == 'executor' then
+      return
+    end
+    perilune.detached(function()
+      while true do
+        if not me:burn() then
+          perilune.sleep(10) -- raises when the process ends
+        end
+      end
+    end)
+  end)
+end
 
 perilune.listen(os.getenv 'BENCH_LISTEN' or 'tcp://127.0.0.1:0')
 

@@ -60,22 +60,25 @@ local function show(answer)
   end
 end
 
+-- The address that the arguments mean; or nil, one line and the exit code.
+local function where(args)
+  if args.url and args.pid or not (args.url or args.pid) then
+    return nil, 'give a URL, or --pid', 2
+  elseif not args.timeout or not args.most or args.most < 1 then
+    return nil, '--timeout and --most must be numbers', 2
+  elseif args.pid then
+    local url, message = listening.url_of(args.pid)
+    return url, message, 1
+  end
+  local wrong = target.wrong_url(args.url)
+  return not wrong and args.url or nil, wrong, 2
+end
+
 ---@async
 function M.run(args)
-  local url, wrong = args.url
-  if args.url and args.pid or not (args.url or args.pid) then
-    return 2, 'give a URL, or --pid'
-  elseif not args.timeout or not args.most or args.most < 1 then
-    return 2, '--timeout and --most must be numbers'
-  elseif args.pid then
-    url, wrong = listening.url_of(args.pid)
-    if not url then
-      return 1, wrong
-    end
-  end
-  wrong = target.wrong_url(url)
-  if wrong then
-    return 2, wrong
+  local url, wrong, code = where(args)
+  if not url then
+    return code, wrong
   end
   local admin = perilune.refer {
     interface = 'perilune.Admin',

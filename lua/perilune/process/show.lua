@@ -81,7 +81,7 @@ local function sorted_keys(value, listed)
 end
 
 function Writer:entries(value, depth)
-  local listed = rawlen and rawlen(value) or #value
+  local listed = #value
   local keys, more = sorted_keys(value, listed)
   local count = 0
   local pad = '\n' .. ('  '):rep(depth + 1)
