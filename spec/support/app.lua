@@ -74,14 +74,18 @@ function M.serve(text, options)
   return process
 end
 
+-- A busy machine's warnings (WORKER-STUCK) are no part of what a command has to say.
+local QUIET = { env = { PERILUNE_LOG_LEVEL = 'error' } }
+
 -- Calls through the command line; further words are further arguments.
 function M.call(server, method, args, ...)
-  return child.run { child.binary(), 'call', server.url, method, args or '[]', ... }
+  return child.run({ child.binary(), 'call', server.url, method, args or '[]', ... }, QUIET)
 end
 
 -- Starts such a call and does not wait for it.
 function M.begin_call(server, method, args, ...)
-  local process = child.start { child.binary(), 'call', server.url, method, args or '[]', ... }
+  local process =
+    child.start({ child.binary(), 'call', server.url, method, args or '[]', ... }, QUIET)
   processes[#processes + 1] = process
   return process
 end

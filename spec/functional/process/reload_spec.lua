@@ -29,7 +29,10 @@ local function rewrite(server, text)
 end
 
 local function reload(server)
-  return child.run { child.binary(), 'reload', server.url }
+  return child.run(
+    { child.binary(), 'reload', server.url },
+    { env = { PERILUNE_LOG_LEVEL = 'error' } }
+  )
 end
 
 local function call(server, method, args)
@@ -284,7 +287,7 @@ describe('reload', function()
     end, { what = 'the call' })
     rewrite(server, service 'v2')
     assert.equal(0, reload(server).code)
-    local waits = child.start { child.binary(), 'reload', server.url, '--timeout', '300' }
+    local waits = child.start { child.binary(), 'reload', server.url, '--timeout', '1500' }
     assert.equal(1, waits:wait().code)
     assert.matches('TIMEOUT', waits.output)
     assert.equal('v2', call(server, 'demo.G.version'))
