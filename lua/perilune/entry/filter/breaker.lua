@@ -81,7 +81,7 @@ local PARTS = {
     return ''
   end,
   node = function(call, node)
-    return table.concat({ call.method, node and node.address or '?', call.alias }, '\1')
+    return call.method .. '\1' .. (node and node.address or '?') .. '\1' .. call.alias
   end,
 }
 
