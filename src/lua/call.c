@@ -80,8 +80,8 @@ static void get_native(lua_State *L, const peri_call *call) {
   lua_pushboolean(L, (facts_of(L, call) & PERI_FACT_NATIVE) != 0);
 }
 static void get_gone(lua_State *L, const peri_call *call) {
-  bool gone =
-      call->hired ? atomic_load(&call->job->cancelled) != 0 : call->conn == NULL && !call->local;
+  bool gone = call->hired ? atomic_load(&call->job->cancelled) == PERI_ECANCELLED
+                          : call->conn == NULL && !call->local;
   lua_pushboolean(L, gone);
 }
 static void get_oneway(lua_State *L, const peri_call *call) {

@@ -10,8 +10,14 @@ local core = require 'perilune.core'
 local shared = perilune.shared
 perilune.export { interface = 'demo.E', executor = 'pool',
   methods = { role = { executor = 'inline' }, set = { executor = 'inline' },
-    get = { executor = 'inline' } },
+    get = { executor = 'inline' }, deaf = { timeout = 300 }, brief = { timeout = 300 },
+    limited = { timeout = 300 } },
   service = {
+    brief = function() return core.role end,
+    limited = function(ctx)
+      while not ctx:cancelled() do end
+      shared.set('saw ' .. ctx:cancelled(), 1)
+    end,
     set = function(_, name) shared.set(name, 1) return true end,
     get = function(_, name) return shared.get(name) or 0 end,
     role = function() return core.role end,
@@ -83,9 +89,9 @@ local function until_pool(server, key, count)
   end, { what = key .. ' in the pool' })
 end
 
-local function begin(server, method, args, ...)
-  local process = app.begin_call(server, method, args, ...)
-  return process
+-- Without a deadline of its own that a slow build would meet.
+local function begin(server, method, args)
+  return app.begin_call(server, method, args, '--timeout', '60000')
 end
 
 local function ends(process, text)
@@ -148,24 +154,24 @@ describe('executor', function()
 
   it('is told when the deadline passed, and its late answer is dropped', function()
     local server = serve(1)
-    local deaf = begin(server, 'demo.E.deaf', '["go"]', '--timeout', '150')
-    until_pool(server, 'busy', 1)
-    local queued = begin(server, 'demo.E.where', '[]', '--timeout', '100')
-    ends(deaf, 'TIMEOUT')
-    ends(queued, 'TIMEOUT')
-    until_pool(server, 'queued', 0)
+    local deaf = begin(server, 'demo.E.deaf', '["go"]')
+    ends(deaf, 'TIMEOUT: the deadline passed while an executor ran it')
+    local queued = begin(server, 'demo.E.brief')
+    ends(queued, 'TIMEOUT: the deadline passed before an executor was free')
+    assert.equal(0, status(server).executors.queued)
     call(server, 'demo.E.set', '["go"]')
     until_pool(server, 'busy', 0)
-    until_pool(server, 'late', 1)
-    app.call(server, 'demo.E.hold', '["never"]', '--timeout', '200')
-    until_pool(server, 'busy', 0)
-    assert.equal(1, call(server, 'demo.E.get', '["saw TIMEOUT"]'))
+    assert.equal(1, status(server).executors.late)
+    begin(server, 'demo.E.limited'):wait()
+    eventually(function()
+      return call(server, 'demo.E.get', '["saw TIMEOUT"]') == 1
+    end, { what = 'the handler to see it' })
   end)
 
   it('is told when the peer is gone, computing or waiting', function()
     local server = serve(2)
     local computing = begin(server, 'demo.E.hold', '["never"]')
-    local waiting = begin(server, 'demo.E.wait', '[]', '--timeout', '60000')
+    local waiting = begin(server, 'demo.E.wait')
     until_pool(server, 'busy', 2)
     computing:kill 'KILL'
     waiting:kill 'KILL'
