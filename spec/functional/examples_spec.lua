@@ -10,6 +10,8 @@ local function sanitized()
   return kinds[name]
 end
 
+local LIMIT = 120 -- seconds; some are built first
+
 local function run(example)
   local binary = child.binary()
   if binary:sub(1, 1) ~= '/' then
@@ -17,7 +19,7 @@ local function run(example)
   end
   local exit = child.run(
     { c.root .. '/examples/' .. example .. '/run' },
-    { env = { PERI_BIN = binary, CFLAGS = sanitized() } }
+    { env = { PERI_BIN = binary, CFLAGS = sanitized() }, limit = LIMIT }
   )
   assert.equal(0, exit.code, exit.output)
   return exit.output
