@@ -2,6 +2,7 @@
 // The registry of protocols. A built-in one is a line in `table`.
 #include <string.h>
 
+#include "protocol/dubbo/dubbo.h"
 #include "protocol/joyrpc/joyrpc.h"
 #include "protocol/protocol.h"
 
@@ -9,6 +10,7 @@
 
 static const peri_protocol *table[MOST] = {
     &peri_joyrpc,
+    &peri_dubbo,
 };
 
 int peri_protocol_add(const peri_protocol *protocol) {

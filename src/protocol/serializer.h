@@ -18,6 +18,7 @@ enum {
   PERI_SER_HESSIAN_DUBBO = 32,
   PERI_SER_RAW = 110,      // private: only between two Perilune peers
   PERI_SER_MSGPACK = 111,  // private
+  PERI_SER_DUBBO = 250,    // private: whole bodies of Dubbo's requests; never on a wire
 };
 
 // What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the
@@ -53,6 +54,7 @@ typedef struct peri_serializer {
   const char *provider;   // "" or what tells two implementations of a name apart ("cjson")
   uint8_t id;             // on the wire
   bool linked;            // what stands in an envelope leans on what stands before it in the body
+  bool inner;             // only events of one protocol name it: it is never negotiated
   bool self_typed;        // JoyRPC leaves interface and alias out on a session only for these
 
   // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,

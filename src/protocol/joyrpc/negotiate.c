@@ -22,7 +22,7 @@ typedef struct choice {
 
 bool joy_can_serialize(const peri_serializer *serializer, bool native) {
   return serializer != NULL &&
-         (native || (serializer->id < JOY_PRIVATE_ID && serializer->read_request != NULL));
+         !serializer->inner && (native || (serializer->id < JOY_PRIVATE_ID && serializer->read_request != NULL));
 }
 
 static bool can_compress(const peri_compression *compression, bool native) {

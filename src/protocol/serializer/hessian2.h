@@ -115,5 +115,8 @@ int peri_hessian_write_boolean(void *encoder, bool value);
 // thread exactly where `out` ends now goes on with the same tables. So an envelope can be written
 // around a value whose encoder somebody else begins.
 void peri_hessian_writer_keep(void *encoder);
+// The same, and the list or map that is then written leaves out its own head and end: its elements
+// are values of the body. So arguments follow each other, and one map is written by two.
+void peri_hessian_writer_keep_open(void *encoder);
 // Whether every value that was begun is complete.
 int peri_hessian_writer_finish(void *encoder);

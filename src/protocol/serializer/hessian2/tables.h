@@ -84,6 +84,7 @@ typedef struct hessian_tables {
   uint32_t number;       // lists, maps and objects begun
   const peri_buf *kept;  // a body that goes on at its end
   size_t kept_at;
+  bool kept_open;  // and its next list or map has no head of its own
 } hessian_tables;
 
 hessian_tables *peri_hessian_reading(void);

@@ -19,6 +19,7 @@ typedef struct hessian_writer {
   bool typed;            // a class was named for the list or map that follows
   bool dictionary;       // which is a map of that class
   bool announced;        // its fields were named
+  bool splice;           // the outermost list or map has neither head nor end
   bool nano;             // its field `nanos` is called `nano`
   peri_bytes name;       // kept
   size_t text_mark;      // what the tables held before the name

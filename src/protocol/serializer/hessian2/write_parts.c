@@ -28,4 +28,11 @@ void peri_hessian_writer_keep(void *memory) {
   hessian_writer *w = memory;
   w->t->kept = w->out;
   w->t->kept_at = w->out->len;
+  w->t->kept_open = false;
+}
+
+void peri_hessian_writer_keep_open(void *memory) {
+  hessian_writer *w = memory;
+  peri_hessian_writer_keep(memory);
+  w->t->kept_open = true;
 }

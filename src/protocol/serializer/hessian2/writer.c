@@ -4,7 +4,7 @@
 #include "protocol/serializer/hessian2/write.h"
 #include "protocol/serializer/utf8.h"
 
-enum { BODY, LIST, OPEN_LIST, MAP, OBJECT };
+enum { BODY, LIST, OPEN_LIST, MAP, OBJECT, SPLICED };
 
 _Static_assert(sizeof(hessian_writer) <= PERI_ENCODER_SIZE, "encoder state must fit");
 
@@ -224,8 +224,15 @@ static int put_list_head(hessian_writer *w, size_t count) {
   return rc;
 }
 
+static bool splices(const hessian_writer *w) {
+  return w->splice && w->depth == 0 && !w->typed;
+}
+
 static int on_list_begin(void *sink, size_t count) {
   hessian_writer *w = sink;
+  if (splices(w)) {
+    return begin(w, SPLICED, 0);
+  }
   bool known = count != PERI_COUNT_UNKNOWN;
   if (known && count > INT32_MAX) {
     return peri_fail(w->err, PERI_ETOO_BIG, "%zu elements are beyond a Java list", count);
@@ -237,6 +244,10 @@ static int on_list_begin(void *sink, size_t count) {
 static int on_list_end(void *sink) {
   hessian_writer *w = sink;
   const hessian_frame *f = &w->frames[w->depth];
+  if (f->kind == SPLICED) {
+    w->depth--;
+    return 0;
+  }
   if ((f->kind != LIST && f->kind != OPEN_LIST) || (f->kind == LIST && f->count != f->promise)) {
     return internal(w, "a list does not end as it began");
   }
@@ -259,6 +270,9 @@ static int put_map_head(hessian_writer *w) {
 
 static int on_map_begin(void *sink, size_t count) {
   hessian_writer *w = sink;
+  if (splices(w)) {
+    return begin(w, SPLICED, 0);
+  }
   bool object = w->typed && !w->dictionary && (w->announced || count == 0);
   size_t fields = w->known != NULL ? w->next : w->t->field_count - w->field_mark;
   int rc = begin(w, object ? OBJECT : MAP, object ? fields : 0);
@@ -284,9 +298,8 @@ static int on_any_key(void *sink) {
 static int on_map_end(void *sink) {
   hessian_writer *w = sink;
   const hessian_frame *f = &w->frames[w->depth];
-  bool right = f->kind == MAP      ? (f->count & 1) == 0
-               : f->kind == OBJECT ? f->count == f->promise
-                                   : false;
+  bool right = f->kind == OBJECT ? f->count == f->promise
+                                 : (f->kind == MAP || f->kind == SPLICED) && (f->count & 1) == 0;
   if (!right) {
     return internal(w, "a map does not end as it began");
   }
@@ -437,7 +450,9 @@ void peri_hessian_writer_init(void *memory, peri_buf *out, const peri_value_limi
   w->out = out;
   w->err = err;
   w->t = peri_hessian_writing();
+  w->splice = false;
   if (w->t->kept == out && w->t->kept_at == out->len) {
+    w->splice = w->t->kept_open;
     w->t->kept = NULL;
     w->t->stamp++;
   } else {

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// The serialization of Dubbo's requests: never offered, only named by the events of this protocol.
+#pragma once
+#include "protocol/serializer.h"
+
+extern const peri_serializer peri_serializer_dubbo;

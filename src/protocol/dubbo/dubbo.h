@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Dubbo 2's wire protocol. One message:
+//
+//   0   magic DA BB
+//   2   u8 flag     80 request  40 an answer is expected  20 event  low five bits: serialization
+//   3   u8 status   of a response, status.c
+//   4   u64 id
+//   12  u32 length  of the body
+//
+// A body is a stream of Hessian values that share classes and references. Request: version of the
+// protocol, path, version of the service, method, descriptor of the parameter types, each argument,
+// attachments. Response: a number that tells what follows (dubbo_result), value or exception, and
+// perhaps attachments; with a status other than OK one text. Events: null is a heartbeat, "R" says
+// that the sender takes no new calls.
+//
+// Group and version of a Dubbo service are our alias: `group`, `group:version` or `:version`.
+//
+// The machine keeps no bytes between calls of feed. One thread.
+#pragma once
+#include "protocol/conn.h"
+#include "protocol/serializer/hessian2.h"
+
+enum {
+  DUBBO_HEADER = 16,
+  DUBBO_REQUEST = 0x80,
+  DUBBO_TWO_WAY = 0x40,
+  DUBBO_EVENT = 0x20,
+  DUBBO_SERIALIZATION = 0x1F,
+  DUBBO_HESSIAN2 = 2,
+  DUBBO_OK = 20,
+};
+
+typedef enum dubbo_result {
+  DUBBO_EXCEPTION,
+  DUBBO_VALUE,
+  DUBBO_NOTHING,
+  DUBBO_WITH_ATTACHMENTS,  // added to the others
+} dubbo_result;
+
+typedef struct dubbo_frame {
+  uint8_t flag;
+  uint8_t status;
+  uint64_t id;
+  peri_bytes body;  // borrowed
+  peri_block *block;
+} dubbo_frame;
+
+typedef struct dubbo_state {
+  bool reads_attachments;  // server: the peer's version knows attachments of a response
+  uint64_t beat_at_ms;     // client: last heartbeat sent
+} dubbo_state;
+
+extern const peri_protocol peri_dubbo;
+
+static inline dubbo_state *dubbo_state_of(peri_conn *conn) {
+  return (dubbo_state *)conn->state;
+}
+
+// frame.c
+// Cuts one message off [data, data+len). Returns its size, 0 when more is needed (*need = its size
+// when known), or PERI_EPROTOCOL / PERI_ETOO_BIG after complaining.
+ssize_t dubbo_frame_decode(peri_conn *conn, const uint8_t *data, size_t len, size_t *need,
+                           dubbo_frame *frame);
+// Appends a header whose length dubbo_frame_seal fixes.
+void dubbo_frame_begin(peri_buf *out, uint8_t flag, uint8_t status, uint64_t id);
+// The message at `start` ends at the end of the output. PERI_ETOO_BIG when it is over limits->frame.
+int dubbo_frame_seal(peri_conn *conn, size_t start);
+// Appends a whole event: `event` NULL is a heartbeat.
+void dubbo_event_send(peri_conn *conn, uint8_t flag, uint8_t status, uint64_t id,
+                      const char *event);
+
+// status.c: the one table of statuses, and that of the codes in an RpcException
+int dubbo_code_of_status(uint8_t status, bool *retry);
+// 0 when the code travels as an exception.
+uint8_t dubbo_status_of_code(int code, bool not_run);
+int dubbo_code_of_rpc(int32_t rpc);
+int32_t dubbo_rpc_of_code(int code);
+
+// attachments.c
+typedef struct dubbo_attachments {
+  peri_bytes group, version, iface;  // borrowed from the body
+  uint32_t timeout_ms;               // 0 = unknown
+  uint32_t count;
+  bool plain;  // the map stands by itself: no classes or references of the body
+} dubbo_attachments;
+
+// Passes over the map (or null) that comes next and notes what it says.
+int dubbo_attachments_read(peri_hessian_reader *reader, dubbo_attachments *found);
+// Appends the map that comes next to `out`, in MessagePack.
+int dubbo_attachments_convert(peri_hessian_reader *reader, const peri_value_limits *limits,
+                              peri_buf *out);
+// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments.
+int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
+                            size_t pairs);
+// A block with the two of them, which move there. NULL when there is no memory.
+peri_block *dubbo_join(peri_bytes *body, peri_bytes *attachments);
+
+// request.c
+typedef struct dubbo_head {
+  peri_bytes version, path, service_version, method, types;  // borrowed from the body
+  bool generic;    // $invoke: name, types and list of the arguments are the arguments
+  uint32_t count;  // of arguments in the body
+} dubbo_head;
+
+int dubbo_head_read(peri_hessian_reader *reader, dubbo_head *head);
+int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame);
+void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const char *message);
+void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version);
+int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);
+int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
+
+// types.c
+// How many types a descriptor such as "Ljava/lang/String;[I" lists; negative when it is none.
+int dubbo_types_count(peri_bytes descriptor);
+// Appends the descriptor of classes, named as Java does in a MessagePack list.
+int dubbo_types_write(peri_bytes classes, peri_buf *out);
+
+// response.c
+int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame);
+int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);
+int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
+
+// error.c: exceptions in responses
+int dubbo_error_write(void *encoder, int code, peri_bytes message);
+// Reads the exception that comes next; appends its text to `message`.
+int dubbo_error_read(peri_hessian_reader *reader, peri_buf *message, int *code);

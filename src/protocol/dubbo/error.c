@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Exceptions inside responses. Ours is Dubbo's RpcException, which every consumer has; its field
+// `errorCode`, which Java passes over, tells our own peers the exact code.
+#include "protocol/dubbo/dubbo.h"
+
+#include "protocol/serializer/java_error.h"
+
+static bool is(peri_bytes name, const char *text) {
+  return peri_bytes_equal(name, peri_bytes_of(text));
+}
+
+int dubbo_error_write(void *encoder, int code, peri_bytes message) {
+  static const char *const fields[] = {"code", "detailMessage", "errorCode"};
+  peri_bytes text = message.len != 0 ? message : peri_bytes_of(peri_code_text(code));
+  int rc = peri_hessian_write_object(encoder, "org.apache.dubbo.rpc.RpcException", fields, 3);
+  rc = rc != 0 ? rc : peri_hessian_write_int(encoder, dubbo_rpc_of_code(code));
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, text);
+  return rc != 0 ? rc : peri_hessian_write_string(encoder, peri_bytes_of(peri_code_name(code)));
+}
+
+// What an exception says of itself.
+typedef struct reading {
+  peri_buf *message;
+  int named;        // by our own errorCode, 1 = not
+  int32_t rpc;      // RpcException.code
+  int generic;      // of the class that a GenericException stands for, 1 = it does not
+} reading;
+
+static int code_by_name(peri_bytes text) {
+  char name[32];
+  if (text.len == 0 || text.len >= sizeof name) {
+    return 1;
+  }
+  memcpy(name, text.ptr, text.len);
+  name[text.len] = '\0';
+  return peri_code_by_name(name);
+}
+
+static int text_field(peri_hessian_reader *r, peri_bytes name, reading *g) {
+  bool message = is(name, "detailMessage") || is(name, "exceptionMessage");
+  bool class = is(name, "exceptionClass");
+  bool retry;
+  peri_bytes text;
+  int rc = peri_hessian_read_string(r, &text);
+  if (rc != 0 || text.len == 0) {
+    return rc;
+  }
+  if (message) {
+    g->message->len = 0;
+    peri_buf_add(g->message, text.ptr, text.len);
+  } else if (class) {
+    g->generic = peri_java_error_code(text, &retry);
+  } else {
+    g->named = code_by_name(text);
+  }
+  return 0;
+}
+
+static int field(peri_hessian_reader *r, peri_bytes name, reading *g) {
+  peri_hessian_kind kind = peri_hessian_peek(r);
+  bool known = is(name, "detailMessage") || is(name, "exceptionMessage") ||
+               is(name, "exceptionClass") || is(name, "errorCode");
+  if (known && kind == PERI_HESSIAN_STRING) {
+    return text_field(r, name, g);
+  }
+  if (kind == PERI_HESSIAN_INT && is(name, "code")) {
+    return peri_hessian_read_int(r, &g->rpc);
+  }
+  return peri_hessian_skip(r);
+}
+
+static int code_of(peri_bytes class, const reading *g) {
+  bool retry;
+  if (g->named < 0) {
+    return g->named;
+  }
+  if (is(class, "org.apache.dubbo.rpc.RpcException") ||
+      is(class, "com.alibaba.dubbo.rpc.RpcException")) {
+    return dubbo_code_of_rpc(g->rpc);
+  }
+  return g->generic < 0 ? g->generic : peri_java_error_code(class, &retry);
+}
+
+int dubbo_error_read(peri_hessian_reader *r, peri_buf *message, int *code) {
+  peri_hessian_class object;
+  reading g = {.message = message, .named = 1, .generic = 1};
+  *code = PERI_EUNKNOWN;
+  if (peri_hessian_peek(r) != PERI_HESSIAN_OBJECT) {
+    return peri_hessian_skip(r);
+  }
+  int rc = peri_hessian_read_object(r, &object);
+  for (uint32_t i = 0; rc == 0 && i < object.fields; i++) {
+    rc = field(r, peri_hessian_field(r, &object, i), &g);
+  }
+  if (rc == 0) {
+    *code = code_of(object.name, &g);
+  }
+  if (rc == 0 && message->len == 0) {
+    peri_buf_add(message, object.name.ptr, object.name.len);
+  }
+  return rc;
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// Requests in and out. Arguments share classes and references with each other, so the event's body is
+// the whole of Dubbo's, and the serializer of this protocol (body.c) finds the arguments in it.
+#include "protocol/dubbo/dubbo.h"
+
+#include <stdio.h>
+
+#define GENERIC_TYPES "Ljava/lang/String;[Ljava/lang/String;[Ljava/lang/Object;"
+
+enum { ALIAS_MAX = 512 };
+
+static bool is(peri_bytes name, const char *text) {
+  return peri_bytes_equal(name, peri_bytes_of(text));
+}
+
+// Such a text is borrowed for as long as the body: one that had to be converted is not.
+static int plain_text(peri_hessian_reader *r, peri_bytes *text) {
+  int rc = peri_hessian_read_string(r, text);
+  if (rc == 0 && text->len != 0 && (text->ptr < r->start || text->ptr >= r->end)) {
+    rc = peri_fail(r->err, PERI_EBAD_REQUEST, "the head of the request is no plain text");
+  }
+  return rc;
+}
+
+int dubbo_head_read(peri_hessian_reader *r, dubbo_head *head) {
+  peri_bytes *texts[] = {&head->version, &head->path, &head->service_version, &head->method,
+                         &head->types};
+  for (size_t i = 0; i < 5; i++) {
+    int rc = plain_text(r, texts[i]);
+    if (rc != 0) {
+      return rc;
+    }
+  }
+  int count = dubbo_types_count(head->types);
+  if (count < 0) {
+    return peri_fail(r->err, PERI_EBAD_REQUEST, "'%.*s' is no list of parameter types",
+                     (int)(head->types.len < 100 ? head->types.len : 100),
+                     (const char *)head->types.ptr);
+  }
+  head->count = (uint32_t)count;
+  head->generic =
+      (is(head->method, "$invoke") || is(head->method, "$invokeAsync")) && count == 3 &&
+      is(head->types, GENERIC_TYPES);
+  return 0;
+}
+
+// ---- in -------------------------------------------------------------------------------------
+
+void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const char *message) {
+  peri_event reply = {
+      .type = PERI_EV_REPLY,
+      .flags = PERI_EV_END | PERI_EV_NOT_RUN,
+      .code = code,
+      .stream = request->stream,
+      .message = peri_bytes_of(message),
+  };
+  if ((request->flags & PERI_EV_ONEWAY) == 0) {
+    peri_dubbo.emit(conn, &reply);
+  }
+}
+
+// "2.0.2" -> 20002. Such versions are those of the protocol; from 2.0.10 to 2.6.2 peers told their own
+// instead, and read no attachments, like 2.8.0.
+static bool reads_attachments(peri_bytes version) {
+  uint32_t number = 0, part = 0, parts = 0;
+  for (size_t i = 0; i <= version.len && parts < 3; i++) {
+    if (i == version.len || version.ptr[i] < '0' || version.ptr[i] > '9') {
+      number = number * 100 + (part < 100 ? part : 99);
+      parts++;
+      part = 0;
+      if (i < version.len && version.ptr[i] != '.') {
+        break;
+      }
+    } else {
+      part = part * 10 + (version.ptr[i] - '0');
+      part = part < 1000 ? part : 1000;
+    }
+  }
+  for (; parts < 3; parts++) {
+    number *= 100;
+  }
+  return number >= 20002 && !(number >= 20010 && number <= 20602) && number != 20800;
+}
+
+static int skip_values(peri_hessian_reader *r, uint32_t count) {
+  int rc = 0;
+  for (uint32_t i = 0; i < count && rc == 0; i++) {
+    rc = peri_hessian_skip(r);
+  }
+  return rc;
+}
+
+// The method's name and the other arguments; leaves the reader at the attachments.
+static int skip_arguments(peri_hessian_reader *r, dubbo_head *head) {
+  if (!head->generic) {
+    return skip_values(r, head->count);
+  }
+  int rc = plain_text(r, &head->method);
+  return rc != 0 ? rc : skip_values(r, 2);
+}
+
+// Attachments that lean on the rest of the body are copied out of it, which needs all of it read.
+static int convert(peri_conn *conn, peri_event *event, peri_buf *map, peri_err *err) {
+  peri_hessian_reader r;
+  dubbo_head head;
+  peri_hessian_reader_init(&r, event->body, &conn->limits->value, err);
+  int rc = dubbo_head_read(&r, &head);
+  rc = rc != 0 ? rc : skip_arguments(&r, &head);
+  rc = rc != 0 ? rc : dubbo_attachments_convert(&r, &conn->limits->value, map);
+  event->attachments = (peri_bytes){map->data, map->len};
+  event->attachments_ser = PERI_SER_MSGPACK;
+  return rc;
+}
+
+static void take_slice(peri_event *event, const uint8_t *from, const uint8_t *end) {
+  event->attachments = (peri_bytes){from, (size_t)(end - from)};
+  event->attachments_ser = PERI_SER_HESSIAN_DUBBO;
+}
+
+static int request_read(peri_conn *conn, peri_event *event, dubbo_attachments *found,
+                        dubbo_head *head, peri_buf *map, peri_err *err) {
+  peri_hessian_reader r;
+  peri_hessian_reader_init(&r, event->body, &conn->limits->value, err);
+  int rc = dubbo_head_read(&r, head);
+  if (rc == 0) {
+    dubbo_state_of(conn)->reads_attachments = reads_attachments(head->version);
+    rc = skip_arguments(&r, head);
+  }
+  const uint8_t *at = r.at;
+  rc = rc != 0 ? rc : dubbo_attachments_read(&r, found);
+  if (rc == 0 && found->plain) {
+    take_slice(event, at, r.at);
+  } else if (rc == 0 && found->count != 0) {
+    rc = convert(conn, event, map, err);
+  }
+  if (rc == 0 && r.at != r.end) {
+    rc = peri_fail(err, PERI_EBAD_REQUEST, "bytes after the attachments");
+  }
+  return rc;
+}
+
+// Group and version as our alias; `text` is where they are put together.
+static bool alias_of(const dubbo_attachments *found, peri_bytes version, char text[ALIAS_MAX],
+                     peri_bytes *alias) {
+  version = version.len != 0 ? version : found->version;
+  *alias = found->group;
+  if (version.len == 0 || is(version, "0.0.0")) {
+    return true;
+  }
+  if (found->group.len + version.len + 1 > ALIAS_MAX) {
+    return false;
+  }
+  if (found->group.len != 0) {
+    memcpy(text, found->group.ptr, found->group.len);
+  }
+  text[found->group.len] = ':';
+  memcpy(text + found->group.len + 1, version.ptr, version.len);
+  *alias = (peri_bytes){(const uint8_t *)text, found->group.len + version.len + 1};
+  return true;
+}
+
+static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
+                   const dubbo_attachments *found, const peri_buf *map) {
+  char alias[ALIAS_MAX];
+  peri_block *joined = NULL;
+  event->method = head->method;
+  event->iface = found->iface.len != 0 ? found->iface : head->path;
+  event->timeout_ms = found->timeout_ms;
+  if (!alias_of(found, head->service_version, alias, &event->alias) || event->method.len == 0) {
+    dubbo_refuse(conn, event, PERI_EBAD_REQUEST, "no method, or group and version are too long");
+    return;
+  }
+  if (map->len != 0) {
+    joined = dubbo_join(&event->body, &event->attachments);
+    if (joined == NULL) {
+      dubbo_refuse(conn, event, PERI_ENO_MEMORY, "no memory for the request");
+      return;
+    }
+    event->block = joined;
+  }
+  peri_conn_event(conn, event);
+  peri_block_unref(joined);
+}
+
+static void wrong_serialization(peri_conn *conn, const peri_event *event, unsigned id) {
+  char text[160];
+  snprintf(text, sizeof text,
+           "serialization %u%s is not spoken here: use hessian2 (serialization=hessian2, id 2)", id,
+           id == 23 ? " (fastjson2)" : id == 6 ? " (fastjson)" : "");
+  dubbo_refuse(conn, event, PERI_EBAD_REQUEST, text);
+}
+
+int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame) {
+  peri_event event = {
+      .type = PERI_EV_OPEN,
+      .flags = (uint8_t)(PERI_EV_END | ((frame->flag & DUBBO_TWO_WAY) == 0 ? PERI_EV_ONEWAY : 0)),
+      .serializer = PERI_SER_DUBBO,
+      .stream = frame->id,
+      .body = frame->body,
+      .block = frame->block,
+  };
+  if ((frame->flag & DUBBO_SERIALIZATION) != DUBBO_HESSIAN2) {
+    wrong_serialization(conn, &event, frame->flag & DUBBO_SERIALIZATION);
+    return 0;
+  }
+  dubbo_head head;
+  dubbo_attachments found;
+  peri_buf map = {0};
+  peri_err err = {0};
+  int code = request_read(conn, &event, &found, &head, &map, &err);
+  if (code != 0) {
+    dubbo_refuse(conn, &event, code, err.text);
+  } else {
+    report(conn, &event, &head, &found, &map);
+  }
+  peri_buf_fini(&map);
+  return 0;
+}
+
+// ---- out ------------------------------------------------------------------------------------
+
+void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version) {
+  size_t at = alias.len;
+  while (at > 0 && alias.ptr[at - 1] != ':') {
+    at--;
+  }
+  *version = at == 0 ? (peri_bytes){NULL, 0} : (peri_bytes){alias.ptr + at, alias.len - at};
+  *group = (peri_bytes){alias.ptr, at == 0 ? alias.len : at - 1};
+}
+
+static int write_types(peri_encoder *encoder, const peri_event *event) {
+  peri_buf types = {0};
+  int rc = dubbo_types_write(event->args_type, &types);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, (peri_bytes){types.data, types.len});
+  peri_buf_fini(&types);
+  return rc;
+}
+
+static int write_head(peri_conn *conn, const peri_event *event) {
+  peri_encoder encoder;
+  peri_sink sink;
+  peri_bytes group, version;
+  bool generic = event->args_type.len == 0;
+  dubbo_alias_split(event->alias, &group, &version);
+  peri_hessian_writer_init(&encoder, peri_conn_out(conn), &conn->limits->value, PERI_HESSIAN_DUBBO,
+                           NULL, &sink);
+  int rc = peri_hessian_write_string(&encoder, peri_bytes_of("2.0.2"));
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->iface);
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, version);
+  if (rc != 0 || !generic) {
+    rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->method);
+    rc = rc != 0 ? rc : write_types(&encoder, event);
+    peri_hessian_writer_keep_open(&encoder);
+    return rc;
+  }
+  // Nobody told the types: the provider finds the method by its name and fits the arguments.
+  rc = peri_hessian_write_string(&encoder, peri_bytes_of("$invoke"));
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, peri_bytes_of(GENERIC_TYPES));
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->method);
+  rc = rc != 0 ? rc : peri_hessian_write_null(&encoder);
+  peri_hessian_writer_keep(&encoder);
+  return rc;
+}
+
+int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
+  bool oneway = (event->flags & PERI_EV_ONEWAY) != 0;
+  mark->start = out->len;
+  dubbo_frame_begin(out, (uint8_t)(DUBBO_REQUEST | (oneway ? 0 : DUBBO_TWO_WAY)), 0,
+                    event->stream);
+  int rc = write_head(conn, event);
+  mark->body = out->len;
+  if (rc != 0) {
+    out->len = mark->start;
+  }
+  return rc;
+}
+
+int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
+  bool generic = event->args_type.len == 0;
+  char timeout[16];
+  snprintf(timeout, sizeof timeout, "%u", event->timeout_ms);
+  if (generic && out->len == mark->body) {
+    peri_buf_add_u8(out, 0x78);  // a list of nothing
+  }
+  peri_bytes group, version;
+  dubbo_alias_split(event->alias, &group, &version);
+  const peri_bytes fixed[] = {
+      peri_bytes_of("path"),      event->iface,
+      peri_bytes_of("interface"), event->iface,
+      peri_bytes_of("version"),   version,
+      peri_bytes_of("group"),     group,
+      peri_bytes_of("timeout"),   peri_bytes_of(event->timeout_ms != 0 ? timeout : ""),
+      peri_bytes_of("generic"),   peri_bytes_of(generic ? "raw.return" : ""),
+  };
+  return dubbo_attachments_write(conn, event, fixed, 6);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// Responses in and out. A result that stands by itself is handed on as plain Hessian.
+#include "protocol/dubbo/dubbo.h"
+
+// ---- in -------------------------------------------------------------------------------------
+
+// What reading needed beside the body it came in.
+typedef struct reading {
+  peri_hessian_reader r;
+  peri_err err;
+  peri_buf text;  // of the error
+  peri_buf map;   // attachments
+} reading;
+
+static int failed(peri_conn *conn, const dubbo_frame *frame, reading *g, peri_event *event) {
+  bool retry;
+  peri_bytes text = {NULL, 0};
+  (void)conn;
+  event->code = dubbo_code_of_status(frame->status, &retry);
+  event->flags |= retry ? PERI_EV_NOT_RUN : 0;
+  if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING &&
+      peri_hessian_read_string(&g->r, &text) == 0) {
+    peri_buf_add(&g->text, text.ptr, text.len);
+  }
+  return 0;
+}
+
+static int value_read(reading *g, peri_event *event, bool last) {
+  const uint8_t *at = g->r.at;
+  int rc = last ? 0 : peri_hessian_skip(&g->r);
+  const uint8_t *end = last ? g->r.end : g->r.at;
+  if (end - at != 1 || *at != 'N') {
+    event->body = (peri_bytes){at, (size_t)(end - at)};
+  }
+  return rc;
+}
+
+static int answered(peri_conn *conn, reading *g, peri_event *event) {
+  int32_t kind = -1;
+  int rc = peri_hessian_read_int(&g->r, &kind);
+  if (rc != 0 || kind < DUBBO_EXCEPTION || kind > DUBBO_NOTHING + DUBBO_WITH_ATTACHMENTS) {
+    return rc != 0 ? rc
+                   : peri_fail(&g->err, PERI_EPROTOCOL, "a response of kind %d is not known", kind);
+  }
+  bool more = kind >= DUBBO_WITH_ATTACHMENTS;
+  kind -= more ? DUBBO_WITH_ATTACHMENTS : 0;
+  if (kind == DUBBO_VALUE) {
+    rc = value_read(g, event, !more);
+  } else if (kind == DUBBO_EXCEPTION) {
+    rc = dubbo_error_read(&g->r, &g->text, &event->code);
+  }
+  // An empty map, which is the rule, is not looked at.
+  bool some = rc == 0 && more && g->r.end - g->r.at > 2 &&
+              peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP;
+  return some ? dubbo_attachments_convert(&g->r, &conn->limits->value, &g->map) : rc;
+}
+
+static void report(peri_conn *conn, reading *g, peri_event *event) {
+  peri_block *own = NULL;
+  if (g->text.len != 0) {
+    peri_bytes text = {g->text.data, g->text.len};
+    own = peri_block_copy(text);
+    event->message = own != NULL ? (peri_bytes){own->data, text.len} : event->message;
+  } else if (g->map.len != 0) {
+    event->attachments = (peri_bytes){g->map.data, g->map.len};
+    event->attachments_ser = PERI_SER_MSGPACK;
+    own = dubbo_join(&event->body, &event->attachments);
+    event->attachments.len = own != NULL ? event->attachments.len : 0;
+  }
+  event->block = own != NULL ? own : event->block;
+  peri_conn_event(conn, event);
+  peri_block_unref(own);
+}
+
+// A response that cannot be read fails its call, not the connection.
+static void spoilt(reading *g, peri_event *event, int code) {
+  event->code = code == PERI_ETOO_BIG ? code : PERI_EPROTOCOL;
+  event->body = (peri_bytes){NULL, 0};
+  g->text.len = 0;
+  peri_buf_add(&g->text, g->err.text, strlen(g->err.text));
+}
+
+int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame) {
+  reading g = {0};
+  unsigned serialization = frame->flag & DUBBO_SERIALIZATION;
+  peri_event event = {
+      .type = PERI_EV_REPLY,
+      .flags = (uint8_t)(PERI_EV_END | (conn->server ? PERI_EV_CALLBACK : 0)),
+      .serializer = PERI_SER_HESSIAN_DUBBO,
+      .stream = frame->id,
+      .block = frame->block,
+  };
+  int rc;
+  peri_hessian_reader_init(&g.r, frame->body, &conn->limits->value, &g.err);
+  if (serialization != DUBBO_HESSIAN2) {
+    rc = peri_fail(&g.err, PERI_EPROTOCOL, "the peer answered in serialization %u, not hessian2",
+                   serialization);
+  } else {
+    rc = frame->status == DUBBO_OK ? answered(conn, &g, &event) : failed(conn, frame, &g, &event);
+  }
+  if (rc != 0) {
+    spoilt(&g, &event, rc);
+  }
+  report(conn, &g, &event);
+  peri_buf_fini(&g.text);
+  peri_buf_fini(&g.map);
+  return 0;
+}
+
+// ---- out ------------------------------------------------------------------------------------
+
+static bool sends_attachments(peri_conn *conn, const peri_event *event) {
+  return event->attachments.len != 0 && dubbo_state_of(conn)->reads_attachments;
+}
+
+static int write_failure(peri_encoder *encoder, const peri_event *event, uint8_t status) {
+  if (status == 0) {
+    int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION);
+    return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
+  }
+  peri_bytes text =
+      event->message.len != 0 ? event->message : peri_bytes_of(peri_code_text(event->code));
+  return peri_hessian_write_string(encoder, text);
+}
+
+int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
+  peri_encoder encoder;
+  peri_sink sink;
+  uint8_t status = 0;
+  if (event->code != 0) {
+    status = dubbo_status_of_code(event->code, (event->flags & PERI_EV_NOT_RUN) != 0);
+  }
+  mark->start = out->len;
+  dubbo_frame_begin(out, 0, status != 0 ? status : DUBBO_OK, event->stream);
+  peri_hessian_writer_init(&encoder, out, &conn->limits->value, PERI_HESSIAN_DUBBO, NULL, &sink);
+  int rc;
+  if (event->code != 0) {
+    rc = write_failure(&encoder, event, status);
+  } else {
+    rc = peri_hessian_write_int(&encoder, sends_attachments(conn, event)
+                                              ? DUBBO_VALUE + DUBBO_WITH_ATTACHMENTS
+                                              : DUBBO_VALUE);
+    peri_hessian_writer_keep(&encoder);
+  }
+  mark->body = out->len;
+  if (rc != 0) {
+    out->len = mark->start;
+  }
+  return rc;
+}
+
+int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
+  if (event->code != 0) {
+    return 0;
+  }
+  if (out->len == mark->body) {
+    out->data[mark->start + DUBBO_HEADER]++;  // from "value" to "nothing", with attachments or not
+  }
+  return sends_attachments(conn, event) ? dubbo_attachments_write(conn, event, NULL, 0) : 0;
+}
