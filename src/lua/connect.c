@@ -3,6 +3,8 @@
 #include "lua/connect.h"
 
 #include <stdlib.h>
+#include <string.h>
+
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -207,14 +209,37 @@ static const char *string_field(lua_State *co, int index, const char *name, cons
   return value;
 }
 
+// The protocol that the scheme of a URL names; NULL when it names only a transport.
+static const peri_protocol *protocol_of(const char *url, const char **rest) {
+  char name[32];
+  const char *colon = strstr(url, "://");
+  size_t len = colon != NULL ? (size_t)(colon - url) : 0;
+  if (len == 0 || len >= sizeof name) {
+    return NULL;
+  }
+  memcpy(name, url, len);
+  name[len] = '\0';
+  *rest = colon;
+  return peri_protocol_by_name(name);
+}
+
+// Where such a URL leads: a unix socket when it is a path. Pushes it, so that it lasts.
+static const char *transport_of(lua_State *co, const char *rest) {
+  return lua_pushfstring(co, "%s%s", rest[3] == '/' ? "unix" : "tcp", rest);
+}
+
 // (WAIT, CONNECT, url, options)
 void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_err err;
   lua_settop(co, 4);
   const char *url = lua_tostring(co, 3);
-  const char *name = string_field(co, 4, "protocol", "joyrpc");
-  const peri_protocol *protocol = peri_protocol_by_name(name);
+  const char *name = string_field(co, 4, "protocol", NULL);
+  const char *rest = NULL;
+  const peri_protocol *by_scheme = url != NULL ? protocol_of(url, &rest) : NULL;
+  const peri_protocol *protocol = name != NULL        ? peri_protocol_by_name(name)
+                                  : by_scheme != NULL ? by_scheme
+                                                      : peri_protocol_by_name("joyrpc");
   if (url == NULL || protocol == NULL) {
     peri_wait_fail(vm, fiber, PERI_ECONFIG,
                    url == NULL ? "connect needs a URL" : "unknown protocol", "NOT_SENT");
@@ -226,6 +251,7 @@ void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
     return;
   }
   double left = peri_fiber_left(vm, fiber, number_field(co, 4, "timeout", 5000));
+  url = by_scheme != NULL ? transport_of(co, rest) : url;
   opening *o = peri_calloc(1, sizeof *o);
   *o = (opening){.vm = vm, .fiber = fiber->id, .protocol = protocol};
   o->on_close = function_field(co, 4, "on_close");
@@ -401,10 +427,22 @@ static int links(lua_State *L) {
   return 1;
 }
 
+// core.protocols(): the names of the protocols spoken here, which are schemes of URLs too.
+static int protocols(lua_State *L) {
+  const peri_protocol *protocol;
+  lua_newtable(L);
+  for (int n = 0; (protocol = peri_protocol_at((size_t)n)) != NULL; n++) {
+    lua_pushstring(L, protocol->name);
+    lua_rawseti(L, -2, n + 1);
+  }
+  return 1;
+}
+
 const luaL_Reg peri_request_functions[] = {
     {"disconnect", disconnect},
     {"expecting", expecting},
     {"links", links},
+    {"protocols", protocols},
     {NULL, NULL},
 };
 

@@ -235,6 +235,10 @@ function core.forgive(ms) end
 function core.calls() end
 ---@return integer
 function core.links() end
+
+--- Names of the protocols spoken here; they are schemes of URLs too.
+---@return string[]
+function core.protocols() end
 --- Requests on a client connection that wait for their answer.
 ---@param conn integer
 ---@return integer
@@ -265,7 +269,8 @@ function core.call_args(slot, gen) end
 
 -- ── calling ───────────────────────────────────────────────────────────────────────────────────
 
---- Connects, and speaks `protocol` (default 'joyrpc') on the channel. Connection ids are numbers and
+--- Connects, and speaks `protocol` (default: what the scheme names, else 'joyrpc') on
+--- the channel. Connection ids are numbers and
 --- never reused. `on_close(conn, code)` is called in a fiber of its own exactly once after success,
 --- `on_drain(conn)` when the peer says goodbye.
 ---@async

@@ -7,8 +7,7 @@ local M = {}
 
 M.MOST = 100000
 
-local NEEDS_PORT = { joyrpc = true, tcp = true }
-local SCHEMES = { joyrpc = true, tcp = true, unix = true, inproc = true }
+local NO_PORT = { unix = true, inproc = true }
 
 local function place_of(entry)
   if type(entry) ~= 'table' then
@@ -17,10 +16,10 @@ local function place_of(entry)
   local url, message = urls.parse(entry.url)
   if not url then
     return nil, message
-  elseif not SCHEMES[url.scheme] then
+  elseif not urls.schemes[url.scheme] then
     return nil, ("scheme '%s' unknown"):format(url.scheme)
   elseif
-    url.address == '' or NEEDS_PORT[url.scheme] and not (url.port or url.address:match '^/.')
+    url.address == '' or not NO_PORT[url.scheme] and not (url.port or url.address:match '^/.')
   then
     return nil, ("'%s' has no host:port"):format(tostring(entry.url))
   elseif url.port == 0 or url.host == '' then

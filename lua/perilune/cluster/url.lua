@@ -3,6 +3,11 @@
 -- way out and decoded on the way in; keys come out sorted, so that equal URLs are equal texts.
 local M = {}
 
+-- What a URL of a node may begin with: a transport, or a protocol over tcp. Those spoken here are added
+-- by perilune.cluster.connection.
+---@type table<string, true>
+M.schemes = { tcp = true, unix = true, inproc = true, joyrpc = true }
+
 ---@class perilune.cluster.Url
 ---@field scheme string
 ---@field address string    'host:port', or the path of a unix socket

@@ -8,8 +8,6 @@ local urls = require 'perilune.cluster.url'
 
 local M = {}
 
-local SCHEMES = { joyrpc = true, tcp = true, unix = true, inproc = true }
-
 -- Built-in ones of these points are in C: there is no plugin to be found.
 local function named(point, name)
   for _, builtin in ipairs(plugin.get_point(point).builtin) do
@@ -38,11 +36,11 @@ end
 ---@return string? message
 function M.address(text)
   local url, message = urls.parse(text)
-  if url and not SCHEMES[url.scheme] then
+  if url and not urls.schemes[url.scheme] then
     message = ("'%s': scheme '%s' unknown%s"):format(
       text,
       url.scheme,
-      errors.suggest(url.scheme, SCHEMES)
+      errors.suggest(url.scheme, urls.schemes)
     )
   end
   return message

@@ -87,9 +87,8 @@ static int add(peri_conn *conn, const peri_event *event, peri_encoder *encoder) 
   peri_hessian_writer_keep_open(encoder);
   peri_hessian_writer_init(encoder, peri_conn_out(conn), &conn->limits->value, PERI_HESSIAN_DUBBO,
                            NULL, &sink);
-  return from != NULL
-             ? from->decode(event->attachments, &conn->limits->value, &sink, NULL, NULL)
-             : PERI_EBAD_REQUEST;
+  return from != NULL ? from->decode(event->attachments, &conn->limits->value, &sink, NULL, NULL)
+                      : PERI_EBAD_REQUEST;
 }
 
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,

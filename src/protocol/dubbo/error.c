@@ -21,9 +21,9 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message) {
 // What an exception says of itself.
 typedef struct reading {
   peri_buf *message;
-  int named;        // by our own errorCode, 1 = not
-  int32_t rpc;      // RpcException.code
-  int generic;      // of the class that a GenericException stands for, 1 = it does not
+  int named;    // by our own errorCode, 1 = not
+  int32_t rpc;  // RpcException.code
+  int generic;  // of the class that a GenericException stands for, 1 = it does not
 } reading;
 
 static int code_by_name(peri_bytes text) {

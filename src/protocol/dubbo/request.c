@@ -38,9 +38,8 @@ int dubbo_head_read(peri_hessian_reader *r, dubbo_head *head) {
                      (const char *)head->types.ptr);
   }
   head->count = (uint32_t)count;
-  head->generic =
-      (is(head->method, "$invoke") || is(head->method, "$invokeAsync")) && count == 3 &&
-      is(head->types, GENERIC_TYPES);
+  head->generic = (is(head->method, "$invoke") || is(head->method, "$invokeAsync")) && count == 3 &&
+                  is(head->types, GENERIC_TYPES);
   return 0;
 }
 
@@ -186,7 +185,9 @@ static void wrong_serialization(peri_conn *conn, const peri_event *event, unsign
   char text[160];
   snprintf(text, sizeof text,
            "serialization %u%s is not spoken here: use hessian2 (serialization=hessian2, id 2)", id,
-           id == 23 ? " (fastjson2)" : id == 6 ? " (fastjson)" : "");
+           id == 23  ? " (fastjson2)"
+           : id == 6 ? " (fastjson)"
+                     : "");
   dubbo_refuse(conn, event, PERI_EBAD_REQUEST, text);
 }
 
@@ -266,8 +267,7 @@ int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mar
   peri_buf *out = peri_conn_out(conn);
   bool oneway = (event->flags & PERI_EV_ONEWAY) != 0;
   mark->start = out->len;
-  dubbo_frame_begin(out, (uint8_t)(DUBBO_REQUEST | (oneway ? 0 : DUBBO_TWO_WAY)), 0,
-                    event->stream);
+  dubbo_frame_begin(out, (uint8_t)(DUBBO_REQUEST | (oneway ? 0 : DUBBO_TWO_WAY)), 0, event->stream);
   int rc = write_head(conn, event);
   mark->body = out->len;
   if (rc != 0) {

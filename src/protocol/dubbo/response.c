@@ -12,15 +12,16 @@ typedef struct reading {
   peri_buf map;   // attachments
 } reading;
 
-static int failed(peri_conn *conn, const dubbo_frame *frame, reading *g, peri_event *event) {
+static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
   bool retry;
   peri_bytes text = {NULL, 0};
-  (void)conn;
   event->code = dubbo_code_of_status(frame->status, &retry);
   event->flags |= retry ? PERI_EV_NOT_RUN : 0;
   if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING &&
       peri_hessian_read_string(&g->r, &text) == 0) {
-    peri_buf_add(&g->text, text.ptr, text.len);
+    // Java puts the whole stack trace there.
+    const uint8_t *line = memchr(text.ptr, '\n', text.len);
+    peri_buf_add(&g->text, text.ptr, line != NULL ? (size_t)(line - text.ptr) : text.len);
   }
   return 0;
 }
@@ -50,8 +51,8 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
     rc = dubbo_error_read(&g->r, &g->text, &event->code);
   }
   // An empty map, which is the rule, is not looked at.
-  bool some = rc == 0 && more && g->r.end - g->r.at > 2 &&
-              peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP;
+  bool some =
+      rc == 0 && more && g->r.end - g->r.at > 2 && peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP;
   return some ? dubbo_attachments_convert(&g->r, &conn->limits->value, &g->map) : rc;
 }
 
@@ -96,7 +97,7 @@ int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame) {
     rc = peri_fail(&g.err, PERI_EPROTOCOL, "the peer answered in serialization %u, not hessian2",
                    serialization);
   } else {
-    rc = frame->status == DUBBO_OK ? answered(conn, &g, &event) : failed(conn, frame, &g, &event);
+    rc = frame->status == DUBBO_OK ? answered(conn, &g, &event) : failed(frame, &g, &event);
   }
   if (rc != 0) {
     spoilt(&g, &event, rc);

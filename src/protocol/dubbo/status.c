@@ -11,22 +11,22 @@ typedef struct row {
 } row;
 
 static const row rows[] = {
-    {25, PERI_EBAD_REQUEST, false},   // SERIALIZATION_ERROR
-    {30, PERI_ETIMEOUT, false},       // CLIENT_TIMEOUT
-    {31, PERI_ETIMEOUT, false},       // SERVER_TIMEOUT
-    {35, PERI_ECLOSED, false},        // CHANNEL_INACTIVE
-    {40, PERI_EBAD_REQUEST, false},   // BAD_REQUEST
-    {50, PERI_EPROTOCOL, false},      // BAD_RESPONSE
-    {60, PERI_ENO_SERVICE, true},     // SERVICE_NOT_FOUND
-    {60, PERI_ENO_METHOD, true},      //
-    {70, PERI_EINTERNAL, false},      // SERVICE_ERROR
-    {80, PERI_EUNAVAILABLE, false},   // SERVER_ERROR
-    {80, PERI_ESHUTDOWN, true},       //
-    {80, PERI_ESESSION_LOST, true},   //
-    {80, PERI_ENO_NODE, true},        //
-    {90, PERI_EBAD_REQUEST, false},   // CLIENT_ERROR
-    {100, PERI_EOVERLOADED, true},    // SERVER_THREADPOOL_EXHAUSTED_ERROR
-    {100, PERI_ELIMITED, true},       //
+    {25, PERI_EBAD_REQUEST, false},  // SERIALIZATION_ERROR
+    {30, PERI_ETIMEOUT, false},      // CLIENT_TIMEOUT
+    {31, PERI_ETIMEOUT, false},      // SERVER_TIMEOUT
+    {35, PERI_ECLOSED, false},       // CHANNEL_INACTIVE
+    {40, PERI_EBAD_REQUEST, false},  // BAD_REQUEST
+    {50, PERI_EPROTOCOL, false},     // BAD_RESPONSE
+    {60, PERI_ENO_SERVICE, true},    // SERVICE_NOT_FOUND
+    {60, PERI_ENO_METHOD, true},     //
+    {70, PERI_EINTERNAL, false},     // SERVICE_ERROR
+    {80, PERI_EUNAVAILABLE, false},  // SERVER_ERROR
+    {80, PERI_ESHUTDOWN, true},      //
+    {80, PERI_ESESSION_LOST, true},  //
+    {80, PERI_ENO_NODE, true},       //
+    {90, PERI_EBAD_REQUEST, false},  // CLIENT_ERROR
+    {100, PERI_EOVERLOADED, true},   // SERVER_THREADPOOL_EXHAUSTED_ERROR
+    {100, PERI_ELIMITED, true},      //
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0], SERVICE_ERROR = 70, SERVER_TIMEOUT = 31 };
@@ -61,11 +61,16 @@ static const struct {
   int32_t rpc;
   int code;
 } codes[] = {
-    {NETWORK, PERI_ECLOSED},         {TIMEOUT, PERI_ETIMEOUT},
-    {BIZ, PERI_EUNKNOWN},            {FORBIDDEN, PERI_EFORBIDDEN},
-    {FORBIDDEN, PERI_EUNAUTHENTICATED}, {SERIALIZATION, PERI_EBAD_REQUEST},
-    {NO_INVOKER, PERI_ENO_NODE},     {LIMIT, PERI_ELIMITED},
-    {LIMIT, PERI_EOVERLOADED},       {NO_METHOD, PERI_ENO_METHOD},
+    {NETWORK, PERI_ECLOSED},
+    {TIMEOUT, PERI_ETIMEOUT},
+    {BIZ, PERI_EUNKNOWN},
+    {FORBIDDEN, PERI_EFORBIDDEN},
+    {FORBIDDEN, PERI_EUNAUTHENTICATED},
+    {SERIALIZATION, PERI_EBAD_REQUEST},
+    {NO_INVOKER, PERI_ENO_NODE},
+    {LIMIT, PERI_ELIMITED},
+    {LIMIT, PERI_EOVERLOADED},
+    {NO_METHOD, PERI_ENO_METHOD},
 };
 
 enum { CODES = sizeof codes / sizeof codes[0] };

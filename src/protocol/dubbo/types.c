@@ -26,7 +26,7 @@ int dubbo_types_count(peri_bytes text) {
 }
 
 static char primitive(const char *name, size_t len) {
-  static const char *const names[] = {"boolean", "byte", "char",  "short", "int",
+  static const char *const names[] = {"boolean", "byte",  "char",   "short", "int",
                                       "long",    "float", "double", "void"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0) {

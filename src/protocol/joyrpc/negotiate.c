@@ -21,8 +21,8 @@ typedef struct choice {
 } choice;
 
 bool joy_can_serialize(const peri_serializer *serializer, bool native) {
-  return serializer != NULL &&
-         !serializer->inner && (native || (serializer->id < JOY_PRIVATE_ID && serializer->read_request != NULL));
+  return serializer != NULL && !serializer->inner &&
+         (native || (serializer->id < JOY_PRIVATE_ID && serializer->read_request != NULL));
 }
 
 static bool can_compress(const peri_compression *compression, bool native) {

@@ -41,7 +41,8 @@ static int wish_of(const peri_session_params *params, wish *w) {
 // ---- the request ------------------------------------------------------------------------------
 
 static bool offered(const peri_serializer *serializer, bool ours) {
-  return ours ? serializer->id >= JOY_PRIVATE_ID && !serializer->inner : joy_can_serialize(serializer, false);
+  return ours ? serializer->id >= JOY_PRIVATE_ID && !serializer->inner
+              : joy_can_serialize(serializer, false);
 }
 
 static void write_serializers(joy_writer *w) {
