@@ -167,17 +167,20 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   event->timeout_ms = found->timeout_ms;
   if (!alias_of(found, head->service_version, alias, &event->alias) || event->method.len == 0) {
     dubbo_refuse(conn, event, PERI_EBAD_REQUEST, "no method, or group and version are too long");
+    event->alias = (peri_bytes){NULL, 0};
     return;
   }
   if (map->len != 0) {
     joined = dubbo_join(&event->body, &event->attachments);
     if (joined == NULL) {
       dubbo_refuse(conn, event, PERI_ENO_MEMORY, "no memory for the request");
+      event->alias = (peri_bytes){NULL, 0};
       return;
     }
     event->block = joined;
   }
   peri_conn_event(conn, event);
+  event->alias = (peri_bytes){NULL, 0};
   peri_block_unref(joined);
 }
 

@@ -36,6 +36,17 @@ static int value_read(reading *g, peri_event *event, bool last) {
   return rc;
 }
 
+// What Java adds to each response, and nobody asked for: {dubbo: "2.0.2"}, or an empty map.
+static bool says_nothing(peri_bytes map) {
+  static const char head[] = "H\5dubbo";
+  const size_t len = sizeof head - 1;
+  if (map.len <= 2) {
+    return true;
+  }
+  return map.len > len + 1 && memcmp(map.ptr, head, len) == 0 && map.ptr[len] < 32 &&
+         map.len == len + 2 + map.ptr[len] && map.ptr[map.len - 1] == 'Z';
+}
+
 static int answered(peri_conn *conn, reading *g, peri_event *event) {
   int32_t kind = -1;
   int rc = peri_hessian_read_int(&g->r, &kind);
@@ -50,9 +61,8 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
   } else if (kind == DUBBO_EXCEPTION) {
     rc = dubbo_error_read(&g->r, &g->text, &event->code);
   }
-  // An empty map, which is the rule, is not looked at.
-  bool some =
-      rc == 0 && more && g->r.end - g->r.at > 2 && peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP;
+  bool some = rc == 0 && more && peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP &&
+              !says_nothing((peri_bytes){g->r.at, (size_t)(g->r.end - g->r.at)});
   return some ? dubbo_attachments_convert(&g->r, &conn->limits->value, &g->map) : rc;
 }
 

@@ -132,7 +132,7 @@ describe('protocol/joyrpc frames', function()
       'JOYRPC-NEGOTIATION',
     },
     ['a negotiation that is no JSON'] = { frame('{', 8), 'JOYRPC-NEGOTIATION' },
-    ['a protocol nobody speaks'] = { '\xda\xbb', 'ADAPTER-UNKNOWN' },
+    ['a protocol nobody speaks'] = { '\xad\xd1', 'ADAPTER-UNKNOWN' },
   }
   for name, case in pairs(bad) do
     it('closes on ' .. name .. ', whole and byte by byte', function()

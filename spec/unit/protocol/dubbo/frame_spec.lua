@@ -1,0 +1,325 @@
+-- SPDX-License-Identifier: MIT
+-- Messages of stock Dubbo peers, recorded from 2.7 and 3.2, and what is wrong with others.
+local c = require 'spec.support.c'
+local ffi = require 'ffi'
+local p = require 'spec.support.protocol'
+
+local lib = c.cdef('protocol/serializer/builtin.h', 'base/err.h')
+local json = lib.peri_serializer_by_name 'json'
+local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
+local UP, DOWN, END, NOT_RUN = p.UP, p.DOWN, 1, 4
+local ARGUMENTS, PLAIN = 250, 32
+local HEARTBEAT = '\xDA\xBB\xE2\0' .. ('\0'):rep(7) .. '\5\0\0\0\1N'
+local READONLY = '\xDA\xBB\xA2\0' .. ('\0'):rep(8) .. '\0\0\0\2\1R'
+
+local function unhex(text)
+  return (text:gsub('%x%x', function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
+local golden = {}
+for line in io.lines(c.root .. '/spec/support/golden/dubbo.txt') do
+  local name, hex = line:match '^(%d%S+) (%x+)$'
+  if name then
+    golden[name] = unhex(hex)
+  end
+end
+
+-- The message with another id, or another body.
+local function with_id(message, id)
+  return message:sub(1, 4) .. ('\0'):rep(7) .. string.char(id) .. message:sub(13)
+end
+
+local function with_body(message, body)
+  local n = #body
+  return message:sub(1, 12)
+    .. string.char(0, math.floor(n / 65536), math.floor(n / 256) % 256, n % 256)
+    .. body
+end
+
+local function as_json(id, body)
+  local out, err = c.buf(), ffi.new 'peri_err'
+  local from = lib.peri_serializer_by_id(id)
+  local rc = lib.peri_serializer_transcode(from, c.bytes(body), json, limits, out, err)
+  return rc == 0 and c.string(out) or nil, ffi.string(err.text)
+end
+
+describe('protocol/dubbo', function()
+  local rig
+
+  after_each(function()
+    if rig then
+      assert.equal(0, rig:free())
+      rig = nil
+    end
+  end)
+
+  local function hear(sent, chunk)
+    rig = p.rig { protocol = false, chunk = chunk }
+    rig:send(UP, sent):pump()
+    local heard, said = rig:heard(DOWN), rig:wire(DOWN)
+    assert.equal(0, rig:free())
+    rig = nil
+    return heard, said
+  end
+
+  -- What a client hears of an answer to its call.
+  local function answer(message)
+    rig = p.rig { protocol = 'dubbo' }
+    rig:open { iface = 'demo.Probe', alias = 'prod' }
+    local id = rig:expect(UP)
+    rig:emit(UP, { type = 'OPEN', flags = END, stream = id, iface = 'i', method = 'm' })
+    rig:pump():news(UP)
+    rig:send(DOWN, with_id(message, id)):pump()
+    local heard = rig:news(UP)
+    rig:free()
+    rig = nil
+    return heard
+  end
+
+  describe('requests of stock consumers', function()
+    for _, version in ipairs { '2', '3' } do
+      local function request(name)
+        return golden[version .. '.' .. name .. '.request']
+      end
+
+      it('are calls, from ' .. version .. '.x', function()
+        local heard = hear(request 'hello')
+        assert.truthy(heard:find('^OPEN %d+ flags=1 '))
+        assert.truthy(heard:find('iface=demo.Probe alias=prod method=sayHello', 1, true))
+        assert.equal('["moon"]', as_json(ARGUMENTS, request('hello'):sub(17)))
+        assert.equal('[]', as_json(ARGUMENTS, request('void'):sub(17)))
+        local person = assert(as_json(ARGUMENTS, request('object'):sub(17)))
+        assert.truthy(person:find('"age":36', 1, true))
+      end)
+
+      it('name method and arguments when they are generic, from ' .. version .. '.x', function()
+        for _, name in ipairs { 'generic', 'generic_async' } do
+          assert.truthy(hear(request(name)):find('method=sayHello', 1, true))
+          assert.equal('["moon"]', as_json(ARGUMENTS, request(name):sub(17)))
+        end
+      end)
+
+      it('are the same byte by byte, from ' .. version .. '.x', function()
+        local message = request 'object'
+        assert.equal(hear(message), (hear(message, 1)))
+      end)
+
+      it('are answered or waited for when cut anywhere, from ' .. version .. '.x', function()
+        local message = request 'hello'
+        local body = message:sub(17)
+        for n = 0, #message - 1 do
+          assert.equal('', (hear(message:sub(1, n))))
+        end
+        for n = 0, #body - 1 do
+          local heard, said = hear(with_body(message, body:sub(1, n)))
+          -- Without any attachment it is a request still.
+          if heard == '' then
+            assert.equal(40, said:byte(4))
+          else
+            assert.truthy(heard:find '^OPEN')
+          end
+        end
+      end)
+    end
+  end)
+
+  describe('responses of stock providers', function()
+    for _, version in ipairs { '2', '3' } do
+      it('are results, from ' .. version .. '.x', function()
+        local heard = answer(golden[version .. '.hello.response'])
+        assert.truthy(heard:find('DONE 1 OK.-ser=' .. PLAIN .. '.-body=.-Hi moon'))
+        assert.falsy(heard:find 'attachments=[1-9]')
+        assert.truthy(answer(golden[version .. '.void.response']):find '^DONE 1 OK')
+      end)
+
+      it('spoil no more than their call when cut, from ' .. version .. '.x', function()
+        local message = golden[version .. '.object.response']
+        local body = message:sub(17)
+        for n = 0, #body - 1 do
+          local heard = answer(with_body(message, body:sub(1, n)))
+          assert.truthy(heard:find '^DONE 1 %u+')
+          assert.falsy(heard:find 'CLOSED')
+        end
+      end)
+    end
+
+    it('are exceptions with their text', function()
+      local heard = answer(golden['2.exception.response'])
+      assert.equal('DONE 1 UNKNOWN message=no luck', heard:match '^DONE 1 UNKNOWN message=no luck')
+    end)
+
+    it('carry attachments', function()
+      local map = 'H\5color\4blue\5dubbo\0052.0.2Z'
+      local heard = answer(with_body(golden['2.hello.response'], '\x94\2hi' .. map))
+      assert.truthy(heard:find 'OK.-attachments=24.-body=.-hi')
+    end)
+  end)
+
+  it('reads every status', function()
+    local codes = {
+      [25] = 'BAD_REQUEST',
+      [30] = 'TIMEOUT',
+      [31] = 'TIMEOUT',
+      [35] = 'CLOSED',
+      [40] = 'BAD_REQUEST',
+      [50] = 'PROTOCOL',
+      [60] = 'NO_SERVICE flags=1',
+      [70] = 'INTERNAL',
+      [80] = 'UNAVAILABLE',
+      [90] = 'BAD_REQUEST',
+      [100] = 'OVERLOADED flags=1',
+      [7] = 'PROTOCOL',
+    }
+    for status, code in pairs(codes) do
+      local message = '\xDA\xBB\2' .. string.char(status) .. ('\0'):rep(12)
+      local heard = answer(with_body(message, '\3why'))
+      assert.truthy(heard:find('^DONE 1 ' .. code .. ' .-message=why'), heard)
+    end
+  end)
+
+  describe('answers', function()
+    local function reply(fields, version)
+      rig = p.rig { protocol = false, limits = { frame = 4096 } }
+      local message = golden['2.hello.request']
+      if version then
+        message = with_body(message, (message:sub(17):gsub('^\0052%.0%.2', version)))
+      end
+      rig:send(UP, with_id(message, 7)):pump()
+      fields.type, fields.stream, fields.flags = 'REPLY', 7, (fields.flags or 0) + END
+      fields.serializer = fields.serializer or PLAIN
+      rig:emit(DOWN, fields)
+      rig:pump()
+      local said = rig:wire(DOWN)
+      rig:free()
+      rig = nil
+      assert.equal(#said - 16, said:byte(15) * 256 + said:byte(16))
+      return said:byte(4), said:sub(17)
+    end
+
+    it('with a value, nothing, or attachments where the peer reads them', function()
+      local map = '\x81\xA1k\xA1v'
+      local function answered(fields, version)
+        fields.attachments, fields.attachments_ser = fields.attachments, 111
+        local status, body = reply(fields, version)
+        assert.equal(20, status)
+        return body
+      end
+      assert.equal('\x91\2hi', answered { body = '\2hi' })
+      assert.equal('\x92', answered {})
+      assert.equal('\x94\2hiH\1k\1vZ', answered { body = '\2hi', attachments = map })
+      assert.equal('\x95H\1k\1vZ', answered { attachments = map })
+      for _, old in ipairs { '\0052.0.1', '\0052.5.3', '\0052.6.2', '\0052.8.0', '\0062.0.10' } do
+        assert.equal('\x91\2hi', answered({ body = '\2hi', attachments = map }, old))
+      end
+      for _, new in ipairs { '\0052.0.2', '\0052.0.9', '\0052.6.3', '\0052.7.0', '\0053.2.1' } do
+        assert.equal('\x94', answered({ body = '\2hi', attachments = map }, new):sub(1, 1))
+      end
+    end)
+
+    it('with an exception where the service failed, a status where it was not run', function()
+      local status, body = reply { code = lib.PERI_ENOT_FOUND, message = 'no moon' }
+      assert.equal(20, status)
+      assert.equal('\x90C0!org.apache.dubbo.rpc.RpcException\x93', body:sub(1, 38))
+      assert.truthy(body:find('no moon', 1, true))
+      status, body = reply { code = lib.PERI_EOVERLOADED, message = 'later', flags = NOT_RUN }
+      assert.equal(100, status)
+      assert.equal('\5later', body)
+      assert.equal(60, (reply { code = lib.PERI_ENO_METHOD, flags = NOT_RUN }))
+      assert.equal(31, (reply { code = lib.PERI_ETIMEOUT }))
+    end)
+
+    it('with an error when the result cannot be encoded or is too large', function()
+      local status, body = reply { body = '"', serializer = 13 }
+      assert.equal(20, status)
+      assert.truthy(body:find('the result cannot be encoded', 1, true))
+      status, body = reply { body = ('"%s"'):format(('x'):rep(5000)), serializer = 13 }
+      assert.equal(20, status)
+      assert.truthy(body:find('the result is over frame_size', 1, true))
+    end)
+  end)
+
+  it('names the group and the version of a service as its alias', function()
+    local message = golden['2.hello.request']
+    local function alias(group, version)
+      local body = message:sub(17)
+      body = body:gsub('\0050%.0%.0\8say', version .. '\8say')
+      body = body:gsub('\5group\4prod', group)
+      return hear(with_body(message, body)):match 'iface=demo.Probe alias=(%S*) method' or ''
+    end
+    assert.equal('prod', alias('\5group\4prod', '\0050.0.0'))
+    assert.equal('prod:1.2', alias('\5group\4prod', '\0031.2'))
+    assert.equal(':1.2', alias('', '\0031.2'))
+    rig = p.rig { protocol = 'dubbo' }
+    rig:emit(UP, {
+      type = 'OPEN',
+      flags = END,
+      stream = 1,
+      iface = 'demo.Probe',
+      alias = 'prod:1.2',
+      method = 'm',
+      timeout_ms = 250,
+    })
+    rig:pump()
+    assert.truthy(rig:heard(DOWN):find('timeout=250.-alias=prod:1.2'))
+  end)
+
+  it('answers heartbeats, and is told when no more calls are taken', function()
+    local heard, said = hear(HEARTBEAT)
+    assert.equal('', heard)
+    assert.equal('\xDA\xBB\x22\x14' .. ('\0'):rep(7) .. '\5\0\0\0\1N', said)
+    rig = p.rig { protocol = 'dubbo' }
+    rig:emit(UP, { type = 'PING', stream = 1 })
+    rig:pump():send(DOWN, HEARTBEAT):pump()
+    assert.equal('\xDA\xBB\x22\x14', rig:wire(UP):sub(-17, -14))
+    rig:send(DOWN, READONLY):pump()
+    assert.equal('DRAINED\n', rig:heard(UP))
+  end)
+
+  it('refuses serializations it does not read, and says which it does', function()
+    local message = golden['3.hello.request']
+    local heard, said = hear(message:sub(1, 2) .. '\xD7' .. message:sub(4))
+    assert.equal('', heard)
+    assert.equal(40, said:byte(4))
+    assert.truthy(
+      said:find('serialization 23 (fastjson2) is not spoken here: use hessian2', 1, true)
+    )
+  end)
+
+  it('bears any length', function()
+    local message = golden['2.hello.request']
+    local function of(length)
+      return hear(message:sub(1, 12) .. length .. message:sub(17))
+    end
+    assert.truthy(of('\0\0\0\0'):find 'CLOSED PROTOCOL')
+    for _, length in ipairs { '\xFF\xFF\xFF\xFF', '\x7F\xFF\xFF\xFF' } do
+      assert.equal('CLOSED TOO_BIG\n', (of(length)))
+    end
+  end)
+
+  it('bears any byte', function()
+    local message = golden['3.object.request']
+    for at = 17, #message do
+      for _, byte in ipairs { '\0', '\x51', '\x56', '\x7F', '\xFF' } do
+        hear(message:sub(1, at - 1) .. byte .. message:sub(at + 1))
+      end
+    end
+  end)
+
+  it('writes the declared types of arguments, or calls by name', function()
+    rig = p.rig { protocol = 'dubbo' }
+    local types =
+      '\x96\xA3int\xA2[B\xAAdemo.Thing\xAEjava.lang.Long\xA6long[]\xB3[Ljava.lang.String;'
+    local fields = { type = 'OPEN', flags = END, stream = 1, iface = 'i', method = 'm' }
+    local event = rig:event(fields)
+    event.args_type = c.bytes(types)
+    rig:conn(UP).protocol.emit(rig:conn(UP), event)
+    rig:emit(UP, fields)
+    rig:pump()
+    local said = rig:wire(UP)
+    assert.truthy(said:find('I[BLdemo/Thing;Ljava/lang/Long;[J[Ljava/lang/String;', 1, true))
+    assert.truthy(said:find('\7$invoke', 1, true))
+    assert.truthy(said:find('\7generic\nraw.return', 1, true))
+  end)
+end)
