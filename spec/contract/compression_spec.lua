@@ -62,7 +62,7 @@ local function load_example()
   end
 end
 
-for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'brotli' } do
+for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'lzma', 'lz4f', 'brotli' } do
   describe('compression ' .. name, function()
     local codec
 

@@ -47,7 +47,7 @@ describe('JoyRPC', function()
     judge('Java to Lua, hessian', java.cases('joyrpc', { port = port, serialization = 'hessian' }))
   end)
 
-  for _, compression in ipairs { 'snappy', 'lz4', 'zlib', 'gzip' } do
+  for _, compression in ipairs { 'snappy', 'lz4', 'zlib', 'gzip', 'lzma', 'lz4f' } do
     it('calls us with ' .. compression, function()
       local server = app.serve(probe.server())
       local port = server.url:match ':(%d+)'
@@ -207,7 +207,7 @@ end)
       judge('Lua to Java, hessian', run(java.provider 'joyrpc'))
     end)
 
-    for _, compression in ipairs { 'snappy', 'lz4', 'zlib', 'gzip' } do
+    for _, compression in ipairs { 'snappy', 'lz4', 'zlib', 'gzip', 'lzma', 'lz4f' } do
       it('by us with ' .. compression, function()
         local more = ("compression = '%s',"):format(compression)
         judge('Lua to Java, ' .. compression, run(java.provider 'joyrpc', more))

@@ -8,6 +8,8 @@ extern const peri_compression peri_compression_snappy;
 extern const peri_compression peri_compression_zlib;
 extern const peri_compression peri_compression_gzip;
 extern const peri_compression peri_compression_zstd;
+extern const peri_compression peri_compression_lzma;
+extern const peri_compression peri_compression_lz4f;
 
 // Makes room for the next piece of a plain text of unknown size: as much again as there is (at
 // least a few KiB), never more than `max` bytes behind `start` in total. Returns the room, 0 at the
