@@ -59,7 +59,9 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
   if (kind == DUBBO_VALUE) {
     rc = value_read(g, event, !more);
   } else if (kind == DUBBO_EXCEPTION) {
+    const uint8_t *at = g->r.at;
     rc = dubbo_error_read(&g->r, &g->text, &event->code);
+    event->body = (peri_bytes){at, (size_t)(g->r.at - at)};
   }
   bool some = rc == 0 && more && peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP &&
               !says_nothing((peri_bytes){g->r.at, (size_t)(g->r.end - g->r.at)});
@@ -69,9 +71,9 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
 static void report(peri_conn *conn, reading *g, peri_event *event) {
   peri_block *own = NULL;
   if (g->text.len != 0) {
-    peri_bytes text = {g->text.data, g->text.len};
-    own = peri_block_copy(text);
-    event->message = own != NULL ? (peri_bytes){own->data, text.len} : event->message;
+    event->message = (peri_bytes){g->text.data, g->text.len};
+    own = dubbo_join(&event->body, &event->message);
+    event->message.len = own != NULL ? event->message.len : 0;
   } else if (g->map.len != 0) {
     event->attachments = (peri_bytes){g->map.data, g->map.len};
     event->attachments_ser = PERI_SER_MSGPACK;
@@ -124,9 +126,20 @@ static bool sends_attachments(peri_conn *conn, const peri_event *event) {
   return event->attachments.len != 0 && dubbo_state_of(conn)->reads_attachments;
 }
 
-static int write_failure(peri_encoder *encoder, const peri_event *event, uint8_t status) {
+// The exception is given as a value of its own, which leans on nothing.
+static bool is_thrown(const peri_event *event) {
+  return event->body.len != 0 &&
+         (event->serializer == PERI_SER_DUBBO || event->serializer == PERI_SER_HESSIAN_DUBBO);
+}
+
+static int write_failure(peri_encoder *encoder, peri_buf *out, const peri_event *event,
+                         uint8_t status) {
   if (status == 0) {
     int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION);
+    if (rc == 0 && is_thrown(event)) {
+      peri_buf_add(out, event->body.ptr, event->body.len);
+      return 0;
+    }
     return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
   }
   peri_bytes text =
@@ -147,7 +160,7 @@ int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
   peri_hessian_writer_init(&encoder, out, &conn->limits->value, PERI_HESSIAN_DUBBO, NULL, &sink);
   int rc;
   if (event->code != 0) {
-    rc = write_failure(&encoder, event, status);
+    rc = write_failure(&encoder, out, event, status);
   } else {
     rc = peri_hessian_write_int(&encoder, sends_attachments(conn, event)
                                               ? DUBBO_VALUE + DUBBO_WITH_ATTACHMENTS
