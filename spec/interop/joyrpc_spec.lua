@@ -22,7 +22,7 @@ describe('JoyRPC', function()
   end)
 
   teardown(function()
-    table_of_cases:write()
+    table_of_cases:write(14)
   end)
 
   local function judge(column, results, order)
@@ -61,6 +61,14 @@ describe('JoyRPC', function()
       )
     end)
   end
+
+  it('authenticates its sessions with a token', function()
+    local server = app.serve(probe.server "auth = { 'token', token = 'open sesame' }")
+    local settings = { port = server.url:match ':(%d+)', token = 'open sesame' }
+    local results = java.cases('joyrpc', settings, { 'sync' })
+    assert.is_true(results.sync)
+    table_of_cases:add('Java to Lua, hessian', 'token', results.sync)
+  end)
 
   describe('is called', function()
     local CONSUMER = [[

@@ -70,8 +70,12 @@ function Matrix:text()
   return table.concat(out, '\n') .. '\n'
 end
 
--- Puts the section into the page.
-function Matrix:write()
+-- Puts the section into the page, unless only a part of the suite ran: that of `columns` columns.
+---@param columns integer
+function Matrix:write(columns)
+  if #self.columns < columns then
+    return
+  end
   local first, last = ('<!-- %s -->\n'):format(self.name), ('<!-- /%s -->\n'):format(self.name)
   local page, section = read(), first .. self:text() .. last
   local from = page:find(first, 1, true)
