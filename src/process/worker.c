@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/limit.h"
@@ -296,8 +297,16 @@ static void set_state(peri_worker *worker, peri_thread_state state) {
   (void)!write(worker->process->wake_fd, &one, sizeof one);
 }
 
+// Linux keeps a nice value per thread, which the others of the process do not share.
+enum { EXECUTOR_NICE = 10 };
+
 static void *run(void *arg) {
   peri_worker *worker = arg;
+  if (peri_worker_is_executor(worker)) {
+    // What computes gives way to the workers, who only need a moment each. Not being allowed to is
+    // no failure.
+    (void)setpriority(PRIO_PROCESS, 0, EXECUTOR_NICE);
+  }
   peri_metrics_attach();
   if (peri_loop_init(&worker->loop) != 0) {
     peri_fail(&worker->err, PERI_ESYSTEM, "cannot make an event loop: out of descriptors?");
