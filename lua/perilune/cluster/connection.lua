@@ -11,7 +11,6 @@
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local events = require 'perilune.events'
-local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
 
 ---@class perilune.cluster.Connection
@@ -24,10 +23,6 @@ local Connection = {}
 Connection.__index = Connection
 
 local M = {}
-
-for _, name in ipairs(core.protocols and core.protocols() or {}) do
-  urls.schemes[name] = true
-end
 
 M.BACKOFF_MIN, M.BACKOFF_MAX = 100, 20000
 M.DRAIN_LIMIT = 30000

@@ -3,10 +3,14 @@
 -- way out and decoded on the way in; keys come out sorted, so that equal URLs are equal texts.
 local M = {}
 
--- What a URL of a node may begin with: a transport, or a protocol over tcp. Those spoken here are added
--- by perilune.cluster.connection.
+-- What a URL of a node may begin with: a transport, or a protocol over tcp, which the runtime tells.
 ---@type table<string, true>
 M.schemes = { tcp = true, unix = true, inproc = true, joyrpc = true }
+
+local inside, core = pcall(require, 'perilune.core')
+for _, name in ipairs(inside and core.protocols and core.protocols() or {}) do
+  M.schemes[name] = true
+end
 
 ---@class perilune.cluster.Url
 ---@field scheme string

@@ -1,0 +1,101 @@
+-- SPDX-License-Identifier: MIT
+-- Stock Dubbo, 2.7.23 and 3.2.14, in both directions.
+local app = require 'spec.support.app'
+local java = require 'spec.interop.java'
+local matrix = require 'spec.interop.matrix'
+local probe = require 'spec.interop.probe'
+
+local CALLBACK = { 'Perilune', 'callback: not carried over Dubbo yet' }
+
+local CONSUMER = [[
+local probe = perilune.refer {
+  interface = %s, alias = 'prod', url = 'dubbo://127.0.0.1:%d', int64 = 'cdata', timeout = 5000,
+}
+local function show(name, result, err)
+  print(('%%s: %%s %%s'):format(name, tostring(result), err and err.code or ''))
+end
+perilune.main(function()
+  show('sync', probe:sayHello 'moon')
+  show('void', probe:touch())
+  show('async', probe:later 'x')
+  show('undeclared', probe:failUnchecked 'broken')
+  show('int', probe:echoInt(-7))
+  show('double', probe:echoDouble(0.5))
+  show('string', probe:echoString '\195\169\230\156\136\240\159\154\128')
+  show('enum', perilune.check(probe:echoColor 'BLUE').name)
+  show('list', perilune.check(probe:echoList { 'a', 'b' })[2])
+  local person = { name = 'Ada', age = 36, active = false, score = 0 }
+  show('object', perilune.check(probe:echoPerson(person)).age)
+  local blue = perilune.with(probe, { attachments = { color = 'blue' } })
+  show('attachment', blue:attachment 'color')
+  show('timeout', perilune.with(probe, { timeout = 100 }):slow(2000))
+  local blob = ('x'):rep(1048576)
+  show('1 MiB', tostring(probe:echoBytes(perilune.bytes(blob))) == blob)
+end)
+]]
+
+local SEEN = {
+  'sync: Hi moon ',
+  'void: nil ',
+  'async: later x ',
+  'undeclared: nil UNKNOWN',
+  'int: -7 ',
+  'double: 0.5 ',
+  'string: \195\169\230\156\136\240\159\154\128 ',
+  'enum: BLUE ',
+  'list: b ',
+  'object: 36 ',
+  'attachment: blue ',
+  'timeout: nil TIMEOUT',
+  '1 MiB: true ',
+}
+
+describe('Dubbo', function()
+  local why = java.missing()
+  if why then
+    pending(why)
+    return
+  end
+  local table_of_cases = matrix.new('dubbo', 'Dubbo 2.7.23 and 3.2.14')
+
+  after_each(function()
+    java.stop_all()
+    app.stop_all()
+  end)
+
+  teardown(function()
+    table_of_cases:write()
+  end)
+
+  for module, version in pairs { dubbo2 = '2.7', dubbo3 = '3.2' } do
+    it(version .. ' calls us, every case', function()
+      -- Its consumers replace 127.0.0.1 by an address of the machine.
+      local text = probe.server():gsub('127%.0%.0%.1:0', '[::1]:0')
+      local server = app.serve(text)
+      local port = server.url:match ':(%d+)$'
+      local results, order =
+        java.cases(module, { port = port, url = ('dubbo://[::1]:%s'):format(port) })
+      local failed = {}
+      for _, name in ipairs(order) do
+        local seen = name == 'callback' and results[name] ~= true and CALLBACK or results[name]
+        table_of_cases:add('Java to Lua, ' .. version, name, seen)
+        failed[#failed + 1] = type(seen) == 'string' and name .. ': ' .. seen or nil
+      end
+      assert.same({}, failed)
+      assert.is_true(#order > 40)
+    end)
+
+    for how, interface in pairs { declared = probe.interface(), ['by name'] = "'demo.Probe'" } do
+      it(version .. ' is called, types ' .. how, function()
+        local provider = java.provider(module)
+        local process = app.start(CONSUMER:format(interface, provider.port))
+        process:wait(60)
+        local seen = {}
+        for line in process.output:gmatch '[^\n]+' do
+          seen[#seen + 1] = line:match '^[%w ]+: .* %u*$'
+        end
+        assert.same(SEEN, seen, process.output)
+      end)
+    end
+  end
+end)
