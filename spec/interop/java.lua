@@ -41,12 +41,10 @@ local checked, reason = false, nil
 
 -- Maven compares dates by itself, but takes seconds for it: a stamp says that nothing is newer.
 local function is_built()
-  local newer = ('test -f %s/target/built && test -z "$(find %s \\( -name \'*.java\' -o -name pom.xml \\) -newer %s/target/built)"'):format(
-    TOP,
-    TOP,
-    TOP
-  )
-  return os.execute(newer) == 0
+  local stamp = TOP .. '/target/built'
+  local sources = "\\( -name '*.java' -o -name pom.xml \\)"
+  local newer = ('test -z "$(find %s %s -newer %s)"'):format(TOP, sources, stamp)
+  return os.execute(('test -f %s && %s'):format(stamp, newer)) == 0
 end
 
 local function build()
@@ -94,14 +92,18 @@ end
 ---@param words? string[]
 ---@return peri.spec.Process
 function M.start(module, class, settings, words)
-  local argv = { 'java', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto' }
+  local target = ('%s/%s/target'):format(TOP, module)
+  -- There, because JoyRPC compiles classes of its own and leaves them where it was started.
+  local argv = { 'sh', '-c', 'cd "$0" && exec java "$@"', target, '-Xmx256m', '-XX:+UseSerialGC' }
+  for _, option in ipairs { '-XX:TieredStopAtLevel=1', '-Xshare:auto' } do
+    argv[#argv + 1] = option
+  end
   for _, package in ipairs(OPENED) do
     argv[#argv + 1] = '--add-opens'
     argv[#argv + 1] = ('java.base/%s=ALL-UNNAMED'):format(package)
   end
-  local target = ('%s/%s/target'):format(TOP, module)
   argv[#argv + 1] = '-cp'
-  argv[#argv + 1] = ('%s/%s-1.jar:%s/lib/*'):format(target, module, target)
+  argv[#argv + 1] = ('%s-1.jar:lib/*'):format(module)
   argv[#argv + 1] = class
   for key, value in pairs(settings) do
     argv[#argv + 1] = ('%s=%s'):format(key, tostring(value))

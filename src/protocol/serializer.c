@@ -11,8 +11,7 @@ enum { CAPACITY = 64 };
 
 static const peri_serializer *rows[CAPACITY] = {
     &peri_serializer_json,     &peri_serializer_msgpack,        &peri_serializer_raw,
-    &peri_serializer_hessian2, &peri_serializer_hessian2_dubbo,
-    &peri_serializer_dubbo,
+    &peri_serializer_hessian2, &peri_serializer_hessian2_dubbo, &peri_serializer_dubbo,
 };
 // Rows are added while others look: a row is there before it counts.
 static _Atomic size_t count = 6;

@@ -5,8 +5,8 @@
 #include "protocol/compression/builtin.h"
 
 static int compress(peri_bytes in, peri_buf *out) {
-  LZ4F_preferences_t how = {.frameInfo = {.blockSizeID = LZ4F_max64KB,
-                                          .blockMode = LZ4F_blockIndependent}};
+  LZ4F_preferences_t how = {
+      .frameInfo = {.blockSizeID = LZ4F_max64KB, .blockMode = LZ4F_blockIndependent}};
   size_t bound = LZ4F_compressFrameBound(in.len, &how);
   size_t written = LZ4F_compressFrame(peri_buf_reserve(out, bound), bound, in.ptr, in.len, &how);
   if (LZ4F_isError(written)) {

@@ -5,28 +5,28 @@
 
 // For reading, the first row with the status holds; for writing, the first with the code.
 typedef struct row {
-  uint8_t status;
   int code;
+  uint8_t status;
   bool retry;  // the call was not run
 } row;
 
 static const row rows[] = {
-    {25, PERI_EBAD_REQUEST, false},  // SERIALIZATION_ERROR
-    {30, PERI_ETIMEOUT, false},      // CLIENT_TIMEOUT
-    {31, PERI_ETIMEOUT, false},      // SERVER_TIMEOUT
-    {35, PERI_ECLOSED, false},       // CHANNEL_INACTIVE
-    {40, PERI_EBAD_REQUEST, false},  // BAD_REQUEST
-    {50, PERI_EPROTOCOL, false},     // BAD_RESPONSE
-    {60, PERI_ENO_SERVICE, true},    // SERVICE_NOT_FOUND
-    {60, PERI_ENO_METHOD, true},     //
-    {70, PERI_EINTERNAL, false},     // SERVICE_ERROR
-    {80, PERI_EUNAVAILABLE, false},  // SERVER_ERROR
-    {80, PERI_ESHUTDOWN, true},      //
-    {80, PERI_ESESSION_LOST, true},  //
-    {80, PERI_ENO_NODE, true},       //
-    {90, PERI_EBAD_REQUEST, false},  // CLIENT_ERROR
-    {100, PERI_EOVERLOADED, true},   // SERVER_THREADPOOL_EXHAUSTED_ERROR
-    {100, PERI_ELIMITED, true},      //
+    {PERI_EBAD_REQUEST, 25, false},  // SERIALIZATION_ERROR
+    {PERI_ETIMEOUT, 30, false},      // CLIENT_TIMEOUT
+    {PERI_ETIMEOUT, 31, false},      // SERVER_TIMEOUT
+    {PERI_ECLOSED, 35, false},       // CHANNEL_INACTIVE
+    {PERI_EBAD_REQUEST, 40, false},  // BAD_REQUEST
+    {PERI_EPROTOCOL, 50, false},     // BAD_RESPONSE
+    {PERI_ENO_SERVICE, 60, true},    // SERVICE_NOT_FOUND
+    {PERI_ENO_METHOD, 60, true},     //
+    {PERI_EINTERNAL, 70, false},     // SERVICE_ERROR
+    {PERI_EUNAVAILABLE, 80, false},  // SERVER_ERROR
+    {PERI_ESHUTDOWN, 80, true},      //
+    {PERI_ESESSION_LOST, 80, true},  //
+    {PERI_ENO_NODE, 80, true},       //
+    {PERI_EBAD_REQUEST, 90, false},  // CLIENT_ERROR
+    {PERI_EOVERLOADED, 100, true},   // SERVER_THREADPOOL_EXHAUSTED_ERROR
+    {PERI_ELIMITED, 100, true},      //
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0], SERVICE_ERROR = 70, SERVER_TIMEOUT = 31 };

@@ -17,7 +17,7 @@ int dubbo_types_count(peri_bytes text) {
         return -1;
       }
       i = (size_t)(end - text.ptr);
-    } else if (memchr("ZBCSIJFD", text.ptr[i], 8) == NULL) {
+    } else if (text.ptr[i] == '\0' || strchr("ZBCSIJFD", text.ptr[i]) == NULL) {
       return -1;
     }
     count++;
