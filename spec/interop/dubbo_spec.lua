@@ -64,7 +64,7 @@ describe('Dubbo', function()
   end)
 
   teardown(function()
-    table_of_cases:write()
+    table_of_cases:write(2)
   end)
 
   for module, version in pairs { dubbo2 = '2.7', dubbo3 = '3.2' } do
