@@ -67,7 +67,8 @@ describe('Dubbo', function()
     table_of_cases:write(2)
   end)
 
-  for module, version in pairs { dubbo2 = '2.7', dubbo3 = '3.2' } do
+  for _, version in ipairs { '2.7', '3.2' } do
+    local module = 'dubbo' .. version:sub(1, 1)
     it(version .. ' calls us, every case', function()
       -- Its consumers replace 127.0.0.1 by an address of the machine.
       local text = probe.server():gsub('127%.0%.0%.1:0', '[::1]:0')
