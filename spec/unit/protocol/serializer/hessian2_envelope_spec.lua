@@ -101,6 +101,20 @@ describe('a request envelope in Hessian', function()
     assert.truthy(transcode(msgpack, found.attachments, json):find('"tr":"t1"', 1, true))
   end)
 
+  -- In MessagePack a double of one byte has five; the name comes in two chunks and is converted.
+  it('keeps its texts while attachments grow', function()
+    local body = hex '43 30 25'
+      .. 'io.joyrpc.protocol.message.Invocation'
+      .. hex '93'
+      .. '\10methodName\5alias\11attachments'
+      .. hex '60 52 0001 61 01 62 52 0001 63 01 64 48 01 6b 58 cf ff'
+      .. hex('5b'):rep(2047)
+      .. 'Z'
+    local found = assert(read('request', body))
+    assert.same({ 'ab', 'cd' }, { found.method, found.alias })
+    assert.is_true(#found.attachments > 4 * #body)
+  end)
+
   it('without arguments has none', function()
     local body = write('request', { method = 'touch' }, 'null')
     assert.equal('', assert(read('request', body)).args)

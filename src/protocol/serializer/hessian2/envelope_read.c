@@ -60,20 +60,53 @@ int peri_hessian_read_inner(peri_hessian_reader *r, peri_sink *sink) {
 
 // ---- what stands around them ----------------------------------------------------------------------
 
+enum { KEPT = 4 };  // slices of an envelope that may be in scratch
+
 typedef struct reading {
   peri_hessian_reader r;
   peri_buf *scratch;
   const peri_value_limits *limits;
+  // Where in scratch a slice lies: it moves while it grows, so pointers are set in the end.
+  struct {
+    peri_bytes *slice;
+    size_t at;
+  } kept[KEPT];
 } reading;
 
-// Text of the body is borrowed from it; what had to be converted is kept in `scratch`, which was
-// made large enough before.
+static void keep(reading *g, peri_bytes *slice, peri_bytes bytes) {
+  unsigned free_place = 0;
+  while (g->kept[free_place].slice != NULL) {
+    free_place++;
+  }
+  g->kept[free_place].slice = slice;
+  g->kept[free_place].at = g->scratch->len;
+  peri_buf_add(g->scratch, bytes.ptr, bytes.len);
+  *slice = (peri_bytes){NULL, bytes.len};
+}
+
+// A field that is there twice: the later one counts.
+static void forget(reading *g, const peri_bytes *slice) {
+  for (unsigned i = 0; i < KEPT; i++) {
+    if (g->kept[i].slice == slice) {
+      g->kept[i].slice = NULL;
+    }
+  }
+}
+
+static void point_to_kept(reading *g) {
+  for (unsigned i = 0; i < KEPT; i++) {
+    if (g->kept[i].slice != NULL) {
+      g->kept[i].slice->ptr = g->scratch->data + g->kept[i].at;
+    }
+  }
+}
+
+// Text of the body is borrowed from it; what had to be converted is kept in `scratch`.
 static int text(reading *g, peri_bytes *to) {
+  forget(g, to);
   int rc = peri_hessian_read_string(&g->r, to);
   if (rc == 0 && to->len != 0 && (to->ptr < g->r.start || to->ptr >= g->r.end)) {
-    size_t at = g->scratch->len;
-    peri_buf_add(g->scratch, to->ptr, to->len);
-    to->ptr = g->scratch->data + at;
+    keep(g, to, *to);
   }
   return rc;
 }
@@ -96,19 +129,12 @@ static int attachments(reading *g, peri_bytes *to) {
   peri_serializer_msgpack.encoder_init(&encoder, &map, g->limits, g->r.err, &sink);
   int rc = peri_hessian_read(&g->r, &sink);
   rc = rc != 0 ? rc : peri_serializer_msgpack.encoder_finish(&encoder);
+  forget(g, to);
   if (rc == 0) {
-    size_t at = g->scratch->len;
-    peri_buf_add(g->scratch, map.data, map.len);
-    *to = (peri_bytes){g->scratch->data + at, map.len};
+    keep(g, to, (peri_bytes){map.data, map.len});
   }
   peri_buf_fini(&map);
   return rc;
-}
-
-// Room for everything that can get there, so that it does not move: texts and attachments are at
-// most twice as long as in the body (a double of five bytes has nine in MessagePack).
-static void prepare(peri_buf *scratch, peri_bytes body) {
-  peri_buf_reserve(scratch, 2 * body.len + 16);
 }
 
 static int request_field(reading *g, peri_bytes name, peri_bytes body, peri_envelope *out) {
@@ -135,12 +161,12 @@ int peri_hessian_read_request(peri_bytes body, const peri_value_limits *limits, 
                               peri_envelope *out, peri_err *err) {
   *out = (peri_envelope){.attachments_ser = PERI_SER_MSGPACK};
   reading g = {.r = {.err = err}, .scratch = scratch, .limits = limits};
-  prepare(scratch, body);
   peri_hessian_class object;
   int rc = open_envelope(&g, body, request_class, &object);
   for (uint32_t i = 0; rc == 0 && i < object.fields; i++) {
     rc = request_field(&g, peri_hessian_field(&g.r, &object, i), body, out);
   }
+  point_to_kept(&g);
   return rc != 0 || g.r.at == g.r.end ? rc : peri_hessian_bad(&g.r, "bytes after the envelope");
 }
 
@@ -161,7 +187,7 @@ static int exception_field(reading *g, peri_bytes name, peri_reply_envelope *out
   }
   if (is(name, "errorCode") && kind == PERI_HESSIAN_STRING) {
     peri_bytes code = {NULL, 0};
-    int rc = text(g, &code);
+    int rc = peri_hessian_read_string(&g->r, &code);
     int named = rc == 0 ? code_by_name(code) : 1;
     out->code = named < 0 ? named : out->code;
     return rc;
@@ -203,7 +229,6 @@ int peri_hessian_read_reply(peri_bytes body, const peri_value_limits *limits, pe
     peri_bytes name = peri_hessian_field(&g.r, &object, i);
     bool none = peri_hessian_peek(&g.r) == PERI_HESSIAN_NULL;
     if (!none && is(name, "exception")) {
-      prepare(scratch, body);
       rc = exception(&g, out);
     } else {
       out->result = !none && is(name, "response") ? body : out->result;
