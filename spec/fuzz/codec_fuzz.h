@@ -11,6 +11,18 @@ static inline peri_value_limits fuzz_limits(void) {
   return (peri_value_limits){.depth = 32, .elements = 10000, .refs = 100, .string = 65536};
 }
 
+// A slice of an envelope lies in the input or in scratch.
+static inline void fuzz_check_place(peri_bytes slice, peri_bytes in, const peri_buf *scratch) {
+  if (slice.len == 0) {
+    return;
+  }
+  const uint8_t *end = slice.ptr + slice.len;
+  bool inside = slice.ptr >= in.ptr && end <= in.ptr + in.len;
+  bool unescaped =
+      scratch->data != NULL && slice.ptr >= scratch->data && end <= scratch->data + scratch->len;
+  peri_check(inside || unescaped);
+}
+
 static inline void fuzz_round_trip(const peri_serializer *serializer, peri_bytes in) {
   peri_value_limits limits = fuzz_limits();
   peri_buf once = {0};

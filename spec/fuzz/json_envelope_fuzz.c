@@ -4,17 +4,6 @@
 #include "codec_fuzz.h"
 #include "protocol/serializer/builtin.h"
 
-static void check_place(peri_bytes slice, peri_bytes in, const peri_buf *scratch) {
-  if (slice.len == 0) {
-    return;
-  }
-  const uint8_t *end = slice.ptr + slice.len;
-  bool inside = slice.ptr >= in.ptr && end <= in.ptr + in.len;
-  bool unescaped =
-      scratch->data != NULL && slice.ptr >= scratch->data && end <= scratch->data + scratch->len;
-  peri_check(inside || unescaped);
-}
-
 static void request(peri_bytes in) {
   const peri_serializer *json = &peri_serializer_json;
   peri_value_limits limits = fuzz_limits();
@@ -26,7 +15,7 @@ static void request(peri_bytes in) {
   if (json->read_request(in, &limits, &scratch, &e, NULL) == 0) {
     peri_bytes all[] = {e.iface, e.alias, e.method, e.args, e.args_type, e.attachments};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-      check_place(all[i], in, &scratch);
+      fuzz_check_place(all[i], in, &scratch);
     }
     e.args_type = e.attachments = (peri_bytes){NULL, 0};
     peri_check(json->begin_request(&out, &e) == 0);
@@ -50,9 +39,9 @@ static void reply(peri_bytes in) {
   peri_reply_envelope e;
   peri_reply_envelope f;
   if (json->read_reply(in, &limits, &scratch, &e, NULL) == 0) {
-    check_place(e.type, in, &scratch);
-    check_place(e.message, in, &scratch);
-    check_place(e.result, in, &scratch);
+    fuzz_check_place(e.type, in, &scratch);
+    fuzz_check_place(e.message, in, &scratch);
+    fuzz_check_place(e.result, in, &scratch);
     peri_check(json->begin_reply(&out, &e) == 0);
     if (!e.failed) {
       peri_buf_add(&out, "null", 4);
