@@ -155,3 +155,31 @@ describe('choosing a node', function()
     end)
   )
 end)
+
+describe('a call that a filter answers', function()
+  it(
+    'out of the cache is one trace, whatever its filters look at',
+    inside(function()
+      local traces = require 'spec.support.traces'
+      local proxy = perilune.refer {
+        interface = 'demo.Kept',
+        url = 'joyrpc://127.0.0.1:1',
+        check = false,
+        filters = {
+          { 'cache', ttl = 1e9 },
+          function()
+            return 'an answer'
+          end,
+        },
+      }
+      local seen = traces.record(function()
+        for _ = 1, 200 do
+          assert(proxy:f 'key' == 'an answer')
+        end
+      end, 5)
+      assert.is_true(traces.compiled(seen, 'chain_spec.lua'))
+      local parts = { 'chain_spec.lua', 'call demo.Kept.f', 'cache', 'outgoing.lua', 'arguments' }
+      assert.same({}, traces.bad(seen, unpack(parts)))
+    end)
+  )
+end)

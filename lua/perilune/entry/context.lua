@@ -2,6 +2,7 @@
 -- The handles a provider's filters and handlers hold: ctx, call and body. Each is a small value (slot,
 -- generation, method) over state that C pools; touching one after its call is over raises. What Lua
 -- adds to a call (state, decoded attachments, on_end functions) lives in a side table per slot.
+local collect = require 'perilune.entry.collect'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
@@ -47,6 +48,7 @@ for i = 1, 8 do
 end
 
 local methods, args_of = M.methods, M.args
+local collectors = collect(M.arg_slots, true)
 local sides = {}
 
 local live, get = M.live, core.call_get
@@ -235,11 +237,7 @@ local function collect_args(self)
   if not args_of[self.slot] or not arity then
     return { Body(self.slot, self.gen, self.mid), n = 1 }
   end
-  local args = { n = arity }
-  for i = 1, arity do
-    args[i] = M.arg_slots[i][self.slot]
-  end
-  return args
+  return collectors[arity](self.slot)
 end
 
 local call_fields = {

@@ -146,7 +146,7 @@ local function argument_texts(count)
   if count > outgoing.VALUES then
     return {
       params = '...',
-      keep = ("put(slot, 'call', 'args', pack({ ... }, %d))"):format(count),
+      keep = ('args_of[slot] = pack({ ... }, %d)'):format(count),
       drop = '',
       send = '',
     }
@@ -169,6 +169,7 @@ local fiber, clock, pack, copy, put = env.fiber, env.clock, env.pack, env.copy, 
 local state, gens, deadlines, extras = env.state, env.gens, env.deadlines, env.extras
 local Context, Call, PENDING, yield = env.Context, env.Call, env.PENDING, env.yield
 local attachments, METHOD, WAIT, REQUEST = env.attachments, env.METHOD, env.WAIT, env.REQUEST
+local args_of = env.args_of
 local grow, close = state.grow, state.close
 local error, rawequal, rawget, xpcall = error, rawequal, rawget, xpcall
 local FLAGS, TIMEOUT, MID = %d, %d, %d]]
@@ -200,7 +201,7 @@ return function(%(params)s)
   if rawequal(result, PENDING) and ok then
     local own = extras[slot]
     ok, result, err, timeout, own = yield(
-      WAIT, REQUEST, rawget(node, '_link').conn, session, METHOD, own and own.call.args or nil,
+      WAIT, REQUEST, rawget(node, '_link').conn, session, METHOD, args_of[slot] or nil,
       timeout, own and own.call.attachments or nil, FLAGS, rawget(node, '_c')%(send)s)
     if ok then
       if err then put(slot, 'ctx', 'reply', err) err = nil end
@@ -212,6 +213,7 @@ return function(%(params)s)
   if extras[slot] then close(slot) end
   local gen = gens[slot] + 1
   gens[slot] = gen < 4294967296 and gen or 0
+  args_of[slot] = false
   %(drop)s
   deadlines[slot] = state.free
   state.free = slot
@@ -282,6 +284,7 @@ function M.new(filters, refer, proto, attachments)
     deadlines = outgoing.deadlines,
     extras = outgoing.extras,
     values = outgoing.values,
+    args_of = outgoing.args,
     begun = outgoing.begun,
     repeated = chain.repeated(title, names),
     istype = ffi.istype,

@@ -2,6 +2,7 @@
 -- The handles a consumer's filters and policies hold: ctx and call of a call we make. As on the
 -- provider's side each is a small value (slot, generation, method), here over state kept in tables by
 -- slot, so that a call which nobody looks at leaves no garbage. Touching one after its call raises.
+local collect = require 'perilune.entry.collect'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local ffi = require 'ffi'
@@ -19,6 +20,9 @@ M.VALUES = 8
 local gens, deadlines, extras = {}, {}, {}
 -- Arguments by position and slot, as many positions as any method was called with.
 local values = {}
+-- The arguments as a table, once somebody looked at call.args or replaced them; else false.
+local args_of = {}
+local collectors = collect(values, false)
 -- By the number in a handle: { proto, count, title } of a method called with so many arguments.
 local facts = {}
 
@@ -26,6 +30,7 @@ local facts = {}
 local begun = {}
 
 M.gens, M.deadlines, M.extras, M.values, M.begun = gens, deadlines, extras, values, begun
+M.args = args_of
 
 -- First free slot, 0 = none.
 M.free = 0
@@ -34,7 +39,7 @@ M.free = 0
 ---@return integer
 function M.grow()
   local slot = #gens + 1
-  gens[slot], deadlines[slot], extras[slot] = 0, 0, false
+  gens[slot], deadlines[slot], extras[slot], args_of[slot] = 0, 0, false, false
   for i = 1, #values do
     values[i][slot] = false
   end
@@ -165,8 +170,11 @@ local function writer(what, part)
   return function(self, key, value)
     if gens[self.slot] ~= self.gen then
       over(self, what)
+    elseif key == 'args' and part == 'call' then
+      args_of[self.slot] = value or false
+    else
+      extra_of(self.slot)[part][key] = value
     end
-    extra_of(self.slot)[part][key] = value
   end
 end
 
@@ -195,15 +203,12 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
 
 local call_fields = {
   args = function(self)
-    local slot, count = self.slot, facts[self.mid].count
-    local args = {}
-    for i = 1, count do
-      args[i] = values[i][slot]
+    local slot = self.slot
+    local args = args_of[slot]
+    if not args then
+      args = collectors[facts[self.mid].count](slot)
+      args_of[slot] = args
     end
-    if #args ~= count then
-      args.n = count
-    end
-    self.args = args
     return args
   end,
   attachments = function(self)
