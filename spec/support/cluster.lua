@@ -46,11 +46,16 @@ function M.install()
     end
   end
 
-  -- A cluster whose nodes had time to get ready.
-  function t.open(refer)
+  -- A cluster that has just begun to connect.
+  function t.begin(refer)
     serial = serial + 1
     refer.interface = refer.interface or ('demo.Policy%d_%s'):format(serial, file)
-    local cluster = assert(clusters.open(refer))
+    return assert(clusters.open(refer))
+  end
+
+  -- A cluster whose nodes had time to get ready.
+  function t.open(refer)
+    local cluster = t.begin(refer)
     core.pass(50)
     return cluster
   end
@@ -61,11 +66,16 @@ function M.install()
     return clusters.check(refer)
   end
 
-  function t.call(cluster, fields, ms)
+  function t.call_of(fields)
     local call = { method = 'hello', args = { n = 0 }, attachments = {}, timeout = 1000 }
     for key, value in pairs(fields or {}) do
       call[key] = value
     end
+    return call
+  end
+
+  function t.call(cluster, fields, ms)
+    local call = t.call_of(fields)
     local ctx = fake.ctx(core, ms)
     ctx.state = {}
     return core.run(function()

@@ -12,11 +12,7 @@ local ARGUMENTS, PLAIN = 250, 32
 local HEARTBEAT = '\xDA\xBB\xE2\0' .. ('\0'):rep(7) .. '\5\0\0\0\1N'
 local READONLY = '\xDA\xBB\xA2\0' .. ('\0'):rep(8) .. '\0\0\0\2\1R'
 
-local function unhex(text)
-  return (text:gsub('%x%x', function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
+local unhex = require('spec.support.hex').decode
 
 local golden = {}
 for line in io.lines(c.root .. '/spec/support/golden/dubbo.txt') do

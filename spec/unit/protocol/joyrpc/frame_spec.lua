@@ -1,26 +1,18 @@
 -- SPDX-License-Identifier: MIT
 local ffi = require 'ffi'
 local c = require 'spec.support.c'
+local frames = require 'spec.support.frames'
 local golden = require 'spec.support.golden.joyrpc'
+local hex = require 'spec.support.hex'
 local p = require 'spec.support.protocol'
 
 local lib = c.cdef('protocol/joyrpc/joyrpc.h')
 local UP, DOWN = p.UP, p.DOWN
 
-local function bytes(name)
-  local hex = golden[name]:gsub('%s', '')
-  return (hex:gsub('%x%x', function(digits)
-    return string.char(tonumber(digits, 16))
-  end))
-end
+local u32 = frames.u32
 
-local function u32(n)
-  return string.char(
-    bit.band(bit.rshift(n, 24), 255),
-    bit.band(bit.rshift(n, 16), 255),
-    bit.band(bit.rshift(n, 8), 255),
-    bit.band(n, 255)
-  )
+local function bytes(name)
+  return hex.decode(golden[name])
 end
 
 local function frame(body, type, attributes, count)

@@ -3,6 +3,7 @@
 local c = require 'spec.support.c'
 local ffi = require 'ffi'
 local golden = require 'spec.support.golden.joyrpc'
+local hex = require 'spec.support.hex'
 local p = require 'spec.support.protocol'
 
 local lib = c.cdef('protocol/serializer/builtin.h', 'base/err.h')
@@ -11,11 +12,7 @@ local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
 local UP, DOWN = p.UP, p.DOWN
 
 local function bytes()
-  return (
-    golden.java_negotiation:gsub('%s', ''):gsub('%x%x', function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
-  )
+  return hex.decode(golden.java_negotiation)
 end
 
 -- The frame with another body: its length is corrected.
@@ -78,10 +75,7 @@ describe('protocol/joyrpc negotiation in Java serialization', function()
 
   it('refuses a class that is its own super class', function()
     local body = 'aced0005 73 72 0001 61 0000000000000000 02 0000 78 71 007e0000'
-    body = body:gsub('%s', ''):gsub('%x%x', function(hex)
-      return string.char(tonumber(hex, 16))
-    end)
-    local text, why = read(body)
+    local text, why = read(hex.decode(body))
     assert.is_nil(text)
     assert.truthy(why:find('no such class', 1, true))
   end)

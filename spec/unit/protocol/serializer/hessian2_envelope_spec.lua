@@ -2,75 +2,34 @@
 -- JoyRPC's envelopes in Hessian: what Java writes is read, what we write Java reads.
 local ffi = require 'ffi'
 local c = require 'spec.support.c'
+local envelopes = require 'spec.support.envelopes'
 local golden = require 'spec.support.golden.joyrpc'
+local hexes = require 'spec.support.hex'
 
 local lib = c.cdef('protocol/serializer.h', 'base/err.h')
 local hessian = lib.peri_serializer_by_name 'hessian2'
 local json = lib.peri_serializer_by_name 'json'
 local msgpack = lib.peri_serializer_by_name 'msgpack'
-local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
-
-local function code_name(code)
-  return ffi.string(lib.peri_code_name(code))
-end
 
 local function transcode(from, text, to, out)
   out = out or c.buf()
   local err = ffi.new 'peri_err'
-  local rc = lib.peri_serializer_transcode(from, c.bytes(text), to, limits, out, err)
+  local rc = lib.peri_serializer_transcode(from, c.bytes(text), to, envelopes.limits, out, err)
   assert.equal(0, rc, ffi.string(err.text))
   return c.string(out)
 end
 
-local function hex(text)
-  return (
-    text:gsub('%s', ''):gsub('%x%x', function(pair)
-      return string.char(tonumber(pair, 16))
-    end)
-  )
-end
-
-local request_fields = { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
+local hex = hexes.decode
 
 local function read(kind, text)
-  local out = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
-  local scratch, err = c.buf(), ffi.new 'peri_err'
-  local rc = hessian['read_' .. kind](c.bytes(text), limits, scratch, out, err)
-  if rc ~= 0 then
-    return nil, code_name(rc), ffi.string(err.text)
-  end
-  local fields = kind == 'request' and request_fields or { 'type', 'message', 'result' }
-  local found = {}
-  for _, name in ipairs(fields) do
-    found[name] = c.string(out[name])
-  end
-  if kind == 'reply' then
-    found.failed, found.retry = out.failed, out.retry
-    found.code = out.failed and code_name(out.code) or nil
-  end
-  return found
+  return envelopes.read(hessian, kind, text)
 end
 
 -- The body of an envelope around a value that is given in JSON.
 local function write(kind, fields, value)
-  local envelope = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
-  local alive = {} -- luacheck: ignore 241 (what only C points at would be collected)
-  for name, field in pairs(fields) do
-    if type(field) == 'string' then
-      alive[#alive + 1] = field
-      envelope[name] = c.bytes(field)
-    else
-      envelope[name] = field
-    end
-  end
-  local out = c.buf()
-  lib.peri_buf_add(out, 'HEAD', 4)
-  assert.equal(0, hessian['begin_' .. kind](out, envelope))
-  if value then
+  return envelopes.write(hessian, kind, fields, value and function(out)
     transcode(json, value, hessian, out)
-  end
-  assert.equal(0, hessian['end_' .. kind](out, envelope))
-  return (c.string(out):gsub('^HEAD', ''))
+  end)
 end
 
 describe('a request envelope in Hessian', function()

@@ -1,25 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- What Java writes: Caucho's implementation, Dubbo's and JoyRPC's forks of it. The bytes are made by
 -- spec/interop/java/hessian/HessianGolden.java.
+local hexes = require 'spec.support.hex'
 local values = require 'spec.support.values'
 
 local class_of = values.class_of
 package.loaded['perilune.core'] = package.loaded['perilune.core'] or values
 local java = require 'perilune.protocol.java'
 
-local function unhex(text)
-  return (
-    text:gsub('%s', ''):gsub('%x%x', function(byte)
-      return string.char(tonumber(byte, 16))
-    end)
-  )
-end
-
-local function hex(text)
-  return (text:gsub('.', function(c)
-    return ('%02x'):format(c:byte())
-  end))
-end
+local hex, unhex = hexes.encode, hexes.decode
 
 local function encode(value, name)
   local ok, text, why = values.encode(name or 'hessian2', value)

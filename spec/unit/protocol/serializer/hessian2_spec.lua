@@ -1,24 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Forms of the specification by hand; what Java writes is in hessian2_java_spec.lua.
+local hexes = require 'spec.support.hex'
 local values = require 'spec.support.values'
 
 local null, array, typed, class_of = values.null, values.array, values.typed, values.class_of
 package.loaded['perilune.core'] = package.loaded['perilune.core'] or values
 local java = require 'perilune.protocol.java'
 
-local function unhex(text)
-  return (
-    text:gsub('%s', ''):gsub('%x%x', function(byte)
-      return string.char(tonumber(byte, 16))
-    end)
-  )
-end
-
-local function hex(text)
-  return (text:gsub('.', function(c)
-    return ('%02x'):format(c:byte())
-  end))
-end
+local hex, unhex = hexes.encode, hexes.decode
 
 local function encode(value, name)
   local ok, text, why = values.encode(name or 'hessian2', value)

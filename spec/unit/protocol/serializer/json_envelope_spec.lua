@@ -1,54 +1,19 @@
 -- SPDX-License-Identifier: MIT
 -- JoyRPC's envelopes in JSON: what Java writes is read, what we write Java reads.
-local ffi = require 'ffi'
 local c = require 'spec.support.c'
+local envelopes = require 'spec.support.envelopes'
 
 local lib = c.cdef('protocol/serializer.h', 'base/err.h')
 local json = lib.peri_serializer_by_name 'json'
-local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
-
-local function code_name(code)
-  return ffi.string(lib.peri_code_name(code))
-end
-
-local request_fields = { 'iface', 'alias', 'method', 'args', 'args_type', 'attachments' }
 
 local function read(kind, text)
-  local out = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
-  local scratch, err = c.buf(), ffi.new 'peri_err'
-  local rc = json['read_' .. kind](c.bytes(text), limits, scratch, out, err)
-  if rc ~= 0 then
-    return nil, code_name(rc), ffi.string(err.text)
-  end
-  local fields = kind == 'request' and request_fields or { 'type', 'message', 'result' }
-  local found = {}
-  for _, name in ipairs(fields) do
-    found[name] = c.string(out[name])
-  end
-  if kind == 'reply' then
-    found.failed, found.retry = out.failed, out.retry
-    found.code = out.failed and code_name(out.code) or nil
-  end
-  return found
+  return envelopes.read(json, kind, text)
 end
 
 local function write(kind, fields, value)
-  local envelope = ffi.new(kind == 'request' and 'peri_envelope' or 'peri_reply_envelope')
-  local alive = {} -- luacheck: ignore 241 (what only C points at would be collected)
-  for name, field in pairs(fields) do
-    if type(field) == 'string' then
-      alive[#alive + 1] = field
-      envelope[name] = c.bytes(field)
-    else
-      envelope[name] = field
-    end
-  end
-  local out = c.buf()
-  lib.peri_buf_add(out, 'HEAD', 4)
-  assert.equal(0, json['begin_' .. kind](out, envelope))
-  lib.peri_buf_add(out, value, #value)
-  assert.equal(0, json['end_' .. kind](out, envelope))
-  return (c.string(out):gsub('^HEAD', ''))
+  return envelopes.write(json, kind, fields, function(out)
+    lib.peri_buf_add(out, value, #value)
+  end)
 end
 
 describe('a request envelope', function()
@@ -71,7 +36,7 @@ describe('a request envelope', function()
 
   it('may leave out or null anything', function()
     local empty = {}
-    for _, name in ipairs(request_fields) do
+    for _, name in ipairs(envelopes.request_fields) do
       empty[name] = ''
     end
     assert.same(empty, read('request', '{}'))
@@ -203,7 +168,10 @@ describe('a reply envelope', function()
     for code = -28, -1 do
       text = write('reply', { failed = true, code = code, message = 'why' }, '')
       local found = read('reply', text)
-      assert.same({ true, code_name(code), 'why' }, { found.failed, found.code, found.message })
+      assert.same(
+        { true, envelopes.code_name(code), 'why' },
+        { found.failed, found.code, found.message }
+      )
     end
   end)
 end)

@@ -1,19 +1,12 @@
 -- SPDX-License-Identifier: MIT
+local hexes = require 'spec.support.hex'
 local values = require 'spec.support.values'
 
-local function unhex(text)
-  return (
-    text:gsub('%s', ''):gsub('%x%x', function(byte)
-      return string.char(tonumber(byte, 16))
-    end)
-  )
-end
+local unhex = hexes.decode
 
 local function hex(value)
   local ok, text, why = values.encode('msgpack', value)
-  return ok and (text:gsub('.', function(c)
-    return ('%02x'):format(c:byte())
-  end)) or why
+  return ok and hexes.encode(text) or why
 end
 
 describe('msgpack', function()

@@ -1,0 +1,205 @@
+-- SPDX-License-Identifier: MIT
+local ffi = require 'ffi'
+local c = require 'spec.support.c'
+local frames_of = require 'spec.support.frames'
+local p = require 'spec.support.protocol'
+
+local lib = c.cdef('protocol/joyrpc/joyrpc.h')
+local UP, DOWN = p.UP, p.DOWN
+local frame, u32 = frames_of.frame, frames_of.u32
+
+describe('protocol/joyrpc bodies', function()
+  local rig
+  local session, there
+
+  local function start(options)
+    rig = p.rig(options)
+    return rig
+  end
+
+  after_each(function()
+    assert.equal(0, rig:free())
+    rig = nil
+  end)
+
+  local function open(params)
+    params = params or {}
+    params.iface, params.alias = 'i', 'a'
+    session = start():open(params)
+    there = rig:server_session(1)
+  end
+
+  it('are compressed from 2 KiB on when that makes them smaller', function()
+    open { compression = 'lz4' }
+    local noise = {}
+    local seed = 12345
+    for i = 1, 4096 do
+      seed = (seed * 1103515245 + 12345) % 2147483648
+      noise[i] = string.char(math.floor(seed / 65536) % 256)
+    end
+    for _, case in ipairs {
+      { ('x'):rep(2047), 0 },
+      { ('x'):rep(2048), 3 },
+      { table.concat(noise), 0 },
+    } do
+      local id = rig:expect(UP)
+      local code = rig:write(UP, {
+        type = 'OPEN',
+        flags = 1,
+        stream = id,
+        session = session,
+        method = 'm',
+        serializer = 110,
+        compression = 3,
+        body = case[1],
+      })
+      assert.equal(0, code)
+      rig:pump()
+      assert.equal(case[2], tonumber(rig:news(DOWN):match ' comp=(%d)' or 0))
+      assert.equal(
+        0,
+        rig:write(DOWN, {
+          type = 'REPLY',
+          flags = 1,
+          stream = id,
+          session = there,
+          serializer = 110,
+          compression = 3,
+          body = case[1],
+        })
+      )
+      rig:pump()
+      assert.equal(case[2], tonumber(rig:news(UP):match ' comp=(%d)' or 0))
+    end
+  end)
+
+  it('of JoyRPC peers are compressed with their envelope, and unpacked', function()
+    open { compression = 'zlib', serializer = 'json' }
+    session.native, there.native = false, false
+    local id = rig:expect(UP)
+    local body = '["' .. ('moon'):rep(1000) .. '"]'
+    assert.equal(
+      0,
+      rig:write(UP, {
+        type = 'OPEN',
+        flags = 1,
+        stream = id,
+        session = session,
+        method = 'm',
+        serializer = 13,
+        compression = 4,
+        body = body,
+      })
+    )
+    rig:pump()
+    assert.truthy(rig:news(DOWN):find('method=m ser=13 body=(4004 bytes)', 1, true))
+    assert.is_true(#rig:wire(UP) < 2000)
+    assert.equal(
+      0,
+      rig:write(DOWN, {
+        type = 'REPLY',
+        flags = 1,
+        stream = id,
+        session = there,
+        serializer = 13,
+        compression = 4,
+        body = body,
+      })
+    )
+    rig:pump()
+    assert.truthy(rig:news(UP):find('OK ser=13 body=(4004 bytes)', 1, true))
+    assert.is_true(#rig:wire(DOWN) < 2000)
+  end)
+
+  it('a bomb fails its call, not the connection', function()
+    open { serializer = 'json' }
+    rig:conn(UP).native = false
+    rig.raw.limits.frame = 65536
+    local bomb, zeros = c.buf(), ('\0'):rep(1e6)
+    assert.equal(0, lib.peri_compression_by_id(4).compress(c.bytes(zeros), bomb))
+    local id = rig:expect(UP)
+    local reply = frame(2, 0, c.string(bomb)):gsub('\x0d%z', '\x0d\4', 1)
+    rig:send(DOWN, (reply:gsub('^(.........)....', '%1' .. u32(id)))):pump()
+    assert.truthy(rig:news(UP):find(('DONE %d TOO_BIG'):format(id), 1, true))
+    assert.is_true(rig:conn(UP) ~= nil)
+  end)
+
+  it('large ones travel by reference and arrive whole', function()
+    open()
+    local block = lib.peri_block_new(300000)
+    block.used = 300000
+    ffi.fill(block.data, 300000, 0x41)
+    local id = rig:expect(UP)
+    local event = rig:event {
+      type = 'OPEN',
+      flags = 1,
+      stream = id,
+      session = session,
+      method = 'm',
+      serializer = 110,
+    }
+    event.block = block
+    event.body.ptr, event.body.len = block.data, 300000
+    assert.equal(0, rig:conn(UP).protocol.emit(rig:conn(UP), event))
+    assert.equal(2, block.refs)
+    rig:pump()
+    assert.equal(1, block.refs)
+    lib.peri_block_unref(block)
+    assert.truthy(rig:news(DOWN):find('body=(300000 bytes)', 1, true))
+  end)
+
+  it('that fail to be written leave nothing behind', function()
+    open()
+    rig.raw.limits.frame = 4096
+    local before = tonumber(lib.peri_conn_out(rig:conn(UP)).len)
+    local fields =
+      { type = 'OPEN', flags = 1, stream = 50, session = session, method = 'm', serializer = 110 }
+    fields.body = ('x'):rep(5000)
+    assert.equal(lib.PERI_ETOO_BIG, rig:write(UP, fields))
+    fields.body = ('x'):rep(5000)
+    assert.equal(lib.PERI_ETOO_BIG, rig:emit(UP, fields))
+    fields.body, fields.method = nil, ('m'):rep(300)
+    assert.equal(lib.PERI_EBAD_REQUEST, rig:write(UP, fields))
+    fields.method, fields.attachments, fields.attachments_ser = 'm', ('a'):rep(70000), 111
+    assert.equal(lib.PERI_ETOO_BIG, rig:emit(UP, fields))
+    assert.equal(before, tonumber(lib.peri_conn_out(rig:conn(UP)).len))
+    local event, mark = rig:event { type = 'REPLY', serializer = 110 }, ffi.new('peri_mark')
+    local conn = rig:conn(DOWN)
+    assert.equal(0, conn.protocol.begin(conn, event, mark))
+    conn.protocol.abort(conn, mark)
+    assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
+  end)
+
+  it('attachments come across, from JSON too', function()
+    open()
+    local fields = {
+      type = 'OPEN',
+      flags = 1,
+      stream = 50,
+      session = session,
+      method = 'm',
+      serializer = 110,
+      attachments = '{"color":"blue"}',
+      attachments_ser = 13,
+    }
+    assert.equal(0, rig:emit(UP, fields))
+    rig:pump()
+    assert.truthy(rig:news(DOWN):find('attachments=12 ser=110', 1, true))
+  end)
+
+  it('a long error text is cut at a character', function()
+    open()
+    local id = rig:expect(UP)
+    rig:emit(DOWN, {
+      type = 'REPLY',
+      flags = 1,
+      stream = id,
+      session = there,
+      code = -2,
+      serializer = 110,
+      message = 'x' .. ('\xc3\xa4'):rep(6000),
+    })
+    rig:pump()
+    assert.truthy(rig:news(UP):find('UNKNOWN message=(8191 bytes)', 1, true))
+  end)
+end)
