@@ -253,7 +253,7 @@ static int run_load(const options *opt) {
 // ---- the command line ---------------------------------------------------------------------------
 
 static const char usage[] =
-    "usage: load --protocol floor|perilune|redis|tarantool --port N [--pid SERVER]\n"
+    "usage: load --protocol floor|perilune|redis|tarantool|joyrpc|dubbo --port N [--pid SERVER]\n"
     "            [--connections 8] [--depth 32] [--bytes 32] [--seconds 2] [--warm 0.5]\n"
     "            [--rate CALLS-PER-SECOND]    open loop, Poisson; --depth is a bound\n"
     "            [--serializer raw|msgpack|json] [--kind opaque|msgpack-str|msgpack-map|json-map]\n"
@@ -322,7 +322,8 @@ static int set(options *opt, int name, const char *value) {
 
 // A wire that knows one shape of payload has no choice of another.
 static void settle_kind(options *opt) {
-  if (opt->wire == &bench_wire_redis) {
+  if (opt->wire == &bench_wire_redis || opt->wire == &bench_wire_joyrpc ||
+      opt->wire == &bench_wire_dubbo) {
     opt->conf.kind = BENCH_OPAQUE;
   } else if (opt->wire == &bench_wire_tarantool) {
     opt->conf.kind = BENCH_MSGPACK_STR;

@@ -8,8 +8,9 @@
 enum { HEAD_BOUND = 512 };
 
 const bench_wire *bench_wire_find(const char *name) {
-  static const bench_wire *const all[] = {&bench_wire_floor, &bench_wire_perilune,
-                                          &bench_wire_redis, &bench_wire_tarantool};
+  static const bench_wire *const all[] = {&bench_wire_floor,  &bench_wire_perilune,
+                                          &bench_wire_redis,  &bench_wire_tarantool,
+                                          &bench_wire_joyrpc, &bench_wire_dubbo};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     if (strcmp(all[i]->name, name) == 0) {
       return all[i];

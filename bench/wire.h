@@ -41,7 +41,9 @@ typedef struct bench_wire {
                  size_t *need);
 } bench_wire;
 
+extern const bench_wire bench_wire_dubbo;
 extern const bench_wire bench_wire_floor;
+extern const bench_wire bench_wire_joyrpc;
 extern const bench_wire bench_wire_perilune;
 extern const bench_wire bench_wire_redis;
 extern const bench_wire bench_wire_tarantool;

@@ -3,6 +3,7 @@
 -- from them. A case says what it measures of which subject, against what, and the ratios wanted.
 
 local make = require 'case'
+local servers = require 'servers'
 local subjects = require 'subjects'
 
 local loaded = make.loaded
@@ -300,6 +301,27 @@ local timers = {
   },
 }
 
+-- The same echo of a stock Java consumer, to its own framework and to us.
+local function echoed(name, kind, options, protocol)
+  return loaded(name, kind, options, '--protocol', protocol, unpack(servers.ECHO))
+end
+
+local javas = {
+  name = 'java',
+  subjects = {
+    echoed('perilune, joyrpc', 'perilune', { script = 'java.lua' }, 'joyrpc'),
+    echoed('JoyRPC 1.4.7', 'java', { module = 'joyrpc' }, 'joyrpc'),
+    echoed('perilune, dubbo', 'perilune', { script = 'java.lua' }, 'dubbo'),
+    echoed('Dubbo 2.7', 'java', { module = 'dubbo2' }, 'dubbo'),
+    echoed('Dubbo 3.2', 'java', { module = 'dubbo3' }, 'dubbo'),
+  },
+  cases = {
+    cpu('joyrpc echo, Java', 'perilune, joyrpc', 'JoyRPC 1.4.7', 1 / 5, 1 / 10),
+    cpu('dubbo echo, Java 2.7', 'perilune, dubbo', 'Dubbo 2.7', 1 / 5, 1 / 10),
+    cpu('dubbo echo, Java 3.2', 'perilune, dubbo', 'Dubbo 3.2', 1 / 5, 1 / 10),
+  },
+}
+
 local function hessian(name)
   return {
     name = name,
@@ -398,6 +420,7 @@ return {
   policies,
   timers,
   hessians,
+  javas,
   workers,
   overload,
   require 'reload_cases',

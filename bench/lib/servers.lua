@@ -2,7 +2,9 @@
 -- The servers of a comparison: how each is started, and how it says that it is ready. All listen
 -- on loopback, on a port of their own.
 
+local cjson = require 'cjson'
 local ffi = require 'ffi'
+local java = require 'java'
 local process = require 'process'
 
 ffi.cdef [[
@@ -14,6 +16,7 @@ int getsockname(int fd, void *address, unsigned *length);
 ]]
 
 local READY_S = 15
+local JAVA_READY_S = 60
 
 ---@class bench.Servers
 ---@field build string folder of the built binaries
@@ -75,8 +78,9 @@ local function log_name(name)
 end
 
 -- Waits for `ready()` to give a port.
-local function await(proc, protocol, ready)
-  local limit = process.now() + READY_S
+local function await(proc, protocol, ready, seconds)
+  seconds = seconds or READY_S
+  local limit = process.now() + seconds
   while process.now() < limit do
     local port = ready()
     if port then
@@ -89,7 +93,7 @@ local function await(proc, protocol, ready)
   end
   process.stop(proc)
   return nil,
-    ('%s was not ready within %d s: %s'):format(protocol, READY_S, process.last_words(proc))
+    ('%s was not ready within %d s: %s'):format(protocol, seconds, process.last_words(proc))
 end
 
 local function spawn(name, argv, env, cores)
@@ -198,7 +202,58 @@ function starters.perilune(options)
   end)
 end
 
----@param kind string floor, redis, tarantool or perilune
+-- What a consumer of demo.Probe says, for the load generator.
+M.ECHO = { '--interface', 'demo.Probe', '--alias', 'prod', '--method', 'echoString' }
+
+local function warm_argv(server)
+  local argv = { M.build .. '/bench/load', '--protocol', server.protocol }
+  local words = { '--port', server.port, '--pid', server.pid, '--warm', 0, '--seconds', java.warm }
+  for _, list in ipairs { words, M.ECHO } do
+    for _, word in ipairs(list) do
+      argv[#argv + 1] = tostring(word)
+    end
+  end
+  return argv
+end
+
+-- Until its compiler has had its say: a piece of load is hardly cheaper than the best one before.
+local function warm_up(server)
+  local argv, best = warm_argv(server), math.huge
+  for _ = 1, java.times do
+    local text, why = process.run(argv, { log = log_name 'warm' }, java.warm + 60)
+    if not text then
+      process.stop(server.process)
+      return nil, ('%s under load: %s'):format(server.protocol, why)
+    end
+    local cost = cjson.decode(text).server_cpu_us
+    if cost > best * 0.97 then
+      break
+    end
+    best = cost
+  end
+  return server
+end
+
+function starters.java(options)
+  local folder = options.here .. '/../spec/interop/java'
+  local why = java.missing(folder, log_name 'maven')
+  if why then
+    return nil, why
+  end
+  local port = free_port()
+  local proc = spawn(options.module, java.argv(folder, options.module, port))
+  local protocol = options.module:gsub('%d$', '')
+  local server, reason = await(proc, protocol, function()
+    local line = process.read_line(proc, 0.1)
+    return line == 'ready' and port
+  end, JAVA_READY_S)
+  if not server then
+    return nil, reason
+  end
+  return warm_up(server)
+end
+
+---@param kind string floor, redis, tarantool, perilune or java
 ---@param options table
 ---@return bench.Server? server nil with a reason
 ---@return string? reason

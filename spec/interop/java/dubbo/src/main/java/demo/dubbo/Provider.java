@@ -10,8 +10,8 @@ import org.apache.dubbo.config.ServiceConfig;
 import org.apache.dubbo.rpc.RpcContext;
 
 /**
- * A stock Dubbo provider. Settings: port, alias (its group), serialization. Prints `ready` when it
- * is open; ends when its standard input does.
+ * A stock Dubbo provider. Settings: port, alias (its group), serialization, threads and queue (of
+ * the business pool). Prints `ready` when it is open; ends when its standard input does.
  */
 public final class Provider {
   public static void main(String[] args) throws Exception {
@@ -20,6 +20,10 @@ public final class Provider {
     protocol.setHost("127.0.0.1");
     if (settings.values.containsKey("serialization")) {
       protocol.setSerialization(settings.get("serialization", null));
+    }
+    if (settings.values.containsKey("threads")) {
+      protocol.setThreads(settings.number("threads", 0));
+      protocol.setQueues(settings.number("queue", 0));
     }
     ServiceConfig<Probe> probe =
         service(settings, protocol, Probe.class, new ProbeImpl(name -> RpcContext.getContext().getAttachment(name)));

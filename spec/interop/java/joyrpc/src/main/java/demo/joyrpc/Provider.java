@@ -10,7 +10,7 @@ import io.joyrpc.config.ServerConfig;
 import io.joyrpc.context.RequestContext;
 
 /**
- * A stock JoyRPC provider. Settings: port, alias, token. Prints `ready` when it is open; ends when
+ * A stock JoyRPC provider. Settings: port, alias, token, threads and queue (of the business pool). Prints `ready` when it is open; ends when
  * its standard input does, as a provider does that is asked to stop.
  */
 public final class Provider {
@@ -19,6 +19,11 @@ public final class Provider {
     ServerConfig server = new ServerConfig();
     server.setHost("127.0.0.1");
     server.setPort(settings.number("port", 22000));
+    if (settings.values.containsKey("threads")) {
+      server.setCoreThreads(settings.number("threads", 0));
+      server.setMaxThreads(settings.number("threads", 0));
+      server.setQueues(settings.number("queue", 0));
+    }
     RegistryConfig registry = new RegistryConfig("memory");
     export(settings, server, registry, Probe.class, new ProbeImpl(name -> RequestContext.getContext().getAttachment(name)));
     export(settings, server, registry, Watch.class, (Watch) Provider::watch);
