@@ -4,8 +4,14 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "entry/job.h"
+
+enum {
+  TELL_NS = 100000,  // of work that answers may wait for before their homes are told
+  LEFT_MOST = 256
+};
 
 static void set_idle(peri_pool *pool, peri_executor *executor) {
   if (peri_list_empty(&executor->idle)) {
@@ -55,10 +61,16 @@ void peri_pool_free(peri_pool *pool) {
   free(pool);
 }
 
-int peri_pool_put(peri_pool *pool, peri_job *job) {
+// Under the lock. An executor without a job takes one at once: that one needs no place.
+static bool has_room(const peri_pool *pool) {
+  uint32_t free = pool->stats.executors - pool->stats.busy;
+  return pool->stats.queued < (uint64_t)atomic_load(&pool->most) + free;
+}
+
+void peri_pool_put(peri_pool *pool, peri_list *jobs) {
   pthread_mutex_lock(&pool->lock);
-  bool room = pool->stats.queued < atomic_load(&pool->most) || !peri_list_empty(&pool->idle);
-  if (room) {
+  while (!peri_list_empty(jobs) && has_room(pool)) {
+    peri_job *job = peri_container(peri_list_pop(jobs), peri_job, link);
     job->number = ++pool->last;
     job->queued = true;
     pool->stats.queued++;
@@ -66,11 +78,11 @@ int peri_pool_put(peri_pool *pool, peri_job *job) {
     if (!peri_list_empty(&pool->idle)) {
       wake(peri_container(pool->idle.next, peri_executor, idle));
     }
-  } else {
+  }
+  for (const peri_list *n = jobs->next; n != jobs; n = n->next) {
     pool->stats.refused++;
   }
   pthread_mutex_unlock(&pool->lock);
-  return room ? 0 : PERI_EOVERLOADED;
 }
 
 static void unqueue(peri_pool *pool, peri_job *job) {
@@ -116,51 +128,87 @@ bool peri_pool_withdraw(peri_pool *pool, peri_job *job, int code) {
 
 // --- an executor -------------------------------------------------------------------------------
 
-// The first job that these scripts can run; without one the executor is idle.
+// Under the lock: the first job that these scripts can run; without one the executor is idle.
 static peri_job *take(peri_executor *executor) {
   peri_pool *pool = executor->pool;
-  peri_job *found = NULL;
-  pthread_mutex_lock(&pool->lock);
-  for (peri_list *n = pool->queue.next; n != &pool->queue && found == NULL; n = n->next) {
+  for (peri_list *n = pool->queue.next; n != &pool->queue; n = n->next) {
     peri_job *job = peri_container(n, peri_job, link);
-    found = job->generation <= executor->generation ? job : NULL;
-  }
-  if (found != NULL) {
-    unqueue(pool, found);
-    found->runner = executor;
-    pool->stats.busy++;
-  } else {
-    set_idle(pool, executor);
-  }
-  pthread_mutex_unlock(&pool->lock);
-  return found;
-}
-
-static void send_home(peri_executor *executor) {
-  peri_pool *pool = executor->pool;
-  peri_job *job = executor->job;
-  executor->job = NULL;
-  pthread_mutex_lock(&pool->lock);
-  job->runner = NULL;
-  pool->stats.busy--;
-  pool->stats.done++;
-  pthread_mutex_unlock(&pool->lock);
-  peri_loop_post(job->home, &job->message);
-}
-
-// Takes jobs until one has become a call, which the drain then runs.
-static void next(peri_executor *executor) {
-  peri_job *job;
-  while (executor->server != NULL && executor->job == NULL && (job = take(executor)) != NULL) {
-    executor->job = job;
-    const peri_call *call = peri_server_open_job(executor->server, job);
-    if (call == NULL) {
-      send_home(executor);
-    } else {
-      executor->call = call->id;
-      peri_loop_want_drain(executor->loop);
+    if (job->generation <= executor->generation) {
+      unqueue(pool, job);
+      job->runner = executor;
+      pool->stats.busy++;
+      return job;
     }
   }
+  set_idle(pool, executor);
+  return NULL;
+}
+
+void peri_executor_tell(peri_executor *executor) {
+  if (executor->left == 0) {
+    return;
+  }
+  for (uint32_t i = 0; i < executor->homes; i++) {
+    peri_loop_wake(executor->owed[i]);
+  }
+  uint64_t now = peri_env->hrtime();
+  uint64_t took = now - executor->told_ns;
+  if (took < TELL_NS && executor->left_most < LEFT_MOST) {
+    executor->left_most *= 2;
+  } else if (took > 2 * TELL_NS && executor->left_most > 1) {
+    executor->left_most /= 2;
+  }
+  executor->told_ns = now;
+  executor->homes = executor->left = 0;
+}
+
+// The job is its home's from here on.
+static void leave(peri_executor *executor, peri_job *job) {
+  peri_loop *home = job->home;
+  uint32_t at = 0;
+  peri_loop_leave(home, &job->message);
+  executor->left++;
+  while (at < executor->homes && executor->owed[at] != home) {
+    at++;
+  }
+  if (at == executor->homes) {
+    executor->owed[executor->homes++] = home;
+  }
+  if (executor->left >= executor->left_most || executor->homes == PERI_EXECUTOR_OWED) {
+    peri_executor_tell(executor);
+  }
+}
+
+// The job that it ran goes home, the next one takes its place.
+static void change(peri_executor *executor) {
+  peri_pool *pool = executor->pool;
+  peri_job *done = executor->job;
+  pthread_mutex_lock(&pool->lock);
+  if (done != NULL) {
+    done->runner = NULL;
+    pool->stats.busy--;
+    pool->stats.done++;
+  }
+  executor->job = executor->server != NULL ? take(executor) : NULL;
+  pthread_mutex_unlock(&pool->lock);
+  if (done != NULL) {
+    leave(executor, done);
+  }
+}
+
+// Until a job has become a call, which the drain then runs.
+static void next(peri_executor *executor) {
+  do {
+    change(executor);
+    const peri_call *call =
+        executor->job != NULL ? peri_server_open_job(executor->server, executor->job) : NULL;
+    if (call != NULL) {
+      executor->call = call->id;
+      peri_loop_want_drain(executor->loop);
+      return;
+    }
+  } while (executor->job != NULL);
+  peri_executor_tell(executor);
 }
 
 static void on_wake(peri_message *message, peri_loop *loop) {
@@ -169,13 +217,19 @@ static void on_wake(peri_message *message, peri_loop *loop) {
   pthread_mutex_lock(&executor->pool->lock);
   executor->woken = false;
   pthread_mutex_unlock(&executor->pool->lock);
-  next(executor);
+  if (executor->server != NULL && executor->job == NULL) {
+    executor->told_ns = peri_env->hrtime();
+    next(executor);
+  }
 }
 
 peri_executor *peri_executor_new(peri_pool *pool, peri_server *server) {
   peri_executor *executor = peri_calloc(1, sizeof *executor);
-  *executor = (peri_executor){
-      .pool = pool, .server = server, .loop = server->loop, .wake = {.run = on_wake}};
+  *executor = (peri_executor){.pool = pool,
+                              .server = server,
+                              .loop = server->loop,
+                              .wake = {.run = on_wake},
+                              .left_most = 1};
   peri_list_init(&executor->idle);
   pthread_mutex_lock(&pool->lock);
   executor->next = pool->executors;
@@ -188,7 +242,9 @@ peri_executor *peri_executor_new(peri_pool *pool, peri_server *server) {
 
 void peri_executor_switch(peri_executor *executor, uint32_t generation) {
   executor->generation = generation;
-  next(executor);
+  if (executor->job == NULL) {
+    next(executor);
+  }
 }
 
 void peri_executor_close(peri_executor *executor) {
@@ -199,11 +255,11 @@ void peri_executor_close(peri_executor *executor) {
   executor->server = NULL;
   if (executor->job != NULL) {
     executor->job->code = PERI_ESHUTDOWN;
-    send_home(executor);
+    change(executor);
   }
+  peri_executor_tell(executor);
 }
 
 void peri_executor_done(peri_executor *executor) {
-  send_home(executor);
   next(executor);
 }

@@ -4,27 +4,34 @@
 // comes back with the job, and the worker it came to (its home) writes it. The home worker keeps the
 // call, its deadline and its connection; a job whose call is over when it comes home is late.
 //
-//   home  --hand--> queue of the pool --take--> an executor runs it, one at a time --message--> home
-//                         \--withdrawn (deadline, CANCEL, peer gone)
+//   home  --hand, send--> queue of the pool --take--> an executor runs it, one at a time --leave--> home
+//                               \--withdrawn (deadline, CANCEL, peer gone)
 //
 // A job belongs to one thread at a time: its home, the pool (under its lock), an executor, its home.
+//
+// Waking a thread costs more than a brief call. So a home sends what it handed in its turn at once, and
+// an executor that has more to do leaves answers for their homes without waking them, as many as take it
+// about 100 us; a home that waits for answers looks for them after a millisecond, in case that the next
+// handler takes long.
 #pragma once
 #include "entry/server.h"
 
 typedef struct peri_job {
-  peri_message message;          // takes it home
-  peri_list link;                // in the pool's queue
-  peri_list of_home;             // in server->jobs; the home's
-  peri_server *server;           // of its home; the home's, NULL once that is over
-  peri_loop *home;               // kept as long as the process
-  peri_timer deadline;           // the home's
-  peri_id call;                  // of its home
-  uint64_t number;               // in the pool, never given again
+  peri_message message;  // takes it home
+  peri_list link;        // in the pool's queue; before that in server->handed, then in ->spare
+  peri_list of_home;     // in server->jobs; the home's
+  peri_server *server;   // of its home; the home's, NULL once that is over
+  peri_loop *home;       // kept as long as the process
+  peri_timer deadline;   // the home's
+  peri_id call;          // of its home
+  uint64_t number;       // in the pool, never given again
   struct peri_executor *runner;  // who runs it; under the pool's lock
   bool queued;                   // in the pool's queue; under the pool's lock
+  bool unsent;                   // in server->handed; the home's
   _Atomic int cancelled;         // 0 or why nobody wants the answer any more; read while it runs
   // What is asked. Texts and bytes lie in `block`.
   peri_block *block;  // owned, with the job
+  const void *asked;  // the home's method, as a number
   const char *iface, *alias, *peer;
   peri_bytes method;
   peri_bytes body, attachments;
@@ -46,6 +53,16 @@ typedef struct peri_job {
   peri_bytes reply_attachments;  // msgpack map, malloc'd
 } peri_job;
 
+enum {
+  PERI_EXECUTOR_OWED = 8,    // homes with answers that were not told so
+  PERI_EXECUTOR_KNOWN = 256  // methods of homes whose own counterpart is kept
+};
+
+typedef struct peri_known {
+  const void *asked;
+  peri_method *method;  // its own
+} peri_known;
+
 typedef struct peri_executor {
   struct peri_pool *pool;
   peri_server *server;  // NULL once its VM is over
@@ -60,6 +77,13 @@ typedef struct peri_executor {
   void (*cancel)(void *arg, peri_call *call, int code);
   void *cancel_arg;
   struct peri_executor *next;
+  // Answers left for their homes and not told.
+  peri_loop *owed[PERI_EXECUTOR_OWED];
+  uint32_t homes;      // of them
+  uint32_t left;       // answers
+  uint32_t left_most;  // before their homes are told
+  uint64_t told_ns;    // when that was done last, or when it began to work
+  peri_known known[PERI_EXECUTOR_KNOWN];
 } peri_executor;
 
 typedef struct peri_pool peri_pool;
@@ -87,15 +111,30 @@ void peri_executor_switch(peri_executor *executor, uint32_t generation);
 void peri_executor_close(peri_executor *executor);
 // For the server: the call that it runs is released and its answer is in the job.
 void peri_executor_done(peri_executor *executor);
+// At the end of a drain: homes hear of the answers left for them.
+void peri_executor_tell(peri_executor *executor);
 
 // Was the call made within its process?
 static inline bool peri_call_is_local(const peri_call *call) {
   return call->local || (call->hired && call->job->local);
 }
 
-// Home: hands a call that peri_server_next gave to the pool; refuses it when that is full.
+// Home: hands over a call that peri_server_next gave.
 void peri_job_hand(peri_server *server, peri_call *call);
+// Home: what was handed goes to the pool; what finds no room there is refused.
+void peri_jobs_send(peri_server *server);
+// At the end of a drain, of either side.
+static inline void peri_jobs_turned(peri_server *server) {
+  if (__builtin_expect(server->handed_count != 0, 0)) {
+    peri_jobs_send(server);
+  }
+  if (__builtin_expect(server->executor != NULL, 0)) {
+    peri_executor_tell(server->executor);
+  }
+}
 // Home: nobody waits for the answer of this handed call any more. May release the call.
 void peri_job_cancel(peri_server *server, peri_call *call, int code);
+// Home: the server begins.
+void peri_jobs_init(peri_server *server);
 // Home: the server ends; its jobs come home to nobody.
 void peri_jobs_forget(peri_server *server);

@@ -8,11 +8,61 @@
 #include "base/limit.h"
 #include "base/mem.h"
 
+enum {
+  SEND_AT = 64,  // handed: the pool may begin with them while the others are being handed
+  // A home that waits for answers looks for them so late, then later and later.
+  LOOK_FIRST_MS = 1,
+  LOOK_LAST_MS = 64,
+  // What is kept for later jobs.
+  SPARE = 512,
+  SPARE_BLOCK = 1024,
+  SPARE_REPLY = 4096,
+};
+
 void peri_job_free(peri_job *job) {
   peri_block_unref(job->block);
   peri_buf_fini(&job->reply);
   free((void *)job->reply_attachments.ptr);
   free(job);
+}
+
+// Home: with its memory, if that is not much, for the next one.
+static void discard(peri_server *server, peri_job *job) {
+  free((void *)job->reply_attachments.ptr);
+  job->reply_attachments.ptr = NULL;
+  if (server->spare_count >= SPARE || job->block->cap > SPARE_BLOCK || job->block->refs != 1 ||
+      job->reply.cap > SPARE_REPLY) {
+    peri_job_free(job);
+    return;
+  }
+  server->spare_count++;
+  peri_list_push(&server->spare, &job->link);
+}
+
+static peri_job *job_with(uint32_t size) {
+  peri_block *block = peri_block_new(size > SPARE_BLOCK / 4 ? size : SPARE_BLOCK / 4);
+  if (block == NULL) {
+    return NULL;
+  }
+  peri_job *job = peri_calloc(1, sizeof *job);
+  job->block = block;
+  return job;
+}
+
+// Takes a spare one or makes one; what it says is old. NULL without memory.
+static peri_job *reuse(peri_server *server, uint32_t size) {
+  if (peri_list_empty(&server->spare)) {
+    return job_with(size);
+  }
+  peri_job *job = peri_container(server->spare.prev, peri_job, link);  // the one used last
+  peri_list_remove(&job->link);
+  server->spare_count--;
+  if (job->block->cap >= size) {
+    job->block->used = 0;
+    return job;
+  }
+  peri_job_free(job);
+  return job_with(size);
 }
 
 // --- what is asked -----------------------------------------------------------------------------
@@ -73,6 +123,7 @@ static void copy_call(peri_job *job, const peri_call *call) {
   job->alias = pack_text(block, exporter->alias);
   job->method = pack(block, call->method->name, call->method->name_len);
   job->peer = pack_text(block, peer_of(call));
+  job->asked = call->method;
   job->generation = call->method->generation;
   job->arrived_ns = call->arrived_ns;
   job->deadline_ns = call->deadline_ns;
@@ -101,22 +152,35 @@ static void come_home(peri_message *message, peri_loop *loop) {
   (void)loop;
   peri_job *job = peri_container(message, peri_job, message);
   peri_server *server = job->server;
-  if (server != NULL) {
-    leave_home(job);
-    peri_call *call = peri_server_call(server, job->call);
-    if (call != NULL) {
-      peri_call_reply_job(server, call, job);
-    } else {
-      pthread_mutex_lock(&server->pool->lock);
-      server->pool->stats.late++;
-      pthread_mutex_unlock(&server->pool->lock);
-    }
+  if (server == NULL) {
+    peri_job_free(job);
+    return;
   }
-  peri_job_free(job);
+  leave_home(job);
+  peri_call *call = peri_server_call(server, job->call);
+  if (call != NULL) {
+    peri_call_reply_job(server, call, job);
+  } else {
+    pthread_mutex_lock(&server->pool->lock);
+    server->pool->stats.late++;
+    pthread_mutex_unlock(&server->pool->lock);
+  }
+  discard(server, job);
 }
 
 static void fail(peri_server *server, peri_call *call, int code, const char *text, bool not_run) {
   peri_call_fail(server, call, code, peri_bytes_of(text), not_run);
+}
+
+// True when nobody will run it.
+static bool withdraw(peri_server *server, peri_job *job, int code) {
+  if (job->unsent) {
+    job->unsent = false;
+    server->handed_count--;
+    peri_list_remove(&job->link);
+    return true;
+  }
+  return peri_pool_withdraw(server->pool, job, code);
 }
 
 static void deadline_passed(peri_timer *timer) {
@@ -126,9 +190,9 @@ static void deadline_passed(peri_timer *timer) {
   peri_check(call != NULL);
   server->expired++;
   atomic_store(&job->cancelled, PERI_ETIMEOUT);
-  if (peri_pool_withdraw(server->pool, job, PERI_ETIMEOUT)) {
+  if (withdraw(server, job, PERI_ETIMEOUT)) {
     leave_home(job);
-    peri_job_free(job);
+    discard(server, job);
     fail(server, call, PERI_ETIMEOUT, "the deadline passed before an executor was free", true);
   } else {
     fail(server, call, PERI_ETIMEOUT, "the deadline passed while an executor ran it", false);
@@ -136,16 +200,18 @@ static void deadline_passed(peri_timer *timer) {
 }
 
 static peri_job *job_new(peri_server *server, const peri_call *call) {
-  peri_block *block = peri_block_new((uint32_t)size_of(call));
-  if (block == NULL) {
+  peri_job *job = reuse(server, (uint32_t)size_of(call));
+  if (job == NULL) {
     return NULL;
   }
-  peri_job *job = peri_calloc(1, sizeof *job);
-  job->message.run = come_home;
-  job->server = server;
-  job->home = server->loop;
-  job->call = call->id;
-  job->block = block;
+  *job = (peri_job){
+      .message = {.run = come_home},
+      .server = server,
+      .home = server->loop,
+      .call = call->id,
+      .block = job->block,
+      .reply = {.data = job->reply.data, .cap = job->reply.cap},
+  };
   peri_list_init(&job->link);
   peri_list_init(&job->of_home);
   peri_timer_init(&job->deadline, deadline_passed);
@@ -174,12 +240,6 @@ void peri_job_hand(peri_server *server, peri_call *call) {
     fail(server, call, PERI_ENO_MEMORY, "no memory for another job", true);
     return;
   }
-  if (peri_pool_put(server->pool, job) != 0) {
-    peri_job_free(job);
-    refuse(server, call);
-    return;
-  }
-  // From here on an executor may run it; what follows is only the home's.
   call->state = PERI_CALL_HANDED;
   call->handed = job;
   peri_block_unref(call->block);
@@ -189,23 +249,79 @@ void peri_job_hand(peri_server *server, peri_call *call) {
   uint64_t now = server->loop->now_ns;
   uint64_t left = call->deadline_ns > now ? call->deadline_ns - now : 0;
   peri_loop_arm(server->loop, &job->deadline, (left + 1999999u) / 1000000u);
+  job->unsent = true;
+  peri_list_push(&server->handed, &job->link);
+  if (++server->handed_count >= SEND_AT) {
+    peri_jobs_send(server);
+  }
+}
+
+// The answers there are were taken at the beginning of this turn.
+static void look(peri_timer *timer) {
+  peri_server *server = peri_container(timer, peri_server, look);
+  if (peri_list_empty(&server->jobs)) {
+    server->look_ms = 0;
+    return;
+  }
+  server->look_ms = server->look_ms < LOOK_LAST_MS ? server->look_ms * 2 : LOOK_LAST_MS;
+  peri_loop_arm(server->loop, timer, server->look_ms);
+}
+
+static void look_soon(peri_server *server) {
+  if (server->look_ms != LOOK_FIRST_MS) {
+    server->look_ms = LOOK_FIRST_MS;
+    peri_loop_arm(server->loop, &server->look, LOOK_FIRST_MS);
+  }
+}
+
+void peri_jobs_init(peri_server *server) {
+  peri_list_init(&server->jobs);
+  peri_list_init(&server->handed);
+  peri_list_init(&server->spare);
+  peri_timer_init(&server->look, look);
+}
+
+void peri_jobs_send(peri_server *server) {
+  for (peri_list *n = server->handed.next; n != &server->handed; n = n->next) {
+    peri_container(n, peri_job, link)->unsent = false;
+  }
+  server->handed_count = 0;
+  peri_pool_put(server->pool, &server->handed);
+  peri_list *node;
+  while ((node = peri_list_pop(&server->handed)) != NULL) {
+    peri_job *job = peri_container(node, peri_job, link);
+    peri_call *call = peri_server_call(server, job->call);
+    peri_check(call != NULL);
+    leave_home(job);
+    discard(server, job);
+    refuse(server, call);
+  }
+  look_soon(server);
 }
 
 void peri_job_cancel(peri_server *server, peri_call *call, int code) {
   peri_job *job = call->handed;
   atomic_store(&job->cancelled, code);
-  if (peri_pool_withdraw(server->pool, job, code)) {
+  if (withdraw(server, job, code)) {
     leave_home(job);
-    peri_job_free(job);
+    discard(server, job);
     server->dropped++;
     peri_call_release(server, call);
   }
 }
 
 void peri_jobs_forget(peri_server *server) {
+  peri_list *node;
+  if (server->handed_count != 0) {
+    peri_jobs_send(server);
+  }
   while (!peri_list_empty(&server->jobs)) {
     peri_job *job = peri_container(server->jobs.next, peri_job, of_home);
     leave_home(job);
     job->server = NULL;
   }
+  while ((node = peri_list_pop(&server->spare)) != NULL) {
+    peri_job_free(peri_container(node, peri_job, link));
+  }
+  peri_loop_cancel(server->loop, &server->look);
 }

@@ -15,8 +15,8 @@ struct peri_pool {
   peri_executor *executors;
 };
 
-// Home: 0, and the job is the pool's; PERI_EOVERLOADED when too many wait.
-int peri_pool_put(peri_pool *pool, peri_job *job);
+// Home: those of `jobs` for which there is room are the pool's; the others stay.
+void peri_pool_put(peri_pool *pool, peri_list *jobs);
 // Home: takes back a job that waits. False when it does not: then who runs it is told why nobody wants
 // the answer, and it comes home by itself.
 bool peri_pool_withdraw(peri_pool *pool, peri_job *job, int code);

@@ -71,6 +71,11 @@ typedef struct peri_server {
   struct peri_pool *pool;          // borrowed; NULL where there are no executors
   struct peri_executor *executor;  // of the pool when this is one; else NULL
   peri_list jobs;                  // handed over and not home yet
+  peri_list handed;                // those of them that the pool does not have yet
+  peri_list spare;                 // jobs to be used again
+  peri_timer look;                 // for answers that were left here without a word
+  uint32_t look_ms;
+  uint32_t handed_count, spare_count;
   peri_server_limits limits;
   uint64_t empty_ns;                   // when the queue was last seen empty
   uint64_t pinned;                     // bytes of arguments that calls in flight hold

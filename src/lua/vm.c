@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "entry/executor.h"
 #include "lua/argument_types.h"
 #include "lua/callback.h"
 #include "lua/core.h"
@@ -155,6 +156,7 @@ bool peri_vm_drain(peri_loop *loop, void *arg) {
       break;
     }
   }
+  peri_jobs_turned(&vm->server);
   return work_left(vm);
 }
 

@@ -7,16 +7,42 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "transport/loop_priv.h"
+
+static bool has_posted(const peri_loop *loop) {
+  return atomic_load(&loop->state->posted) != NULL;
+}
+
+// Oldest first: the stack is turned over before it is run.
+static void run_posted(peri_loop *loop) {
+  peri_message *stack = atomic_exchange_explicit(&loop->state->posted, NULL, memory_order_acquire);
+  peri_message *queue = NULL;
+  while (stack != NULL) {
+    peri_message *next = stack->next;
+    stack->next = queue;
+    queue = stack;
+    stack = next;
+  }
+  while (queue != NULL) {
+    peri_message *message = queue;
+    queue = message->next;  // `run` may free or post the message again
+    message->run(message, loop);
+  }
+}
 
 static void run_turn(peri_loop *loop) {
   struct peri_loop_state *state = loop->state;
   peri_loop_enter(loop);
   __atomic_fetch_add(&loop->turns, 1, __ATOMIC_RELAXED);
   state->wanted = false;
+  if (has_posted(loop)) {
+    run_posted(loop);
+  }
   peri_wheel_advance(loop->wheel, peri_loop_now_ms(loop));
   peri_channels_deliver(loop);
   peri_channels_reap(loop);
@@ -26,8 +52,8 @@ static void run_turn(peri_loop *loop) {
 
 static bool has_work(const peri_loop *loop) {
   const struct peri_loop_state *state = loop->state;
-  return state->wanted || !peri_list_empty(&loop->touched) || !peri_list_empty(&state->ready) ||
-         !peri_list_empty(&state->closing);
+  return has_posted(loop) || state->wanted || !peri_list_empty(&loop->touched) ||
+         !peri_list_empty(&state->ready) || !peri_list_empty(&state->closing);
 }
 
 static void on_bound(uv_timer_t *timer) {
@@ -52,11 +78,27 @@ static void bound_poll(peri_loop *loop) {
 }
 
 static void on_check(uv_check_t *check) {
-  run_turn(check->data);
+  peri_loop *loop = check->data;
+  atomic_store_explicit(&loop->state->asleep, false, memory_order_relaxed);
+  run_turn(loop);
 }
 
 static void on_idle(uv_idle_t *idle) {
   (void)idle;
+}
+
+// Who posts from here on wakes us; what was posted before is seen by the second look.
+static bool may_sleep(peri_loop *loop) {
+  struct peri_loop_state *state = loop->state;
+  if (state->left || has_work(loop)) {
+    return false;
+  }
+  atomic_store(&state->asleep, true);
+  if (has_posted(loop)) {
+    atomic_store(&state->asleep, false);
+    return false;
+  }
+  return true;
 }
 
 static void on_prepare(uv_prepare_t *prepare) {
@@ -65,43 +107,44 @@ static void on_prepare(uv_prepare_t *prepare) {
   if (has_work(loop)) {
     run_turn(loop);
   }
-  if (state->left || has_work(loop)) {
-    uv_idle_start(&state->idle, on_idle);
-  } else {
+  if (may_sleep(loop)) {
     uv_idle_stop(&state->idle);
     bound_poll(loop);
+  } else {
+    uv_idle_start(&state->idle, on_idle);
   }
   state->fresh = false;
 }
 
-// Oldest first: the stack is turned over before it is run.
-static void run_posted(peri_loop *loop) {
-  peri_message *stack = atomic_exchange_explicit(&loop->state->posted, NULL, memory_order_acquire);
-  peri_message *queue = NULL;
-  while (stack != NULL) {
-    peri_message *next = stack->next;
-    stack->next = queue;
-    queue = stack;
-    stack = next;
-  }
-  while (queue != NULL) {
-    peri_message *message = queue;
-    queue = message->next;  // `run` may free or post the message again
-    message->run(message, loop);
-  }
+// Only ends the poll; the turn that follows runs what was posted.
+static void on_wake(uv_poll_t *poll, int status, int events) {
+  uint64_t count;
+  const peri_loop *loop = poll->data;
+  (void)status;
+  (void)events;
+  (void)!read(loop->state->wake_fd, &count, sizeof count);
 }
 
-static void on_async(uv_async_t *async) {
-  peri_loop *loop = async->data;
-  peri_loop_enter(loop);
-  run_posted(loop);
+// An eventfd of our own, for uv_async_send is not over until after its write: the loop that it wakes
+// spins until then, for long where both threads share a core and the sender has to wait for it.
+static int init_wake(peri_loop *loop, struct peri_loop_state *state) {
+  state->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (state->wake_fd < 0) {
+    return PERI_ESYSTEM;
+  }
+  if (uv_poll_init(&loop->uv, &state->wake, state->wake_fd) != 0) {
+    close(state->wake_fd);
+    return PERI_ESYSTEM;
+  }
+  uv_poll_start(&state->wake, UV_READABLE, on_wake);
+  return 0;
 }
 
 static int init_handles(peri_loop *loop, struct peri_loop_state *state) {
   if (uv_loop_init(&loop->uv) != 0) {
     return PERI_ESYSTEM;
   }
-  if (uv_async_init(&loop->uv, &state->async, on_async) != 0) {
+  if (init_wake(loop, state) != 0) {
     uv_loop_close(&loop->uv);
     return PERI_ESYSTEM;
   }
@@ -110,7 +153,7 @@ static int init_handles(peri_loop *loop, struct peri_loop_state *state) {
   uv_idle_init(&loop->uv, &state->idle);
   uv_timer_init(&loop->uv, &state->timer);
   uv_timer_init(&loop->uv, &state->guard);
-  state->prepare.data = state->check.data = state->async.data = loop;
+  state->prepare.data = state->check.data = state->wake.data = loop;
   state->timer.data = state;
   uv_prepare_start(&state->prepare, on_prepare);
   uv_check_start(&state->check, on_check);
@@ -172,17 +215,25 @@ void peri_loop_stop(peri_loop *loop) {
   uv_stop(&loop->uv);
 }
 
-void peri_loop_post(peri_loop *loop, peri_message *message) {
+void peri_loop_leave(peri_loop *loop, peri_message *message) {
   struct peri_loop_state *state = loop->state;
   peri_message *head = atomic_load_explicit(&state->posted, memory_order_relaxed);
   do {
     message->next = head;
-  } while (!atomic_compare_exchange_weak_explicit(&state->posted, &head, message,
-                                                  memory_order_release, memory_order_relaxed));
-  // Whoever found the stack empty wakes the loop; the others' messages ride along.
-  if (head == NULL) {
-    uv_async_send(&state->async);
+  } while (!atomic_compare_exchange_weak(&state->posted, &head, message));
+}
+
+void peri_loop_wake(peri_loop *loop) {
+  struct peri_loop_state *state = loop->state;
+  if (atomic_load(&state->asleep) && atomic_exchange(&state->asleep, false)) {
+    uint64_t one = 1;
+    (void)!write(state->wake_fd, &one, sizeof one);
   }
+}
+
+void peri_loop_post(peri_loop *loop, peri_message *message) {
+  peri_loop_leave(loop, message);
+  peri_loop_wake(loop);
 }
 
 void peri_loop_want_drain(peri_loop *loop) {
@@ -280,6 +331,7 @@ int peri_loop_fini(peri_loop *loop) {
   uv_walk(&loop->uv, close_forgotten, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   peri_check(uv_loop_close(&loop->uv) == 0);
+  close(state->wake_fd);
   while (state->pooled != 0) {
     peri_buf_fini(&state->pool[--state->pooled]);
   }

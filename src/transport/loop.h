@@ -8,7 +8,7 @@
 //        -> poll again; without blocking while `on_drain` says that work is left
 //
 // Nothing above this layer is entered from inside a libuv callback except to queue. A loop belongs
-// to the thread that runs it; peri_loop_post is the only function another thread may call.
+// to the thread that runs it; another thread may only call peri_loop_post and its like.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,6 +59,11 @@ int peri_loop_fini(peri_loop *loop);
 // Any thread: queues `message` (keeps it until run) and wakes the loop. After peri_loop_stop
 // messages are still accepted; fini runs what is left.
 void peri_loop_post(peri_loop *loop, peri_message *message);
+// Any thread: the same without waking a loop that sleeps, for who has more to leave; owes a
+// peri_loop_wake soon. A loop that turns for another reason runs it before.
+void peri_loop_leave(peri_loop *loop, peri_message *message);
+// Any thread. A loop that does not sleep looks by itself before it does.
+void peri_loop_wake(peri_loop *loop);
 // Asks for another drain before the loop blocks (work was queued outside a turn, or by on_drain
 // itself after its slice).
 void peri_loop_want_drain(peri_loop *loop);

@@ -19,7 +19,9 @@ struct peri_loop_state {
   uv_idle_t idle;    // active while the loop must not block
   uv_timer_t timer;  // bounds the poll by the wheel's next stop
   uv_timer_t guard;  // bounds one peri_loop_turn
-  uv_async_t async;
+  uv_poll_t wake;    // of wake_fd
+  int wake_fd;
+  _Atomic bool asleep;             // polls, or is about to: who posts has to wake it
   _Atomic(peri_message *) posted;  // newest first
   peri_list ready;                 // channels with input that no descriptor announces
   peri_list closing;               // channels without a descriptor whose `closed` is due

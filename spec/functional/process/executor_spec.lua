@@ -152,6 +152,24 @@ describe('executor', function()
     ends(second, 'executor')
   end)
 
+  it('keeps no answer back while the next handler computes', function()
+    local server = serve(1)
+    for _ = 1, 4 do
+      call(server, 'demo.E.where') -- brief: it may leave answers until it has run more of them
+    end
+    local first = begin(server, 'demo.E.hold', '["one"]')
+    until_pool(server, 'busy', 1)
+    local second = begin(server, 'demo.E.where')
+    until_pool(server, 'queued', 1)
+    local third = begin(server, 'demo.E.hold', '["two"]')
+    until_pool(server, 'queued', 2)
+    call(server, 'demo.E.set', '["one"]')
+    ends(first, '^"executor"')
+    ends(second, '^"executor"')
+    call(server, 'demo.E.set', '["two"]')
+    ends(third, '^"executor"')
+  end)
+
   it('is told when the deadline passed, and its late answer is dropped', function()
     local server = serve(1)
     local deaf = begin(server, 'demo.E.deaf', '["go"]')
