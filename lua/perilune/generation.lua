@@ -2,7 +2,6 @@
 -- Generations of scripts. Each load of an entrypoint is one, by number; a reload makes the next one.
 -- Code belongs to the generation that is being loaded, or to that of the fiber it runs in; work of
 -- the library itself (connections, letters, perilune.main) belongs to none, number 0.
-local bit = require 'bit'
 local has_core, core = pcall(require, 'perilune.core')
 local ffi = require 'ffi'
 
@@ -64,6 +63,11 @@ end
 -- Modules that were there before any script: what the library itself is made of.
 local baseline
 
+-- Is it the name of a part of the library that no script can bring in its place, as it can a plugin?
+local function is_part(name)
+  return name:find '^perilune' and not name:find '^perilune%.[^.]+%.[^.]+%.'
+end
+
 -- The file of a module that scripts brought, or nil: C modules and the library stay as they are.
 local function file_of(name)
   if baseline[name] or type(name) ~= 'string' then
@@ -71,6 +75,9 @@ local function file_of(name)
   end
   local path = package.searchpath(name, package.path)
   local own = core.library and path and path:sub(1, #core.library + 1) == core.library .. '/'
+  if own and is_part(name) then
+    baseline[name] = true -- a search asks for a file in each folder of the path
+  end
   return not own and path or nil
 end
 
@@ -118,15 +125,6 @@ function M.forget_modules()
   end
 end
 
--- FNV-1a, by shifts, because a product of two 32-bit numbers is no exact double.
-local function fnv(hash, text)
-  for i = 1, #text do
-    hash = bit.bxor(hash, text:byte(i))
-    hash = bit.tobit(hash * 403 + bit.lshift(hash, 24))
-  end
-  return hash
-end
-
 local function read(path)
   local file = io.open(path, 'rb')
   if not file then
@@ -150,13 +148,12 @@ function M.hash(path)
   end
   table.sort(files)
   table.insert(files, 1, path)
-  local one, two = -2128831035, 40389
-  for _, file in ipairs(files) do
+  local texts = {}
+  for i, file in ipairs(files) do
     local text = read(file)
-    one = fnv(one, text)
-    two = fnv(two, text .. #text)
+    texts[i] = #text .. ' ' .. text
   end
-  return bit.tohex(one) .. bit.tohex(two)
+  return core.sha256(table.concat(texts)):sub(1, 16)
 end
 
 return M
