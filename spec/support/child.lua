@@ -276,6 +276,13 @@ function Process:wait(limit)
   return self._exit
 end
 
+---Writes to the input of a process that was started with `input`.
+---@param text string
+function Process:write(text)
+  assert(self._input and self:running(), self._name .. ' takes no input any more')
+  assert(ffi.C.write(self._input, text, #text) == #text)
+end
+
 ---Ends the input of a process that was started with `input`.
 function Process:close_input()
   if self._input then

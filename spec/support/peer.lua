@@ -33,6 +33,7 @@ local M = {
   NEGOTIATE = 8,
   NEGOTIATED = 9,
   BEAT = 10,
+  OFFLINE = 15,
   DATA = 100,
   CALLBACK = 4,
   CALLBACK_REPLY = 5,

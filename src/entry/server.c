@@ -146,8 +146,14 @@ static bool within_limits(peri_server *server, peri_conn *conn, const peri_event
   return code == 0;
 }
 
+// Our peers know at once what is served no more, their connection refuses it. Others go on for as long
+// as their reaction to the goodbye takes, and may not try again: what they send is served.
+static bool may_not_know(const peri_server *server, const peri_conn *conn) {
+  return !server->leaving && conn->draining && !conn->native && conn->protocol->drain != NULL;
+}
+
 static bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
-  if (server->draining) {
+  if (server->draining && !may_not_know(server, conn)) {
     server->refused_draining++;
     refuse(conn, event, PERI_ESHUTDOWN, "the server is shutting down", true);
     return false;

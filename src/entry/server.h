@@ -80,7 +80,8 @@ typedef struct peri_server {
   uint64_t empty_ns;                   // when the queue was last seen empty
   uint64_t pinned;                     // bytes of arguments that calls in flight hold
   bool starved;                        // set by the owner: memory is short, new calls are refused
-  bool draining;                       // new calls are refused, those here finish
+  bool draining;                       // new calls are refused, except of peers that react late
+  bool leaving;                        // of those too
   uint64_t arrived, answered, failed;  // counters of this worker
   uint64_t refused_memory;
   uint64_t refused_age, refused_limit, refused_draining, expired, dropped;

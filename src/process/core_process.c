@@ -287,11 +287,17 @@ static int drain_begin(lua_State *L) {
   return 0;
 }
 
-// core.drain_left() -> calls in progress or queued, open accepted connections
+static int drain_refuse(lua_State *L) {
+  peri_drain_refuse(peri_vm_of(L));
+  return 0;
+}
+
+// core.drain_left() -> calls in progress or queued, open accepted connections, calls that ever came
 static int drain_left(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)peri_drain_calls(peri_vm_of(L)));
   lua_pushinteger(L, (lua_Integer)peri_vm_connections(peri_vm_of(L)));
-  return 2;
+  lua_pushnumber(L, (lua_Number)peri_vm_of(L)->server.arrived);
+  return 3;
 }
 
 static int drain_finish(lua_State *L) {
@@ -335,6 +341,7 @@ static const luaL_Reg functions[] = {
     {"watch", watch},
     {"unwatch", unwatch},
     {"drain_begin", drain_begin},
+    {"drain_refuse", drain_refuse},
     {"drain_left", drain_left},
     {"drain_finish", drain_finish},
     {"is_terminal", is_terminal},

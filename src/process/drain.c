@@ -11,6 +11,10 @@ void peri_drain_begin(peri_vm *vm) {
   }
 }
 
+void peri_drain_refuse(peri_vm *vm) {
+  vm->server.leaving = true;
+}
+
 uint32_t peri_drain_calls(const peri_vm *vm) {
   return vm->server.calls.live;
 }

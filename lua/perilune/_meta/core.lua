@@ -436,11 +436,14 @@ function core.limits() end
 --- Counts that a limit which Lua enforces was reached.
 ---@param name string
 function core.limit_hit(name) end
---- Worker, in this order: say goodbye to every peer and refuse new calls; how many calls and
---- accepted connections are left; close connections after what is queued was written.
+--- Worker, in this order: say goodbye to every peer and refuse new calls; refuse those of peers that
+--- react late, too; how many calls and accepted connections are left, and how many calls ever came;
+--- close connections after what is queued was written.
 function core.drain_begin() end
+function core.drain_refuse() end
 ---@return integer calls
 ---@return integer connections
+---@return integer arrived
 function core.drain_left() end
 function core.drain_finish() end
 --- Is the descriptor a terminal?

@@ -14,6 +14,7 @@ local M = {}
 
 local DRAIN_POLL = 10 -- ms
 local LINGER = 500 -- ms that peers get to see our goodbye before connections are closed
+local FAREWELL = 5000 -- ms after which we go even if they still send
 
 local function tell(name, reply)
   core.post(0, name, core.encode(reply))
@@ -54,19 +55,33 @@ local function wait_until(till, done)
   return done()
 end
 
+-- Waits until no call is left and peers have seen our goodbye: they are gone, or have sent nothing
+-- for a while. Those that never stop are not waited for. True when no call is left.
+local function wait_for_peers(till)
+  local leave = math.min(till, core.clock() + FAREWELL)
+  local seen, quiet_at = nil, 0
+  wait_until(till, function()
+    local calls, connections, arrived = core.drain_left()
+    local now = core.clock()
+    if calls > 0 or arrived ~= seen then
+      seen, quiet_at = arrived, now + LINGER
+    end
+    return calls == 0 and (connections == 0 or now >= quiet_at) or now >= leave
+  end)
+  core.drain_refuse()
+  return wait_until(till, function()
+    return core.drain_left() == 0
+  end)
+end
+
 -- Calls in progress end first, then clients and stop functions, connections last.
 local function on_drain(payload)
   local conf = core.decode(payload) or {}
   local till = core.clock() + (conf.timeout or 30000)
   core.drain_begin()
-  local finished = wait_until(till, function()
-    return core.drain_left() == 0
-  end)
+  local finished = wait_for_peers(till)
   pcall(declare.close)
   reload.close()
-  wait_until(math.min(till, core.clock() + LINGER), function()
-    return select(2, core.drain_left()) == 0
-  end)
   core.drain_finish()
   wait_until(math.min(till, core.clock() + LINGER), function()
     return select(2, core.drain_left()) == 0

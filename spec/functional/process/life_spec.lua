@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local app = require 'spec.support.app'
 local child = require 'spec.support.child'
+local peer = require 'spec.support.peer'
 
 local GREETER = [[
 perilune.export { interface = 'demo.Greeter', alias = 'prod', service = {
@@ -36,6 +37,22 @@ describe('a process', function()
     assert.same({ code = 0 }, server:wait())
     assert.same({ code = 0 }, call:wait())
     assert.equal('"slept"\n', call.output)
+  end)
+
+  it('serves what JoyRPC peers send until they have seen that it goes', function()
+    local server = app.serve(GREETER)
+    local it = peer.connect(tonumber(server.url:match ':(%d+)$'))
+    local greet = '{"className":"demo.Greeter","alias":"prod","methodName":"hello","args":["moon"]}'
+    it:send(peer.frame { type = peer.REQUEST, id = 1, session = 0, body = greet })
+    assert.equal(peer.REPLY, (it:reply()))
+    server:kill 'TERM'
+    assert.equal(peer.OFFLINE, (it:reply()))
+    it:send(peer.frame { type = peer.REQUEST, id = 2, session = 0, body = greet })
+    local type, id, body = it:reply()
+    assert.same({ peer.REPLY, 2 }, { type, id })
+    assert.matches('"response":"hello moon"', body, 1, true)
+    it:close()
+    assert.same({ code = 0 }, server:wait())
   end)
 
   it('cuts calls off after the drain time-out and says so with 1', function()
