@@ -19,4 +19,11 @@ return {
       return identity
     end
   end,
+  -- What a consumer presents, by JoyRPC's name for it.
+  present = function(conf)
+    if type(conf.token) ~= 'string' or conf.token == '' then
+      return nil, 'auth: token needs a token that is not empty'
+    end
+    return { ['.token'] = conf.token }
+  end,
 }
