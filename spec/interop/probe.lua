@@ -3,8 +3,8 @@
 local M = {}
 
 -- Methods with bodies and the implementation's comments are left out.
-local function source()
-  local file = assert(io.open 'spec/interop/java/api/src/main/java/demo/Probe.java')
+local function source(path)
+  local file = assert(io.open('spec/interop/java/' .. path))
   local text = file:read '*a'
   file:close()
   return (text:gsub('public interface', 'interface'))
@@ -20,7 +20,15 @@ enum Color { RED, GREEN, BLUE }
 
 -- The declaration, as text of a Lua expression.
 function M.interface()
-  return ('perilune.interface [==[%s\n%s]==]'):format(source(), M.CLASSES)
+  return ('perilune.interface [==[%s\n%s]==]'):format(
+    source 'api/src/main/java/demo/Probe.java',
+    M.CLASSES
+  )
+end
+
+-- The interface with a callback that Dubbo's consumers call.
+function M.watch()
+  return source 'dubbo/src/main/java/demo/dubbo/Watch.java'
 end
 
 -- A script that serves it on a port of its own; `more` are further options of the export.
@@ -49,6 +57,21 @@ for name in pairs(probe.methods) do
   if name:match '^echo' then service[name] = function(_, value) return value end end
 end
 perilune.export { interface = probe, alias = 'prod', service = service, int64 = 'cdata', %s }
+local watch = perilune.interface [==[%s]==]
+perilune.export {
+  interface = watch, alias = 'prod',
+  service = {
+    watch = function(_, text, count, listener)
+      local answers = {}
+      for i = 1, count do
+        local answer, err = listener(text .. ' ' .. i)
+        if err then return nil, err end
+        answers[i] = answer
+      end
+      return table.concat(answers, ',')
+    end,
+  },
+}
 perilune.export {
   interface = 'demo.joyrpc.Watch', alias = 'prod',
   service = {
@@ -64,7 +87,7 @@ perilune.export {
   },
 }
 perilune.listen 'tcp://127.0.0.1:0'
-]]):format(M.interface(), more or '')
+]]):format(M.interface(), more or '', M.watch())
 end
 
 return M

@@ -105,6 +105,26 @@ static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_eve
   return method;
 }
 
+// Consumers ask so whether a service is there.
+static void echo(peri_server *server, peri_conn *conn, const peri_event *event) {
+  if (exporter_of(server, event, is_foreign(event)) == NULL) {
+    server->failed++;
+    refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
+    return;
+  }
+  peri_event reply = {
+      .type = PERI_EV_REPLY,
+      .flags = PERI_EV_END,
+      .serializer = event->serializer,
+      .stream = event->stream,
+      .session = event->session,
+      .body = event->body,
+  };
+  if ((event->flags & PERI_EV_ONEWAY) == 0) {
+    conn->protocol->emit(conn, &reply);
+  }
+}
+
 static int over(peri_server *server, peri_limit limit, const char *what, uint64_t value,
                 peri_err *err) {
   server->refused_limit++;
@@ -221,6 +241,10 @@ static void open_call(peri_server *server, peri_conn *conn, const peri_event *ev
 void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
   server->arrived++;
   if (!admit(server, conn, event)) {
+    return;
+  }
+  if (__builtin_expect((event->flags & PERI_EV_ECHO) != 0, 0)) {
+    echo(server, conn, event);
     return;
   }
   bool foreign = is_foreign(event);

@@ -6,6 +6,7 @@
 
 #include "base/limit.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "lua/limits.h"
 #include "lua/ref.h"
 #include "lua/value.h"
@@ -26,7 +27,10 @@ void peri_callbacks_init(peri_vm *vm, uint32_t per_conn) {
 }
 
 void peri_callbacks_fini(peri_vm *vm) {
-  peri_list_init(&vm->callbacks_over);
+  peri_list *node;
+  while ((node = peri_list_pop(&vm->callbacks_over)) != NULL) {
+    free(peri_container(node, peri_callback, over)->name);
+  }
   peri_slots_fini(&vm->offers);
   peri_slots_fini(&vm->callbacks);
 }
@@ -73,11 +77,43 @@ static void end_offer(peri_offer *offer) {
   peri_slots_release(&vm->offers, offer->id);
 }
 
-static int offer(peri_link *link, lua_State *co, int index, uint64_t stream, peri_id *id,
+static bool has_numbers(const peri_link *link) {
+  return (link->conn->protocol->abilities & PERI_CALLBACK_BY_TYPE) != 0;
+}
+
+static peri_offer *offered_before(const peri_link *link, lua_State *co, int index) {
+  for (peri_list *n = link->offers.next; n != &link->offers; n = n->next) {
+    peri_offer *at = peri_container(n, peri_offer, of_link);
+    peri_ref_push(co, at->fn);
+    bool same = lua_rawequal(co, index, -1) != 0;
+    lua_pop(co, 1);
+    if (same) {
+      return at;
+    }
+  }
+  return NULL;
+}
+
+static uint32_t next_number(peri_link *link) {
+  if (!has_numbers(link)) {
+    return 0;
+  }
+  link->offer_number = link->offer_number < INT32_MAX ? link->offer_number + 1 : 1;
+  return link->offer_number;
+}
+
+static int offer(peri_link *link, lua_State *co, int index, uint64_t stream, peri_offer **out,
                  peri_err *err) {
   peri_vm *vm = link->vm;
+  peri_id id;
+  *out = has_numbers(link) ? offered_before(link, co, index) : NULL;
+  if (*out != NULL) {
+    lua_pushnil(co);
+    lua_replace(co, index);
+    return 0;
+  }
   peri_offer *made =
-      link->offered < vm->callbacks_per_conn ? peri_slots_take(&vm->offers, id) : NULL;
+      link->offered < vm->callbacks_per_conn ? peri_slots_take(&vm->offers, &id) : NULL;
   if (made == NULL) {
     peri_limit_hit(PERI_LIMIT_CALLBACKS_PER_CONNECTION);
     return peri_fail(err, PERI_EOVERLOADED,
@@ -86,32 +122,35 @@ static int offer(peri_link *link, lua_State *co, int index, uint64_t stream, per
                      vm->callbacks_per_conn);
   }
   lua_pushvalue(co, index);
-  *made = (peri_offer){.id = *id, .link = link, .fn = peri_ref(co), .stream = stream};
+  *made = (peri_offer){
+      .id = id, .link = link, .number = next_number(link), .fn = peri_ref(co), .stream = stream};
   peri_list_push(&link->offers, &made->of_link);
   link->offered++;
   lua_pushnil(co);
   lua_replace(co, index);
+  *out = made;
   return 0;
 }
 
-static int name_write(char *out, size_t size, peri_id id, int index, bool more) {
-  double number = peri_id_to_lua(id);
+static int name_write(char *out, size_t size, const peri_offer *offer, int index, bool more) {
+  double number = offer->number != 0 ? offer->number : peri_id_to_lua(offer->id);
   return index == 0 ? snprintf(out, size, "%.0f", number)
                     : snprintf(out, size, "%s%.0f:%d", more ? "," : "", number, index);
 }
 
 int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
                          bool native, peri_buf *text, peri_err *err) {
+  native |= has_numbers(link);  // both say which argument it is
   for (int i = 0; i < count; i++) {
-    peri_id id = 0;
+    peri_offer *made = NULL;
     if (lua_type(co, first + i) != LUA_TFUNCTION) {
       continue;
     }
     int code = !native && text->len != 0
                    ? peri_fail(err, PERI_EBAD_REQUEST, "JoyRPC carries one function in a call")
-                   : offer(link, co, first + i, stream, &id, err);
+                   : offer(link, co, first + i, stream, &made, err);
     char one[48];
-    int len = code != 0 ? 0 : name_write(one, sizeof one, id, native ? i + 1 : 0, text->len != 0);
+    int len = code != 0 ? 0 : name_write(one, sizeof one, made, native ? i + 1 : 0, text->len != 0);
     if (code == 0 && text->len + (size_t)len > PERI_CALLBACK_TEXT_MAX) {
       code = peri_fail(err, PERI_ETOO_BIG, "too many functions in one call");
     }
@@ -172,8 +211,17 @@ void peri_callbacks_revoke_all(peri_link *link) {
 
 // The offer of that number, if it was made on this connection.
 static peri_offer *offer_of(peri_link *link, const char *text) {
-  peri_offer *found = peri_slots_by_number(&link->vm->offers, strtod(text, NULL));
-  return found != NULL && found->link == link ? found : NULL;
+  double number = strtod(text, NULL);
+  peri_offer *found = NULL;
+  if (link->offer_number == 0) {
+    found = peri_slots_by_number(&link->vm->offers, number);
+    return found != NULL && found->link == link ? found : NULL;
+  }
+  for (peri_list *n = link->offers.next; n != &link->offers && found == NULL; n = n->next) {
+    peri_offer *at = peri_container(n, peri_offer, of_link);
+    found = at->number == number ? at : NULL;
+  }
+  return found;
 }
 
 static void release_named(peri_link *link, peri_bytes callbacks) {
@@ -270,6 +318,7 @@ static void forget(peri_vm *vm, peri_callback *callback) {
   }
   peri_list_remove(&callback->of_conn);
   peri_list_remove(&callback->over);
+  free(callback->name);
   peri_slots_release(&vm->callbacks, callback->id);
 }
 
@@ -325,12 +374,14 @@ static int callback_close(lua_State *L) {
   return 0;
 }
 
-// core.callback_alive(object): can it still be called? And its number.
+// core.callback_alive(object): can it still be called? And its name, and what is the same for objects
+// that stand for the same function.
 static int callback_alive(lua_State *L) {
   const peri_callback *callback = peri_callback_at(peri_vm_of(L), L, 1);
   lua_pushboolean(L, callback != NULL && callback->conn != NULL);
   lua_pushstring(L, callback != NULL ? callback->name : NULL);
-  return 2;
+  lua_pushnumber(L, callback != NULL ? peri_id_to_lua(callback->id) : 0);
+  return 3;
 }
 
 static peri_callback *known(const peri_accepted *accepted, const char *text) {
@@ -370,7 +421,7 @@ static peri_callback *adopt(peri_vm *vm, const peri_call *call, const char *text
   callback->id = id;
   callback->conn = call->conn;
   callback->serializer = call->serializer;
-  memcpy(callback->name, text, strlen(text) + 1);
+  callback->name = peri_strdup(text);
   peri_list_init(&callback->over);
   peri_list_push(&accepted->callbacks, &callback->of_conn);
   accepted->callback_count++;

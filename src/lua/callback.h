@@ -12,12 +12,13 @@
 typedef struct peri_offer {
   peri_id id;
   peri_link *link;
+  uint32_t number;  // on the wire; 0 = that of the id
   int fn;           // ref
   uint64_t stream;  // of the call that carried it
   peri_list of_link;
 } peri_offer;
 
-enum { PERI_CALLBACK_NAME_MAX = 31 };
+enum { PERI_CALLBACK_NAME_MAX = 511 };
 
 // A function of a peer that scripts hold, one per connection and name however many objects stand for it.
 typedef struct peri_callback {
@@ -27,7 +28,7 @@ typedef struct peri_callback {
   peri_list over;  // in vm->callbacks_over while no object is left
   uint32_t refs;   // objects
   uint8_t serializer;
-  char name[PERI_CALLBACK_NAME_MAX + 1];  // on the wire
+  char *name;  // on the wire; owned
 } peri_callback;
 
 void peri_callbacks_init(peri_vm *vm, uint32_t per_conn);
@@ -38,8 +39,8 @@ void peri_callbacks_sweep(peri_vm *vm);
 
 // --- consumer
 // Offers each function among the `count` values from `first` on, puts nil in its place and appends the
-// names for event->callback to `text`. A peer that is not `native` gets one at most. On failure nothing
-// is offered.
+// names for event->callback to `text`. JoyRPC's peers (neither `native` nor PERI_CALLBACK_BY_TYPE) get
+// one at most. On failure nothing is offered.
 int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
                          bool native, peri_buf *text, peri_err *err);
 // Appends what Java calls the `count` values from `first` on, as event->args_type wants it.

@@ -166,7 +166,9 @@ static void request_done(peri_future *future) {
 // Places of what a request yields; see read_request.
 enum { ARGS = PERI_REQUEST_ARGS, FIXED = PERI_REQUEST_FIXED };
 
-enum { TYPES_SHIFT = 3 };  // of the flags: from here on the number of the arguments' declared types
+// The flags: 1 one-way, 2 and 4 int64 mode, 8 generic; from here on the number of the arguments'
+// declared types.
+enum { GENERIC = 8, TYPES_SHIFT = 4 };
 
 typedef struct request {
   peri_conn *conn;
@@ -241,6 +243,12 @@ static int offer_functions(peri_vm *vm, lua_State *co, int count, const request 
   }
   if (__builtin_expect(!functions && r->callback == NULL, 1) || r->serializer->id == PERI_SER_RAW) {
     return 0;  // where there are functions, encoding refuses them
+  }
+  bool by_type = (r->conn->protocol->abilities & PERI_CALLBACK_BY_TYPE) != 0;
+  if (functions && by_type && event->args_type.len == 0) {
+    return peri_fail(err, PERI_EBAD_REQUEST,
+                     "declare the method's types with perilune.interface: without them this "
+                     "protocol carries no functions");
   }
   if (!is_native(r) && event->args_type.len == 0) {
     peri_callbacks_classes(co, first, count, &c->classes);
@@ -412,7 +420,8 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   fiber->reads = r.serializer;
   peri_event event = {
       .type = PERI_EV_OPEN,
-      .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0)),
+      .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0) |
+                         ((r.flags & GENERIC) != 0 ? PERI_EV_GENERIC : 0)),
       .serializer = r.serializer->id,
       .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
       .method = r.method,

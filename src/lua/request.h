@@ -13,6 +13,7 @@ typedef struct peri_link {
   int on_drain;
   peri_list offers;  // functions that the peer may call (lua/callback.c)
   uint32_t offered;
+  uint32_t offer_number;  // the last one given; 0 unless PERI_CALLBACK_BY_TYPE
 } peri_link;
 
 // fiber->wait and the stack say what; parks or wakes the fiber.

@@ -134,6 +134,9 @@ uint32_t peri_conn_expecting(const peri_conn *conn);
 // Callbacks. A request names the functions among its arguments in event->callback, in place of which
 // null stands: "17:2" is callback 17 for argument 2, "17:2,18:3" two of them; JoyRPC's "17" names no
 // argument. The text is at most PERI_CALLBACK_TEXT_MAX bytes. A call of one has its number alone.
+// With PERI_CALLBACK_BY_TYPE the consumer's numbers have 31 bits and one function keeps its number as
+// long as the connection has it. The names that a provider gets are its protocol's: any text without
+// ':' and ','.
 #define PERI_CALLBACK_TEXT_MAX 1024u
 // The method by which a server says that it needs the callbacks named in event->callback no more.
 #define PERI_CALLBACK_RELEASE "$release"

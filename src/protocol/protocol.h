@@ -21,6 +21,7 @@ enum {  // peri_protocol.abilities
   PERI_CAN_CALLBACK = 8,  // calls from the server
   PERI_CAN_GOAWAY = 16,
   PERI_REPLIES_IN_ORDER = 32,  // answers must leave in the order of the requests
+  PERI_CALLBACK_BY_TYPE = 64,  // see peri_event.callback: the types of arguments must be told
 };
 
 // Where a message begun with `begin` lies in the connection's output buffer.

@@ -6,6 +6,7 @@ local chain = require 'perilune.entry.chain'
 local context = require 'perilune.entry.context'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local interfaces = require 'perilune.entry.interface'
 local exceptions = require 'perilune.protocol.java_exception'
 
 local M = {}
@@ -32,15 +33,17 @@ local function checked(options)
   return options
 end
 
-local function request(callback, options, ...)
+local TYPES = 16 -- of core.request's flags: from here on the number of core.argument_types
+
+local function request(callback, options, name, types, ...)
   local ok, a, b, c = core.request(
     callback,
     0,
-    options.method or 'notify',
+    name,
     { n = select('#', ...), ... },
     options.timeout or M.TIMEOUT,
     options.attachments,
-    options.oneway and 1 or 0
+    (options.oneway and 1 or 0) + TYPES * types
   )
   if ok then
     if options.oneway then
@@ -55,13 +58,42 @@ local function request(callback, options, ...)
   return nil, errors.new(code, b, { outcome = c or 'UNKNOWN' })
 end
 
--- Calls it with options; `callback(...)` is `callback:call({}, ...)`.
+local callers = setmetatable({}, { __mode = 'k' }) -- interface -> name -> function
+
+-- The call of a declared method: checks its arguments and gives them their types.
+local function caller_of(interface, name)
+  local known = callers[interface] or {}
+  callers[interface] = known
+  if not known[name] then
+    local types = interfaces.types_number(interface, name)
+    known[name] = interfaces.caller(interface, name, function(to, ...)
+      return request(to.callback, to.options, name, types, ...)
+    end)
+  end
+  return known[name]
+end
+
+local function call(callback, options, ...)
+  local interface = interfaces.of_callback(callback)
+  local name = options.method or interface and interface.only or 'notify'
+  if not interface then
+    return request(callback, options, name, 0, ...)
+  elseif not interface.methods[name] then
+    local near = errors.suggest(name, interface.methods)
+    local text = ("%s declares no method '%s'%s"):format(interface.name, name, near)
+    return nil, errors.new('NO_METHOD', text, { outcome = 'NOT_SENT' })
+  end
+  return caller_of(interface, name)({ callback = callback, options = options }, ...)
+end
+
+-- Calls it with options; `callback(...)` is `callback:call({}, ...)`. The method is the one its Java
+-- interface declares; where there are several, or where it is not declared, `options.method` names it.
 ---@async
 ---@param options {timeout?: number, method?: string, oneway?: boolean, attachments?: table}
 ---@return any result
 ---@return perilune.Error? err
 function Callback.call(self, options, ...)
-  return request(self, checked(options), ...)
+  return call(self, checked(options), ...)
 end
 
 -- Lets go of it; its owner may forget it. Closing twice is once; so is collecting it.
@@ -81,7 +113,13 @@ local function complete(meta)
   meta.__index = Callback
   meta.__name = 'perilune.Callback'
   function meta.__call(self, ...)
-    return request(self, NONE, ...)
+    return call(self, NONE, ...)
+  end
+  -- Two objects may stand for the same function, one that a Java consumer gives away again.
+  function meta.__eq(a, b)
+    local _, _, one = core.callback_alive(a)
+    local _, _, other = core.callback_alive(b)
+    return one ~= 0 and one == other
   end
   function meta.__tostring(self)
     local alive, name = core.callback_alive(self)

@@ -69,13 +69,13 @@ function M.new(spec)
   end
   local classes = {}
   for name, class in pairs(spec.classes or {}) do
-    local described = class.fields or class.constants
+    local described = class.fields or class.constants or class.methods
     classes[name] = described and class
       or #class > 0 and { constants = class }
       or { fields = class }
   end
   local compile = java_types.compiler(classes)
-  local made = { name = spec.name, methods = {}, classes = classes }
+  local made = { name = spec.name, methods = {}, classes = classes, compile = compile }
   for name, given in pairs(spec.methods) do
     local ok, method = pcall(method_of, name, given, compile, place)
     if not ok then
@@ -129,7 +129,7 @@ end
 local MOST = 60 -- parameters; Lua has no more room for locals and upvalues
 
 -- A function around another that looks at each parameter; the number of parameters stays its own.
-local function generate(title, method, body, env)
+local function generate(title, method, body_of, env)
   local out = { 'local env, method, wrong_argument, missing, title = ...' }
   local count = #method.parameters
   for i = 1, count do
@@ -139,7 +139,7 @@ local function generate(title, method, body, env)
   out[#out + 1] = ('return function(%s)'):format(numbered('a%d', count, 'first'))
   out[#out + 1] = '  local wrong'
   for i = 1, count do
-    out[#out + 1] = body:gsub('#', tostring(i))
+    out[#out + 1] = body_of(method.parameters[i]):gsub('#', tostring(i))
   end
   out[#out + 1] = ('  return result_of(fn(%s))\nend'):format(numbered('a%d', count, 'first'))
   local chunk = assert(loadstring(table.concat(out, '\n'), '=types ' .. title))
@@ -159,6 +159,38 @@ local ARRIVES = [[
 local LEAVES = [[
   if a# == nil then wrong = missing(type_#) else a#, wrong = type_#.to(a#, {}) end
   if wrong then return nil, wrong_argument(title, method, #, wrong, 'NOT_SENT') end]]
+
+-- ── callbacks ───────────────────────────────────────────────────────────────────────────────────
+
+local declared = setmetatable({}, { __mode = 'k' }) -- callable object -> its interface
+
+-- What a callable object's interface declares, or nil. `only` is the method when there is one.
+---@param callback userdata
+---@return perilune.Interface?
+function M.of_callback(callback)
+  return declared[callback]
+end
+
+local function declare(callback, parameter, compile)
+  local made = parameter.interface
+  if not made then
+    made = { name = parameter.name, methods = {} }
+    for name, given in pairs(parameter.methods) do
+      made.methods[name] = method_of(name, given, compile, parameter.name)
+    end
+    local name = next(made.methods)
+    made.only = name and next(made.methods, name) == nil and name or nil
+    parameter.interface = setmetatable(made, Interface)
+  end
+  declared[callback] = made
+end
+
+-- ── handlers and callers ────────────────────────────────────────────────────────────────────────
+
+-- A callback is told how its declared methods are called.
+local DECLARED = ARRIVES .. [[
+
+  if a# ~= nil then env.declare(a#, type_#) end]]
 
 -- The handler with checked arguments and a typed result.
 ---@param interface perilune.Interface
@@ -184,7 +216,15 @@ function M.handler(interface, name, handler)
     end
     return made
   end
-  return generate(title, method, ARRIVES, { fn = handler, result_of = result_of })
+  return generate(title, method, function(parameter)
+    return parameter.methods and DECLARED or ARRIVES
+  end, {
+    fn = handler,
+    result_of = result_of,
+    declare = function(callback, parameter)
+      declare(callback, parameter, interface.compile)
+    end,
+  })
 end
 
 -- The remote method with arguments that are checked and typed before they leave.
@@ -198,7 +238,9 @@ function M.caller(interface, name, call)
   local function result_of(...)
     return ...
   end
-  return generate(title, method, LEAVES, { fn = call, result_of = result_of })
+  return generate(title, method, function()
+    return LEAVES
+  end, { fn = call, result_of = result_of })
 end
 
 local numbers = {}

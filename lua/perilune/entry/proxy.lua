@@ -46,7 +46,8 @@ end
 
 -- Bits of core.request's flags beside the one for one-way calls.
 local INT64 = { number = 0, cdata = 1, string = 2 }
-local TYPES = 8 -- from here on: the number of core.argument_types
+local GENERIC = 8
+local TYPES = 16 -- from here on: the number of core.argument_types
 
 local function undeclared(interface, name)
   local near = errors.suggest(name, interface.methods)
@@ -63,6 +64,7 @@ local function make_method(state, name)
   proto.oneway = state.oneway
   proto.flags = (state.oneway and 1 or 0)
     + 2 * INT64[refer.int64 or 'number']
+    + (state.untyped and GENERIC or 0)
     + TYPES * interfaces.types_number(not state.untyped and refer.java or nil, name)
   local attachments = next(state.attachments) and state.attachments or nil
   local list = refer.method_filters[name] or refer.consumer_filters
@@ -71,7 +73,7 @@ local function make_method(state, name)
     return method
   elseif refer.java and refer.java.methods[name] then
     method = interfaces.caller(refer.java, name, method)
-  elseif refer.java then
+  elseif refer.java and name:sub(1, 1) ~= '$' then -- those are the protocol's: $echo
     method = undeclared(refer.java, name)
   end
   if state.oneway then

@@ -3,7 +3,8 @@
 --
 --   package demo;
 --   import other.Thing;
---   interface Probe { String sayHello(String name) throws Failed; }
+--   interface Probe { String sayHello(String name) throws Failed; void watch(Listener listener);
+--     interface Listener { void heard(String text); } }
 --   class Person { String name; List<Person> friends; }
 --   enum Color { RED, GREEN }
 local types = require 'perilune.protocol.java_types'
@@ -148,13 +149,30 @@ end
 local function inherit(classes)
   for _, class in pairs(classes) do
     local parent = class.extends and classes[class.extends]
-    while parent do
+    while parent and parent.fields do
       for name, kind in pairs(parent.fields) do
         class.fields[name] = class.fields[name] or kind
       end
       parent = parent.extends and classes[parent.extends]
     end
   end
+end
+
+-- Interfaces inside the others are those of callbacks. Takes them out of the text and names them.
+local function cut_nested(text, package, imports)
+  local nested = {}
+  text = text:gsub('%f[%w]interface%s+([%w_.$]+)%s*(%b{})', function(name, body)
+    local outer = name:find('.', 1, true) and name
+      or package ~= '' and package .. '.' .. name
+      or name
+    body = body:sub(2, -2):gsub('%f[%w]interface%s+([%w_$]+)%s*(%b{})', function(inner, methods)
+      local full = outer .. '$' .. inner
+      imports[inner], nested[full] = full, methods:sub(2, -2)
+      return ' '
+    end)
+    return ('interface %s {%s}'):format(name, body)
+  end)
+  return text, nested
 end
 
 -- The declaration that a text is: { name, methods, classes }.
@@ -176,8 +194,13 @@ function M.read(source)
   if package == '' then
     package = qualified:match '^(.*)%.[^.]+$' or ''
   end
+  local nested
+  text, nested = cut_nested(text, package, imports)
   local resolve = resolver(package, imports)
   local found = { classes = {} }
+  for name, methods in pairs(nested) do
+    found.classes[name] = { methods = read_interface(methods, resolve) }
+  end
   text = text:gsub('([^{}]*)(%b{})', function(head, body)
     local kind, name = head:match '%f[%w](%l+)%s+([%w_.$]+)'
     while kind and kind ~= 'interface' and kind ~= 'class' and kind ~= 'enum' do

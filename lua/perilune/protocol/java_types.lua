@@ -10,6 +10,7 @@ local class_of, null = core.class_of, core.null
 ---@class perilune.java.Type
 ---@field name string     as Java writes it, without type arguments
 ---@field primitive boolean
+---@field methods? table<string, table>  of a callback, as declared
 ---@field to fun(value: any, seen: table): any, string?  what to send, or nil and what is wrong
 ---@field check fun(value: any): string?                 what is wrong with a value that came
 
@@ -313,6 +314,22 @@ local function object_of(name, class, compile)
   }
 end
 
+-- An interface whose methods the provider calls: functions leave, callable objects come.
+local function callback_of(name, class)
+  return {
+    methods = class.methods,
+    check = function(value)
+      if type(value) ~= 'userdata' or value == null then
+        return wants(name, value)
+      end
+    end,
+    to = function(value)
+      local wrong = type(value) ~= 'function' and wants('a function for ' .. name, value) or nil
+      return not wrong and value or nil, wrong
+    end,
+  }
+end
+
 local function anything()
   return {
     check = function() end,
@@ -385,7 +402,8 @@ local function wildcard(text)
 end
 
 -- Makes types of texts; `classes` describe those with fields or constants:
--- { ['demo.Person'] = { fields = { name = 'java.lang.String' } }, ['demo.Color'] = { constants = {} } }
+-- { ['demo.Person'] = { fields = { name = 'java.lang.String' } }, ['demo.Color'] = { constants = {} },
+-- ['demo.Listener'] = { methods = { heard = { 'java.lang.String' } } } }
 ---@param classes table<string, table>
 ---@return fun(text: string): perilune.java.Type
 function M.compiler(classes)
@@ -410,6 +428,8 @@ function M.compiler(classes)
     local class = classes[name]
     if class and class.constants then
       return enum_of(name, class.constants)
+    elseif class and class.methods then
+      return callback_of(name, class)
     elseif OPEN[name] or not class and name:match '^java%.' or #name == 1 then
       return anything()
     end

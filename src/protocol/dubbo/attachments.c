@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/dubbo/dubbo.h"
 
+#include <stdio.h>
+
 static bool is(peri_bytes name, const char *text) {
   return peri_bytes_equal(name, peri_bytes_of(text));
 }
@@ -18,6 +20,21 @@ static uint32_t digits(peri_bytes text) {
   return (uint32_t)value;
 }
 
+static const char callback_prefix[] = "sys_callback_arg-";
+
+static void note_callback(peri_bytes key, peri_bytes value, dubbo_attachments *found) {
+  enum { PREFIX = sizeof callback_prefix - 1 };
+  uint32_t n = found->callback_count;
+  if (key.len == PREFIX || key.ptr[PREFIX] < '0' || key.ptr[PREFIX] > '9') {
+    return;
+  }
+  if (n < DUBBO_CALLBACKS_MAX) {
+    found->callbacks[n].argument = digits((peri_bytes){key.ptr + PREFIX, key.len - PREFIX});
+    found->callbacks[n].id = value;
+  }
+  found->callback_count++;
+}
+
 static void note(peri_bytes key, peri_bytes value, dubbo_attachments *found) {
   if (is(key, "group")) {
     found->group = value;
@@ -27,6 +44,11 @@ static void note(peri_bytes key, peri_bytes value, dubbo_attachments *found) {
     found->iface = value;
   } else if (is(key, "timeout")) {
     found->timeout_ms = digits(value);
+  } else if (is(key, "callback.service.instid")) {
+    found->instance = value;
+  } else if (key.len >= sizeof callback_prefix - 1 &&
+             memcmp(key.ptr, callback_prefix, sizeof callback_prefix - 1) == 0) {
+    note_callback(key, value, found);
   }
 }
 
@@ -91,6 +113,30 @@ static int add(peri_conn *conn, const peri_event *event, peri_encoder *encoder) 
                       : PERI_EBAD_REQUEST;
 }
 
+// "17:2,18:3": function 17 is argument 2.
+static int add_callbacks(peri_bytes names, peri_encoder *encoder) {
+  int rc = 0;
+  while (names.len != 0 && rc == 0) {
+    const uint8_t *colon = memchr(names.ptr, ':', names.len);
+    if (colon == NULL) {
+      return PERI_EBAD_REQUEST;
+    }
+    const uint8_t *end = memchr(colon, ',', (size_t)(names.ptr + names.len - colon));
+    end = end != NULL ? end : names.ptr + names.len;
+    uint32_t argument = digits((peri_bytes){colon + 1, (size_t)(end - colon) - 1});
+    char key[40];
+    int len = snprintf(key, sizeof key, "%s%u", callback_prefix, argument - 1);
+    rc = peri_hessian_write_string(encoder, (peri_bytes){(const uint8_t *)key, (size_t)len});
+    rc = rc != 0 ? rc
+                 : peri_hessian_write_string(encoder,
+                                             (peri_bytes){names.ptr, (size_t)(colon - names.ptr)});
+    size_t used = (size_t)(end - names.ptr);
+    used += used < names.len;
+    names = (peri_bytes){names.ptr + used, names.len - used};
+  }
+  return rc;
+}
+
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
                             size_t pairs) {
   peri_encoder encoder;
@@ -103,6 +149,9 @@ int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri
       rc = peri_hessian_write_string(&encoder, fixed[2 * i]);
       rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, fixed[2 * i + 1]);
     }
+  }
+  if (rc == 0 && event->type == PERI_EV_OPEN && (event->flags & PERI_EV_CALLBACK) == 0) {
+    rc = add_callbacks(event->callback, &encoder);
   }
   if (rc == 0 && event->attachments.len != 0) {
     rc = add(conn, event, &encoder);

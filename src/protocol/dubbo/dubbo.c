@@ -50,21 +50,12 @@ static int on_event(peri_conn *conn, const dubbo_frame *frame) {
   return 0;
 }
 
-static int on_call_to_client(peri_conn *conn, const dubbo_frame *frame) {
-  peri_event request = {.stream = frame->id};
-  request.flags = (frame->flag & DUBBO_TWO_WAY) == 0 ? PERI_EV_ONEWAY : 0;
-  dubbo_refuse(conn, &request, PERI_ENO_SERVICE, "this peer serves no calls on this connection");
-  return 0;
-}
-
 static int dispatch(peri_conn *conn, const dubbo_frame *frame) {
   if ((frame->flag & DUBBO_EVENT) != 0) {
     return on_event(conn, frame);
   }
-  if ((frame->flag & DUBBO_REQUEST) == 0) {
-    return dubbo_on_response(conn, frame);
-  }
-  return conn->server ? dubbo_on_request(conn, frame) : on_call_to_client(conn, frame);
+  return (frame->flag & DUBBO_REQUEST) == 0 ? dubbo_on_response(conn, frame)
+                                            : dubbo_on_request(conn, frame);
 }
 
 static ssize_t feed(peri_conn *conn, peri_block *block, const uint8_t *data, size_t len,
@@ -228,7 +219,7 @@ static void drain(peri_conn *conn) {
 
 const peri_protocol peri_dubbo = {
     .name = "dubbo",
-    .abilities = PERI_CAN_ONEWAY | PERI_CAN_GOAWAY,
+    .abilities = PERI_CAN_ONEWAY | PERI_CAN_GOAWAY | PERI_CAN_CALLBACK | PERI_CALLBACK_BY_TYPE,
     .state_size = sizeof(dubbo_state),
     .match_max = 2,
     .match = match,

@@ -77,8 +77,16 @@ int dubbo_code_of_rpc(int32_t rpc);
 int32_t dubbo_rpc_of_code(int code);
 
 // attachments.c
+enum { DUBBO_CALLBACKS_MAX = 16 };  // of one call
+
 typedef struct dubbo_attachments {
   peri_bytes group, version, iface;  // borrowed from the body
+  peri_bytes instance;               // a call of this callback
+  struct {
+    uint32_t argument;  // from 0
+    peri_bytes id;
+  } callbacks[DUBBO_CALLBACKS_MAX];  // that are among the arguments
+  uint32_t callback_count;           // may be more than there is room for
   uint32_t timeout_ms;               // 0 = unknown
   uint32_t count;
   bool plain;  // the map stands by itself: no classes or references of the body
@@ -89,7 +97,8 @@ int dubbo_attachments_read(peri_hessian_reader *reader, dubbo_attachments *found
 // Appends the map that comes next to `out`, in MessagePack.
 int dubbo_attachments_convert(peri_hessian_reader *reader, const peri_value_limits *limits,
                               peri_buf *out);
-// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments.
+// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments, and names
+// the callbacks of a request (`event->callback` without PERI_EV_CALLBACK).
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
                             size_t pairs);
 // A block with the two of them, which move there. NULL when there is no memory.
@@ -98,8 +107,11 @@ peri_block *dubbo_join(peri_bytes *body, peri_bytes *attachments);
 // request.c
 typedef struct dubbo_head {
   peri_bytes version, path, service_version, method, types;  // borrowed from the body
-  bool generic;    // $invoke: name, types and list of the arguments are the arguments
-  uint32_t count;  // of arguments in the body
+  bool generic;       // $invoke: name, types and list of the arguments are the arguments
+  bool echo;          // $echo
+  uint32_t count;     // of arguments in the body
+  uint64_t nulls;     // bit n: argument n is null
+  peri_bytes echoed;  // of $echo: the argument, which is the answer; empty = null
 } dubbo_head;
 
 int dubbo_head_read(peri_hessian_reader *reader, dubbo_head *head);
@@ -109,13 +121,31 @@ void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version)
 int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);
 int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
 
+// callback.c: a function of the consumer is known to the provider as "id/class/group", which is all
+// that a call of it needs.
+typedef struct dubbo_callback {
+  peri_bytes id, class, group;
+} dubbo_callback;
+
+// Writes event->callback for the callbacks found among the arguments to `text`, and points to it. What
+// stands for no null of a class is left out: consumers hand such attachments on with calls of their own.
+// PERI_EBAD_REQUEST when there are too many or a name cannot be carried.
+int dubbo_callbacks_name(const dubbo_head *head, const dubbo_attachments *found,
+                         char text[PERI_CALLBACK_TEXT_MAX], peri_bytes *names, peri_err *err);
+// Takes such a name apart.
+dubbo_callback dubbo_callback_split(peri_bytes name);
+
 // types.c
 // How many types a descriptor such as "Ljava/lang/String;[I" lists; negative when it is none.
 int dubbo_types_count(peri_bytes descriptor);
+// The n-th (from 0), such as "Ljava/lang/String;"; empty when there is none.
+peri_bytes dubbo_types_at(peri_bytes descriptor, uint32_t n);
 // Appends the descriptor of classes, named as Java does in a MessagePack list.
 int dubbo_types_write(peri_bytes classes, peri_buf *out);
 
 // response.c
+// Passes over the value that comes next; `last` = nothing follows it. *value is empty for null.
+int dubbo_value_read(peri_hessian_reader *r, peri_bytes *value, bool last);
 int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame);
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);
 int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);

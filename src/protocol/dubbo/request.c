@@ -7,6 +7,9 @@
 
 #define GENERIC_TYPES "Ljava/lang/String;[Ljava/lang/String;[Ljava/lang/Object;"
 
+#define ECHO_TYPES "Ljava/lang/Object;"
+#define INSTANCE "callback.service.instid"
+
 enum { ALIAS_MAX = 512 };
 
 static bool is(peri_bytes name, const char *text) {
@@ -40,6 +43,8 @@ int dubbo_head_read(peri_hessian_reader *r, dubbo_head *head) {
   head->count = (uint32_t)count;
   head->generic = (is(head->method, "$invoke") || is(head->method, "$invokeAsync")) && count == 3 &&
                   is(head->types, GENERIC_TYPES);
+  head->echoed = (peri_bytes){NULL, 0};
+  head->echo = is(head->method, "$echo") && is(head->types, ECHO_TYPES);
   return 0;
 }
 
@@ -81,9 +86,13 @@ static bool reads_attachments(peri_bytes version) {
   return number >= 20002 && !(number >= 20010 && number <= 20602) && number != 20800;
 }
 
-static int skip_values(peri_hessian_reader *r, uint32_t count) {
+static int skip_values(peri_hessian_reader *r, uint32_t count, uint64_t *nulls) {
   int rc = 0;
+  *nulls = 0;
   for (uint32_t i = 0; i < count && rc == 0; i++) {
+    if (i < 64 && r->at != r->end && peri_hessian_peek(r) == PERI_HESSIAN_NULL) {
+      *nulls |= UINT64_C(1) << i;
+    }
     rc = peri_hessian_skip(r);
   }
   return rc;
@@ -91,11 +100,14 @@ static int skip_values(peri_hessian_reader *r, uint32_t count) {
 
 // The method's name and the other arguments; leaves the reader at the attachments.
 static int skip_arguments(peri_hessian_reader *r, dubbo_head *head) {
+  if (head->echo) {
+    return dubbo_value_read(r, &head->echoed, false);
+  }
   if (!head->generic) {
-    return skip_values(r, head->count);
+    return skip_values(r, head->count, &head->nulls);
   }
   int rc = plain_text(r, &head->method);
-  return rc != 0 ? rc : skip_values(r, 2);
+  return rc != 0 ? rc : skip_values(r, 2, &head->nulls);
 }
 
 // Attachments that lean on the rest of the body are copied out of it, which needs all of it read.
@@ -158,29 +170,58 @@ static bool alias_of(const dubbo_attachments *found, peri_bytes version, char te
   return true;
 }
 
+// Texts that are put together for one event.
+typedef struct names {
+  char alias[ALIAS_MAX], callbacks[PERI_CALLBACK_TEXT_MAX];
+} names;
+
+// A provider calls a function that came with a call of ours, nothing else.
+static int name_callback(const dubbo_attachments *found, peri_event *event, peri_err *err) {
+  if (found->instance.len == 0) {
+    return peri_fail(err, PERI_ENO_SERVICE, "this peer serves no calls on this connection");
+  }
+  event->flags |= PERI_EV_CALLBACK;
+  event->callback = found->instance;
+  return 0;
+}
+
+static int name_service(peri_event *event, const dubbo_head *head, const dubbo_attachments *found,
+                        names *texts, peri_err *err) {
+  event->iface = found->iface.len != 0 ? found->iface : head->path;
+  if (!alias_of(found, head->service_version, texts->alias, &event->alias)) {
+    event->alias = (peri_bytes){NULL, 0};
+    return peri_fail(err, PERI_EBAD_REQUEST, "group and version are too long");
+  }
+  return dubbo_callbacks_name(head, found, texts->callbacks, &event->callback, err);
+}
+
 static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
                    const dubbo_attachments *found, const peri_buf *map) {
-  char alias[ALIAS_MAX];
+  names texts;
+  peri_err err = {0};
   peri_block *joined = NULL;
   event->method = head->method;
-  event->iface = found->iface.len != 0 ? found->iface : head->path;
   event->timeout_ms = found->timeout_ms;
-  if (!alias_of(found, head->service_version, alias, &event->alias) || event->method.len == 0) {
-    dubbo_refuse(conn, event, PERI_EBAD_REQUEST, "no method, or group and version are too long");
-    event->alias = (peri_bytes){NULL, 0};
-    return;
+  if (head->echo) {
+    event->flags |= PERI_EV_ECHO;
+    event->serializer = PERI_SER_HESSIAN_DUBBO;
+    event->body = head->echoed;
   }
-  if (map->len != 0) {
+  int rc = conn->server ? name_service(event, head, found, &texts, &err)
+                        : name_callback(found, event, &err);
+  if (rc == 0 && event->method.len == 0) {
+    rc = peri_fail(&err, PERI_EBAD_REQUEST, "no method is named");
+  }
+  if (rc == 0 && map->len != 0) {
     joined = dubbo_join(&event->body, &event->attachments);
-    if (joined == NULL) {
-      dubbo_refuse(conn, event, PERI_ENO_MEMORY, "no memory for the request");
-      event->alias = (peri_bytes){NULL, 0};
-      return;
-    }
+    rc = joined != NULL ? 0 : peri_fail(&err, PERI_ENO_MEMORY, "no memory for the request");
     event->block = joined;
   }
+  if (rc != 0) {
+    dubbo_refuse(conn, event, rc, err.text);
+    return;
+  }
   peri_conn_event(conn, event);
-  event->alias = (peri_bytes){NULL, 0};
   peri_block_unref(joined);
 }
 
@@ -234,30 +275,52 @@ void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version)
 
 static int write_types(peri_encoder *encoder, const peri_event *event) {
   peri_buf types = {0};
+  if ((event->flags & PERI_EV_GENERIC) != 0 || event->args_type.len == 0) {
+    return peri_hessian_write_string(
+        encoder, peri_bytes_of((event->flags & PERI_EV_GENERIC) != 0 ? GENERIC_TYPES : ECHO_TYPES));
+  }
   int rc = dubbo_types_write(event->args_type, &types);
   rc = rc != 0 ? rc : peri_hessian_write_string(encoder, (peri_bytes){types.data, types.len});
   peri_buf_fini(&types);
   return rc;
 }
 
-static int write_head(peri_conn *conn, const peri_event *event) {
+// Whom a request is for.
+typedef struct callee {
+  peri_bytes path, group, version;
+  peri_bytes instance;  // of a callback
+  bool by_name;         // nobody told the types
+} callee;
+
+static callee callee_of(const peri_event *event) {
+  callee to = {.path = event->iface};
+  if ((event->flags & PERI_EV_CALLBACK) != 0) {
+    dubbo_callback callback = dubbo_callback_split(event->callback);
+    return (callee){callback.class, callback.group, {NULL, 0}, callback.id, false};
+  }
+  to.by_name = event->args_type.len == 0 && (event->flags & PERI_EV_GENERIC) == 0 &&
+               !is(event->method, "$echo");
+  dubbo_alias_split(event->alias, &to.group, &to.version);
+  return to;
+}
+
+static int write_head(peri_conn *conn, const peri_event *event, const callee *to) {
   peri_encoder encoder;
   peri_sink sink;
-  peri_bytes group, version;
-  bool generic = event->args_type.len == 0;
-  dubbo_alias_split(event->alias, &group, &version);
   peri_hessian_writer_init(&encoder, peri_conn_out(conn), &conn->limits->value, PERI_HESSIAN_DUBBO,
                            NULL, &sink);
   int rc = peri_hessian_write_string(&encoder, peri_bytes_of("2.0.2"));
-  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->iface);
-  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, version);
-  if (rc != 0 || !generic) {
-    rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->method);
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, to->path);
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, to->version);
+  if (rc != 0 || !to->by_name) {
+    peri_bytes method =
+        (event->flags & PERI_EV_GENERIC) != 0 ? peri_bytes_of("$invoke") : event->method;
+    rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, method);
     rc = rc != 0 ? rc : write_types(&encoder, event);
     peri_hessian_writer_keep_open(&encoder);
     return rc;
   }
-  // Nobody told the types: the provider finds the method by its name and fits the arguments.
+  // The provider finds the method by its name and fits the arguments.
   rc = peri_hessian_write_string(&encoder, peri_bytes_of("$invoke"));
   rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, peri_bytes_of(GENERIC_TYPES));
   rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->method);
@@ -271,7 +334,8 @@ int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mar
   bool oneway = (event->flags & PERI_EV_ONEWAY) != 0;
   mark->start = out->len;
   dubbo_frame_begin(out, (uint8_t)(DUBBO_REQUEST | (oneway ? 0 : DUBBO_TWO_WAY)), 0, event->stream);
-  int rc = write_head(conn, event);
+  callee to = callee_of(event);
+  int rc = write_head(conn, event, &to);
   mark->body = out->len;
   if (rc != 0) {
     out->len = mark->start;
@@ -281,21 +345,21 @@ int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mar
 
 int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
   peri_buf *out = peri_conn_out(conn);
-  bool generic = event->args_type.len == 0;
+  callee to = callee_of(event);
+  bool generic = to.by_name || (event->flags & PERI_EV_GENERIC) != 0;
   char timeout[16];
   snprintf(timeout, sizeof timeout, "%u", event->timeout_ms);
-  if (generic && out->len == mark->body) {
+  if (to.by_name && out->len == mark->body) {
     peri_buf_add_u8(out, 0x78);  // a list of nothing
   }
-  peri_bytes group, version;
-  dubbo_alias_split(event->alias, &group, &version);
   const peri_bytes fixed[] = {
-      peri_bytes_of("path"),      event->iface,
-      peri_bytes_of("interface"), event->iface,
-      peri_bytes_of("version"),   version,
-      peri_bytes_of("group"),     group,
+      peri_bytes_of("path"),      to.path,
+      peri_bytes_of("interface"), to.path,
+      peri_bytes_of("version"),   to.version,
+      peri_bytes_of("group"),     to.group,
       peri_bytes_of("timeout"),   peri_bytes_of(event->timeout_ms != 0 ? timeout : ""),
       peri_bytes_of("generic"),   peri_bytes_of(generic ? "raw.return" : ""),
+      peri_bytes_of(INSTANCE),    to.instance,
   };
-  return dubbo_attachments_write(conn, event, fixed, 6);
+  return dubbo_attachments_write(conn, event, fixed, sizeof fixed / sizeof fixed[0] / 2);
 }

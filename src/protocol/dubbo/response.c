@@ -26,12 +26,12 @@ static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
   return 0;
 }
 
-static int value_read(reading *g, peri_event *event, bool last) {
-  const uint8_t *at = g->r.at;
-  int rc = last ? 0 : peri_hessian_skip(&g->r);
-  const uint8_t *end = last ? g->r.end : g->r.at;
+int dubbo_value_read(peri_hessian_reader *r, peri_bytes *value, bool last) {
+  const uint8_t *at = r->at;
+  int rc = last ? 0 : peri_hessian_skip(r);
+  const uint8_t *end = last ? r->end : r->at;
   if (end - at != 1 || *at != 'N') {
-    event->body = (peri_bytes){at, (size_t)(end - at)};
+    *value = (peri_bytes){at, (size_t)(end - at)};
   }
   return rc;
 }
@@ -57,7 +57,7 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
   bool more = kind >= DUBBO_WITH_ATTACHMENTS;
   kind -= more ? DUBBO_WITH_ATTACHMENTS : 0;
   if (kind == DUBBO_VALUE) {
-    rc = value_read(g, event, !more);
+    rc = dubbo_value_read(&g->r, &event->body, !more);
   } else if (kind == DUBBO_EXCEPTION) {
     const uint8_t *at = g->r.at;
     rc = dubbo_error_read(&g->r, &g->text, &event->code);

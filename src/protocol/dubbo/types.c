@@ -2,27 +2,45 @@
 // Descriptors of parameter types, as the JVM writes them.
 #include "protocol/dubbo/dubbo.h"
 
+// Where the type that begins at `i` ends; 0 when it is none.
+static size_t type_end(peri_bytes text, size_t i) {
+  while (i < text.len && text.ptr[i] == '[') {
+    i++;
+  }
+  if (i == text.len) {
+    return 0;
+  }
+  if (text.ptr[i] == 'L') {
+    const uint8_t *end = memchr(text.ptr + i, ';', text.len - i);
+    return end != NULL ? (size_t)(end - text.ptr) + 1 : 0;
+  }
+  return text.ptr[i] != '\0' && strchr("ZBCSIJFD", text.ptr[i]) != NULL ? i + 1 : 0;
+}
+
 int dubbo_types_count(peri_bytes text) {
   int count = 0;
-  for (size_t i = 0; i < text.len; i++) {
-    while (i < text.len && text.ptr[i] == '[') {
-      i++;
-    }
-    if (i == text.len) {
+  for (size_t i = 0; i < text.len; count++) {
+    i = type_end(text, i);
+    if (i == 0) {
       return -1;
     }
-    if (text.ptr[i] == 'L') {
-      const uint8_t *end = memchr(text.ptr + i, ';', text.len - i);
-      if (end == NULL) {
-        return -1;
-      }
-      i = (size_t)(end - text.ptr);
-    } else if (text.ptr[i] == '\0' || strchr("ZBCSIJFD", text.ptr[i]) == NULL) {
-      return -1;
-    }
-    count++;
   }
   return count;
+}
+
+peri_bytes dubbo_types_at(peri_bytes text, uint32_t n) {
+  size_t i = 0;
+  while (i < text.len) {
+    size_t end = type_end(text, i);
+    if (end == 0) {
+      break;
+    }
+    if (n-- == 0) {
+      return (peri_bytes){text.ptr + i, end - i};
+    }
+    i = end;
+  }
+  return (peri_bytes){NULL, 0};
 }
 
 static char primitive(const char *name, size_t len) {

@@ -33,7 +33,8 @@ return {
   new = function()
     return function(ctx, call, next)
       local attachments = call.attachments
-      if not attachments.generic then
+      -- Dubbo's generic calls have it, too, but come with the arguments themselves.
+      if not attachments.generic or call.args[1] ~= call.method then
         return next(ctx, call)
       end
       local list = call.args[3]

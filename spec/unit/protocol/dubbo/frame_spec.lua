@@ -3,6 +3,7 @@
 local c = require 'spec.support.c'
 local ffi = require 'ffi'
 local p = require 'spec.support.protocol'
+local peers = require 'spec.support.golden.dubbo'
 
 local lib = c.cdef('protocol/serializer/builtin.h', 'base/err.h')
 local json = lib.peri_serializer_by_name 'json'
@@ -12,27 +13,7 @@ local ARGUMENTS, PLAIN = 250, 32
 local HEARTBEAT = '\xDA\xBB\xE2\0' .. ('\0'):rep(7) .. '\5\0\0\0\1N'
 local READONLY = '\xDA\xBB\xA2\0' .. ('\0'):rep(8) .. '\0\0\0\2\1R'
 
-local unhex = require('spec.support.hex').decode
-
-local golden = {}
-for line in io.lines(c.root .. '/spec/support/golden/dubbo.txt') do
-  local name, hex = line:match '^(%d%S+) (%x+)$'
-  if name then
-    golden[name] = unhex(hex)
-  end
-end
-
--- The message with another id, or another body.
-local function with_id(message, id)
-  return message:sub(1, 4) .. ('\0'):rep(7) .. string.char(id) .. message:sub(13)
-end
-
-local function with_body(message, body)
-  local n = #body
-  return message:sub(1, 12)
-    .. string.char(0, math.floor(n / 65536), math.floor(n / 256) % 256, n % 256)
-    .. body
-end
+local golden, with_id, with_body = peers.messages, peers.with_id, peers.with_body
 
 local function as_json(id, body)
   local out, err = c.buf(), ffi.new 'peri_err'

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.apache.dubbo.config.ReferenceConfig;
 import org.apache.dubbo.rpc.RpcContext;
+import org.apache.dubbo.rpc.service.EchoService;
 import org.apache.dubbo.rpc.service.GenericService;
 
 /**
@@ -27,6 +28,7 @@ public final class Consumer {
     });
     cases.add("generic", () -> generic(settings));
     cases.add("generic async", () -> genericAsync(settings));
+    cases.add("$echo", () -> Cases.same("are you there", ((EchoService) probe).$echo("are you there")));
     cases.add("callback", () -> callback(settings));
     cases.run(settings.rest);
     System.exit(0);
@@ -70,8 +72,7 @@ public final class Consumer {
 
   private static String callback(Settings settings) {
     ReferenceConfig<Watch> reference = refer(settings, Watch.class);
-    // Without a registry nobody tells the consumer which argument is a callback.
-    reference.setParameters(Collections.singletonMap("watch.2.callback", "true"));
+    reference.setParameters(Setup.watchParameters());
     Watch watch = reference.get();
     List<String> seen = Collections.synchronizedList(new ArrayList<>());
     String answers = watch.watch("tick", 3, text -> {

@@ -3,6 +3,8 @@ package demo.dubbo;
 
 import demo.Settings;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.Map;
 import org.apache.dubbo.config.ApplicationConfig;
 import org.apache.dubbo.config.ArgumentConfig;
 import org.apache.dubbo.config.MethodConfig;
@@ -31,6 +33,17 @@ final class Setup {
     method.setName("watch");
     method.setArguments(Collections.singletonList(argument));
     return method;
+  }
+
+  /**
+   * What a registry would tell a consumer of `watch`. 3.2 finds the callback only if the method has
+   * another parameter, too.
+   */
+  static Map<String, String> watchParameters() {
+    Map<String, String> parameters = new HashMap<>();
+    parameters.put("watch.2.callback", "true");
+    parameters.put("watch.sent", "true");
+    return parameters;
   }
 
   static String group(Settings settings) {
