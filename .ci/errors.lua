@@ -57,8 +57,10 @@ did not run the call) or `UNKNOWN` (it may have run). The first two may always b
 method is `idempotent`. *Not run* marks codes that say so by themselves. What could not even be encoded (BAD_REQUEST,
 TOO_BIG before it was sent) is not repeated.
 
-Over the wire travel code, message and whether the call ran, not `details`, `cause` and `attempts`: those are of this
-process. The message of a validation therefore names every field.
+Code, message and whether the call ran travel over every wire, `details` between Perilune peers (as MessagePack, up to
+8 KiB; what is longer or cannot be encoded is left out, with a line in the log) and, if they are an exception, to Java.
+`cause` and `attempts` are of this process. What all peers shall read belongs into the message: that of a validation
+names every field.
 
 A handler fails on purpose with `return nil, perilune.error('NOT_FOUND', 'no such greeting')`, or by raising that. A
 string becomes UNKNOWN. What else it raises is INTERNAL to the caller, and a traceback in the log.

@@ -125,6 +125,9 @@ static void answer_job(peri_call *call, const peri_event *event) {
   peri_bytes bytes = event->code != 0 ? event->message : event->body;
   job->reply.len = 0;
   peri_buf_add(&job->reply, bytes.ptr, bytes.len);
+  if (event->code != 0 && event->body.len != 0) {
+    peri_buf_add(&job->error, event->body.ptr, event->body.len);
+  }
   job->code = event->code;
   job->not_run = (event->flags & PERI_EV_NOT_RUN) != 0;
   job->reply_serializer = event->serializer;
@@ -188,13 +191,18 @@ static void finish(peri_server *server, peri_call *call) {
   peri_call_release(server, call);
 }
 
-bool peri_call_throws(const peri_call *call) {
-  if (call->conn == NULL || call->local || call->hired || call->oneway) {
-    return false;
+peri_error_value peri_call_error_value(const peri_call *call) {
+  if (!wanted(call)) {
+    return PERI_ERROR_BARE;
+  }
+  if (call->hired) {
+    return call->job->error_value;
+  }
+  if (call->local || (call->session != NULL ? call->session->native : call->conn->native)) {
+    return PERI_ERROR_DETAILS;
   }
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-  bool native = call->session != NULL ? call->session->native : call->conn->native;
-  return !native && serializer != NULL && serializer->linked;
+  return serializer != NULL && serializer->linked ? PERI_ERROR_EXCEPTION : PERI_ERROR_BARE;
 }
 
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
@@ -203,12 +211,15 @@ void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes m
 }
 
 void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
-                     bool not_run, peri_bytes exception) {
+                     bool not_run, peri_bytes value) {
   if (wanted(call)) {
     peri_event event = reply_event(call);
     event.code = code;
     event.message = message;
-    event.body = exception;
+    event.body = value;
+    if (value.len != 0 && peri_call_error_value(call) == PERI_ERROR_DETAILS) {
+      event.serializer = PERI_SER_MSGPACK;
+    }
     event.compression = PERI_COMP_NONE;
     event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
     answer(server, call, &event);
@@ -312,7 +323,8 @@ void peri_call_reply_job(peri_server *server, peri_call *call, peri_job *job) {
   call->reply_attachments = job->reply_attachments;
   job->reply_attachments = (peri_bytes){NULL, 0};
   if (job->code != 0) {
-    peri_call_fail(server, call, job->code, bytes, job->not_run);
+    peri_call_throw(server, call, job->code, bytes, job->not_run,
+                    (peri_bytes){job->error.data, job->error.len});
     return;
   }
   if (wanted(call)) {

@@ -44,12 +44,14 @@ typedef struct peri_job {
   bool is_local;  // on this host
   bool foreign;
   bool has_session;
+  peri_error_value error_value;
   peri_session session;  // what the handler may ask of it; its texts lie in `block`
   // What is answered.
   int code;
   bool not_run;
   uint8_t reply_serializer, reply_compression;
   peri_buf reply;                // result or text
+  peri_buf error;                // of a failed one, as `error_value` says
   peri_bytes reply_attachments;  // msgpack map, malloc'd
 } peri_job;
 

@@ -22,6 +22,7 @@ enum {
 void peri_job_free(peri_job *job) {
   peri_block_unref(job->block);
   peri_buf_fini(&job->reply);
+  peri_buf_fini(&job->error);
   free((void *)job->reply_attachments.ptr);
   free(job);
 }
@@ -30,6 +31,7 @@ void peri_job_free(peri_job *job) {
 static void discard(peri_server *server, peri_job *job) {
   free((void *)job->reply_attachments.ptr);
   job->reply_attachments.ptr = NULL;
+  peri_buf_fini(&job->error);
   if (server->spare_count >= SPARE || job->block->cap > SPARE_BLOCK || job->block->refs != 1 ||
       job->reply.cap > SPARE_REPLY) {
     peri_job_free(job);
@@ -135,6 +137,7 @@ static void copy_call(peri_job *job, const peri_call *call) {
   job->is_local = call->local || (call->conn != NULL && call->conn->channel != NULL &&
                                   peri_channel_is_local(call->conn->channel));
   job->foreign = call->foreign;
+  job->error_value = peri_call_error_value(call);
   if (call->session != NULL) {
     copy_session(job, call->session);
   }

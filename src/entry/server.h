@@ -126,11 +126,16 @@ void peri_call_pin(peri_server *server, peri_call *call);
 // peer that it may try elsewhere.
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,
                     bool not_run);
-// The same with an exception as a value of the call's serialization, for peers that take one.
+// What the peer of this call can be told of an error besides code and message.
+typedef enum peri_error_value {
+  PERI_ERROR_BARE,
+  PERI_ERROR_EXCEPTION,  // an exception, in the call's serialization
+  PERI_ERROR_DETAILS     // any value, in MessagePack, at most PERI_DETAILS_MAX bytes
+} peri_error_value;
+peri_error_value peri_call_error_value(const peri_call *call);
+// peri_call_fail with such a value, or none.
 void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
-                     bool not_run, peri_bytes exception);
-// Whether this call's peer does.
-bool peri_call_throws(const peri_call *call);
+                     bool not_run, peri_bytes value);
 void peri_call_reply_null(peri_server *server, peri_call *call);
 // The body of `from` (usually the same call), as it came.
 void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from);

@@ -217,13 +217,40 @@ static void reply_body(peri_vm *vm, peri_call *call, lua_State *co) {
   peri_call_reply_body(&vm->server, call, from);
 }
 
-// The Java exception that the error names. What cannot be encoded is left out: the code says it too.
-static void encode_exception(peri_vm *vm, const peri_call *call, lua_State *co, peri_buf *out) {
+// Details in MessagePack, which has no classes: an exception is {"@class": its class, "@fields": it}.
+static int encode_details(peri_vm *vm, lua_State *co, peri_buf *out, peri_err *err) {
+  int at = 4;
+  if (lua_isstring(co, 5)) {
+    lua_createtable(co, 0, 2);
+    lua_pushvalue(co, 4);
+    lua_setfield(co, -2, "@fields");
+    lua_pushvalue(co, 5);
+    lua_setfield(co, -2, "@class");
+    at = lua_gettop(co);
+  }
+  int code = peri_value_encode(co, at, peri_serializer_by_id(PERI_SER_MSGPACK), value_limits(vm),
+                               out, err);
+  return code == 0 && out->len > PERI_DETAILS_MAX
+             ? peri_fail(err, PERI_ETOO_BIG, "they take %zu bytes, at most %d travel",
+                         (size_t)out->len, PERI_DETAILS_MAX)
+             : code;
+}
+
+// What the error says besides code and text, as the peer takes it. What cannot be encoded is left out.
+static void encode_error(peri_vm *vm, const peri_call *call, lua_State *co, peri_buf *out) {
   peri_err err;
-  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-  if (peri_value_encode(co, 4, serializer, value_limits(vm), out, &err) != 0) {
-    peri_log(PERI_LOG_ERROR, "EXCEPTION-ENCODE", "%s.%s: %s", call->method->exporter->iface,
-             call->method->name, err.text);
+  int code = 0;
+  peri_error_value kind = peri_call_error_value(call);
+  if (kind == PERI_ERROR_DETAILS) {
+    code = encode_details(vm, co, out, &err);
+  } else if (kind == PERI_ERROR_EXCEPTION && lua_isstring(co, 5)) {
+    const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+    code = peri_value_encode(co, 4, serializer, value_limits(vm), out, &err);
+  }
+  if (code != 0) {
+    out->len = 0;
+    peri_log(PERI_LOG_WARN, "ERROR-DETAILS", "%s.%s: the details of an error are left out: %s",
+             call->method->exporter->iface, call->method->name, err.text);
   }
 }
 
@@ -231,14 +258,14 @@ static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
   size_t len = 0;
   int code = (int)lua_tointeger(co, 1);
   const char *text = lua_tolstring(co, 2, &len);
-  peri_buf exception = {0};
-  if (lua_istable(co, 4) && peri_call_throws(call)) {
-    encode_exception(vm, call, co, &exception);
+  peri_buf value = {0};
+  if (!lua_isnoneornil(co, 4)) {
+    encode_error(vm, call, co, &value);
   }
   peri_call_throw(&vm->server, call, code != 0 ? code : PERI_EUNKNOWN,
                   (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 3) != 0,
-                  (peri_bytes){exception.data, exception.len});
-  peri_buf_fini(&exception);
+                  (peri_bytes){value.data, value.len});
+  peri_buf_fini(&value);
 }
 
 // The call is about to be released: other fibers that worked for it lose their tie.

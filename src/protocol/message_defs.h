@@ -33,6 +33,8 @@ enum {                   // peri_event.flags
   PERI_EV_ECHO = 32,     // OPEN from a peer: answered with its body, if the service is there
 };
 
+enum { PERI_DETAILS_MAX = 8192 };  // bytes of an error's details
+
 struct peri_session;
 
 // One event. All bytes are borrowed; `block` (may be NULL) keeps them alive for who takes a
@@ -56,6 +58,7 @@ typedef struct peri_event {
       args_type;  // OPEN to a JoyRPC peer: classes of the arguments, a msgpack list; or empty
   uint8_t attachments_ser;  // PERI_SER_*
   peri_bytes body;  // arguments, result or DATA as they came (perhaps compressed); REPLY with
-                    // a code: the exception, where the serialization has such; or empty
+                    // a code: the exception, where the serialization has such, or, between two
+                    // of ours, the error's details in MessagePack; or empty
   peri_block *block;
 } peri_event;

@@ -21,8 +21,10 @@ local numbers = core.code_numbers()
 local function failure(err)
   err = errors.from(err)
   local refused = err.outcome == 'REFUSED' or err.outcome == 'NOT_SENT'
-  if type(err.details) == 'table' and class_of(err.details) then
-    return numbers[err.code] or 0, err.message, refused, err.details
+  local details = err.details
+  if details ~= nil then
+    local class = type(details) == 'table' and class_of(details) or nil
+    return numbers[err.code] or 0, err.message, refused, details, class
   end
   return numbers[err.code] or 0, err.message, refused
 end

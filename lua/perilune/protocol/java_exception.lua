@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What an error says of the Java exception it was: `class`, the fields as `details`, and the exceptions
--- that caused it as `cause`.
+-- What an error says besides code and message: the details that a peer of ours sent, or of the Java
+-- exception it was `class`, the fields as `details`, and the exceptions that caused it as `cause`.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 
@@ -23,11 +23,17 @@ local function cause_of(thrown, depth)
 end
 
 ---@param err perilune.Error
----@param thrown any  the exception as it was decoded
+---@param thrown any  the exception or the details as they were decoded
 ---@return perilune.Error err
 function M.attach(err, thrown)
-  if type(thrown) == 'table' then
-    err.class, err.details = core.class_of(thrown), thrown
+  local class = type(thrown) == 'table' and thrown['@class'] -- of one of ours
+  local fields = class and thrown['@fields']
+  if type(class) == 'string' and type(fields) == 'table' and not getmetatable(fields) then
+    thrown = core.typed(class, fields)
+  end
+  err.details = thrown
+  err.class = type(thrown) == 'table' and core.class_of(thrown) or nil
+  if err.class then
     err.cause = cause_of(thrown, 1)
   end
   return err

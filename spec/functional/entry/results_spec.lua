@@ -56,6 +56,36 @@ describe('a handler', function()
       assert.equal('no such greeting', err.message)
       assert.equal('NOT_FOUND: no such greeting', tostring(err))
       assert.is_false(err.retryable)
+      assert.is_nil(err.details)
+    end)
+  )
+
+  it(
+    'tells its caller the details of an error, if they fit',
+    inside(function()
+      local details
+      local greeter = serve {
+        fail = function()
+          return nil, perilune.error('LIMITED', 'later', details)
+        end,
+      }
+      local function told(value)
+        details = value
+        local _, err = greeter:fail()
+        assert.equal('LIMITED: later', tostring(err))
+        assert.is_false(err.retryable)
+        return err.details
+      end
+      assert.same(
+        { retry_after = 5, of = { 'a', 'b' } },
+        told { retry_after = 5, of = { 'a', 'b' } }
+      )
+      assert.equal('a text', told 'a text')
+      assert.is_false(told(false))
+      assert.equal(8000, #told(('x'):rep(8000)))
+      assert.is_nil(told(('x'):rep(8200)))
+      assert.is_nil(told { print })
+      assert.is_nil(told(nil))
     end)
   )
 

@@ -129,6 +129,45 @@ describe('executor', function()
     server:wait_line 'demo.E.throw: handler'
   end)
 
+  it('fails as inline, with details or an exception, to peers of each kind', function()
+    local server = app.serve(
+      [[
+      local fields = { code = 7 }
+      for name, executor in pairs { Inline = 'inline', Pooled = 'pool' } do
+        perilune.export { interface = 'demo.' .. name, executor = executor ~= 'inline' and executor or nil, service = {
+          plain = function() return nil, perilune.error('LIMITED', 'later', { retry_after = 5 }) end,
+          thrown = function()
+            return nil, perilune.error('PRECONDITION', 'no luck',
+              perilune.java.exception('demo.DeclaredException', 'no luck', fields))
+          end,
+          bare = function() error(perilune.error('NOT_FOUND', 'gone')) end,
+        } }
+      end
+      perilune.listen 'tcp://127.0.0.1:0']],
+      { args = { '--workers', '1', '--executors', '1' } }
+    )
+    local function told(scheme, interface)
+      local client = app.start(([[
+        local proxy = perilune.refer { interface = '%s', url = '%s' }
+        perilune.main(function()
+          for _, method in ipairs { 'plain', 'thrown', 'bare' } do
+            local _, err = perilune.call(proxy, method)
+            local details = type(err.details) == 'table' and err.details or {}
+            print(err.code, err.message, err.retryable, err.class, details.code, details.retry_after)
+          end
+        end)]]):format(interface, (server.url:gsub('^joyrpc', scheme))))
+      local exit = client:wait()
+      assert.equal(0, exit.code, client.output)
+      return client.output
+    end
+    for _, scheme in ipairs { 'joyrpc', 'dubbo' } do
+      local inline = told(scheme, 'demo.Inline')
+      assert.equal(inline, told(scheme, 'demo.Pooled'))
+      assert.matches('demo.DeclaredException%s+7', inline)
+      assert.equal(scheme == 'joyrpc', inline:match 'LIMITED%s+later%s+%w+%s+nil%s+nil%s+5' ~= nil)
+    end
+  end)
+
   it('can be called from within, from a worker and from an executor', function()
     local server = serve(1)
     assert.equal('executor', call(server, 'demo.Outer.where'))

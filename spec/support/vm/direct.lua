@@ -2,6 +2,7 @@
 -- A cluster of one node for specs of the entry layer: connects on the first call, tries once.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local exceptions = require 'perilune.protocol.java_exception'
 
 local M = {}
 local Direct = {}
@@ -68,6 +69,9 @@ function Direct:send(ctx, call)
     return a
   end
   ctx.reply = d
+  if type(c) == 'table' then
+    return nil, exceptions.attach(errors.new(a, b, { outcome = c[1] }), c[2])
+  end
   return nil, errors.new(a, b, { outcome = c })
 end
 

@@ -4,14 +4,22 @@
 //   request  u16 head_len | u8 flags | u8 len, method | [4: u16 len, interface, u8 len, alias]
 //            | [1: u16 len, attachments] | arguments
 //   reply    u16 head_len | u8 flags | u8 status | [2: u16 len, message] | [1: u16 len, attachments]
-//            | result
+//            | [8: u16 len, details of the error, MessagePack] | result
 //
 // head_len counts what follows it. A longer head than we know is allowed: later versions may add
 // fields at its end.
 #include "base/limit.h"
 #include "protocol/joyrpc/joyrpc.h"
 
-enum { HAS_ATTACHMENTS = 1, ONEWAY = 2, HAS_MESSAGE = 2, HAS_IFACE = 4, NOT_RUN = 4, MORE = 8 };
+enum {
+  HAS_ATTACHMENTS = 1,
+  ONEWAY = 2,
+  HAS_MESSAGE = 2,
+  HAS_IFACE = 4,
+  NOT_RUN = 4,
+  MORE = 8,
+  HAS_DETAILS = 8,
+};
 #define X(...) +1
 enum { MESSAGE_MAX = 8192, STATUS_MAX = 0 PERI_CODES(X) };
 #undef X
@@ -66,6 +74,18 @@ bool joy_request_head_read(peri_bytes body, size_t limit, peri_event *event) {
   return at != NULL && event->method.len != 0;
 }
 
+// An error has no result: its details take that place.
+static const uint8_t *details_read(const uint8_t *at, const uint8_t *end, peri_event *event) {
+  peri_bytes details;
+  at = text_read(at, end, 2, &details);
+  if (at != NULL && event->code != 0) {
+    event->body = details;
+    event->serializer = PERI_SER_MSGPACK;
+    event->compression = PERI_COMP_NONE;
+  }
+  return at;
+}
+
 bool joy_reply_head_read(peri_bytes body, size_t limit, peri_event *event) {
   const uint8_t *end = head_split(body, limit, event);
   if (end == NULL) {
@@ -81,6 +101,9 @@ bool joy_reply_head_read(peri_bytes body, size_t limit, peri_event *event) {
   if (at != NULL && (flags & HAS_ATTACHMENTS) != 0) {
     at = text_read(at, end, 2, &event->attachments);
     event->attachments_ser = PERI_SER_MSGPACK;
+  }
+  if (at != NULL && (flags & HAS_DETAILS) != 0) {
+    at = details_read(at, end, event);
   }
   event->flags |= (flags & NOT_RUN) != 0 ? PERI_EV_NOT_RUN : 0;
   return at != NULL;
@@ -119,7 +142,7 @@ static size_t message_len(const peri_event *event) {
   return len;
 }
 
-ssize_t joy_reply_head_size(const peri_event *event) {
+static size_t reply_size(const peri_event *event) {
   size_t size = 4;
   if (event->message.len != 0) {
     size += 2 + message_len(event);
@@ -127,6 +150,19 @@ ssize_t joy_reply_head_size(const peri_event *event) {
   if (event->attachments.len != 0) {
     size += 2 + event->attachments.len;
   }
+  return size;
+}
+
+// Details that do not fit are left out: code and message are what counts.
+static size_t details_len(const peri_event *event) {
+  size_t len = event->code != 0 ? event->body.len : 0;
+  return len <= PERI_DETAILS_MAX && reply_size(event) + len <= UINT16_MAX ? len : 0;
+}
+
+ssize_t joy_reply_head_size(const peri_event *event) {
+  size_t size = reply_size(event);
+  size_t details = details_len(event);
+  size += details != 0 ? 2 + details : 0;
   return size - 2 <= UINT16_MAX ? (ssize_t)size : PERI_ETOO_BIG;
 }
 
@@ -164,9 +200,10 @@ static uint8_t status_of(int code) {
 }
 
 uint8_t *joy_reply_head_put(uint8_t *at, const peri_event *event, size_t size) {
+  size_t details = details_len(event);
   peri_put_u16(at, (uint16_t)(size - 2));
   at[2] = (uint8_t)((event->attachments.len != 0 ? HAS_ATTACHMENTS : 0) |
-                    (event->message.len != 0 ? HAS_MESSAGE : 0) |
+                    (event->message.len != 0 ? HAS_MESSAGE : 0) | (details != 0 ? HAS_DETAILS : 0) |
                     ((event->flags & PERI_EV_NOT_RUN) != 0 ? NOT_RUN : 0));
   at[3] = status_of(event->code);
   at += 4;
@@ -175,6 +212,9 @@ uint8_t *joy_reply_head_put(uint8_t *at, const peri_event *event, size_t size) {
   }
   if (event->attachments.len != 0) {
     at = text_put(at, 2, event->attachments.ptr, event->attachments.len);
+  }
+  if (details != 0) {
+    at = text_put(at, 2, event->body.ptr, details);
   }
   return at;
 }

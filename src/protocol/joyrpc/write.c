@@ -190,6 +190,9 @@ int joy_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
 static int emit_native(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
   peri_buf *out = peri_conn_out(conn);
   out->data[mark->start + 18] = event->compression;
+  if (event->code != 0) {
+    return finish(conn, event, mark, 0);  // its details are in the head
+  }
   if (event->block == NULL || event->body.len < BY_REFERENCE) {
     peri_buf_add(out, event->body.ptr, event->body.len);
     return finish(conn, event, mark, 0);

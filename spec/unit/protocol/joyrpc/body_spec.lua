@@ -202,4 +202,34 @@ describe('protocol/joyrpc bodies', function()
     rig:pump()
     assert.truthy(rig:news(UP):find('UNKNOWN message=(8191 bytes)', 1, true))
   end)
+
+  it('details of an error travel in its head, unless they are too long', function()
+    open()
+    local function told(details, fields)
+      local event = { type = 'REPLY', flags = 1, session = there, code = -8, body = details }
+      for key, value in pairs(fields or {}) do
+        event[key] = value
+      end
+      event.stream, event.serializer = rig:expect(UP), 110
+      assert.equal(0, rig:emit(DOWN, event))
+      rig:pump()
+      return rig:news(UP)
+    end
+    assert.truthy(told('7'):find('LIMITED ser=111 body=7', 1, true))
+    assert.truthy(told(('x'):rep(8192)):find('body=(8192 bytes)', 1, true))
+    local without = told(('x'):rep(8193), { message = 'too long' })
+    assert.truthy(without:find('LIMITED', 1, true))
+    assert.truthy(without:find('too long', 1, true))
+    assert.is_nil(without:find('body=', 1, true))
+    local most = { attachments = ('a'):rep(58000), attachments_ser = 111 }
+    assert.is_nil(told(('x'):rep(8000), most):find('body=', 1, true))
+  end)
+
+  it('details that a head has no room for are no head', function()
+    open()
+    local id = rig:expect(UP)
+    local reply = frame(2, 0, '\0\4\8\5\0\9x')
+    rig:send(DOWN, (reply:gsub('^(.........)....', '%1' .. u32(id)))):pump()
+    assert.truthy(rig:news(UP):find('CLOSED PROTOCOL', 1, true))
+  end)
 end)
