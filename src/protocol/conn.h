@@ -96,6 +96,7 @@ struct peri_conn {
   uint64_t served_up_to;         // GOAWAY: streams above it were not run; UINT64_MAX = no GOAWAY
   uint64_t part_since_ms;        // since when a frame lacks its rest, 0 = none does
   uint64_t settle_by_ms;         // accepted connections: close when not settled by then
+  uint64_t beat_at_ms;           // client: last heartbeat sent
   peri_list sessions;            // last used first
   peri_list calls;               // the owner's open calls from the peer
   peri_list *calls_by_stream;    // of the owner: these lists instead, NULL while calls will do
@@ -159,6 +160,13 @@ peri_session *peri_conn_session(peri_conn *conn, uint32_t id);
 // Makes sure that protocol->tick is called within about `delay_ms`.
 void peri_conn_wake(peri_conn *conn, uint64_t delay_ms);
 uint64_t peri_conn_now_ms(const peri_conn *conn);
+// Heartbeats of a client: any byte that comes after one counts as its answer.
+typedef void (*peri_beat_fn)(peri_conn *conn);
+// From protocol->init. Does nothing for a server.
+void peri_conn_beat_begin(peri_conn *conn);
+// From protocol->tick of a client: sends one when it is due and returns ms until the next, 0 = none.
+// After limits->beat_misses without answer the connection is closed, with `tag` (static) as its reason.
+uint64_t peri_conn_beat(peri_conn *conn, uint64_t now_ms, const char *tag, peri_beat_fn send);
 // Reports an event; completes futures for REPLY.
 void peri_conn_event(peri_conn *conn, const peri_event *event);
 // Adds a session; NULL when limits->sessions is reached. A session of the same id is ended first.

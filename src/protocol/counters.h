@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// X(enumerator, name): one counter each. A name with a capital is also the tag of the log line.
+// X(enumerator, name): one counter each. A name with a capital is also the tag of the log line; the
+// tags of a protocol are in its table (protocol.h).
 #define PERI_PROTOCOL_COUNTERS(X)                                                                  \
   X(ACCEPTED, "connections_accepted")                                                              \
   X(STARTED, "connections_started")                                                                \
@@ -19,15 +20,6 @@
   X(CONN_FRAME, "CONN-FRAME")                                                                      \
   X(CALL_TOO_BIG, "CALL-TOO-BIG")                                                                  \
   X(CONN_IDLE, "CONN-IDLE")                                                                        \
-  X(JOYRPC_FRAME, "JOYRPC-FRAME")                                                                  \
-  X(JOYRPC_TOO_BIG, "JOYRPC-TOO-BIG")                                                              \
-  X(JOYRPC_ATTRIBUTE, "JOYRPC-ATTRIBUTE")                                                          \
-  X(JOYRPC_TYPE, "JOYRPC-TYPE")                                                                    \
-  X(JOYRPC_HEAD, "JOYRPC-HEAD")                                                                    \
-  X(JOYRPC_BODY, "JOYRPC-BODY")                                                                    \
-  X(JOYRPC_SERIALIZATION, "JOYRPC-SERIALIZATION")                                                  \
-  X(JOYRPC_NEGOTIATION, "JOYRPC-NEGOTIATION")                                                      \
-  X(JOYRPC_BEAT, "JOYRPC-BEAT")                                                                    \
   X(OTHER, "OTHER")
 
 typedef enum peri_protocol_counter {
@@ -38,7 +30,7 @@ typedef enum peri_protocol_counter {
 } peri_protocol_counter;
 
 void peri_protocol_count(peri_protocol_counter counter);
-// Counts under the counter whose name is `tag`, else under OTHER.
+// Counts under `tag` when it is one of the above or of a protocol, else under OTHER.
 void peri_protocol_count_tag(const char *tag);
 uint64_t peri_protocol_counter_get(peri_protocol_counter counter);
 // The n-th counter's name, NULL past the end; its value through `value`.

@@ -52,6 +52,8 @@ typedef struct peri_protocol {
   uint32_t abilities;
   uint32_t state_size;  // bytes of zeroed memory at conn->state
   uint32_t match_max;   // most bytes `match` ever needs; 0 = cannot be detected (client only)
+  // What it complains of by peri_conn_complain: each tag has a counter. NULL-terminated; NULL = none.
+  const char *const *tags;
 
   // Pure and bounded. Called with the first `len` bytes of a connection, again with more after NEED.
   peri_match (*match)(const uint8_t *data, size_t len);

@@ -16,12 +16,7 @@ static peri_match match(const uint8_t *data, size_t len) {
 }
 
 static int init(peri_conn *conn) {
-  if (!conn->server) {
-    dubbo_state_of(conn)->beat_at_ms = peri_conn_now_ms(conn);
-    if (conn->limits->beat_ms != 0) {
-      peri_conn_wake(conn, conn->limits->beat_ms);
-    }
-  }
+  peri_conn_beat_begin(conn);
   return 0;
 }
 
@@ -189,27 +184,12 @@ static int open_session(peri_conn *conn, const peri_session_params *params, peri
 
 // ---- heartbeats -------------------------------------------------------------------------------
 
+static void beat(peri_conn *conn) {
+  emit(conn, &(peri_event){.type = PERI_EV_PING});
+}
+
 static uint64_t tick(peri_conn *conn, uint64_t now_ms) {
-  dubbo_state *state = dubbo_state_of(conn);
-  uint64_t interval = conn->limits->beat_ms;
-  if (conn->server || interval == 0) {
-    return 0;
-  }
-  if (now_ms < state->beat_at_ms + interval) {
-    return state->beat_at_ms + interval - now_ms;
-  }
-  bool heard = peri_channel_last_in_ms(conn->channel) >= state->beat_at_ms;
-  conn->beats_missed = heard ? 0 : (uint8_t)(conn->beats_missed + 1);
-  if (conn->beats_missed >= conn->limits->beat_misses) {
-    peri_conn_close(conn,
-                    peri_conn_complain(conn, PERI_ETIMEOUT, "DUBBO-BEAT",
-                                       "%u heartbeats without any answer", conn->beats_missed));
-    return 0;
-  }
-  state->beat_at_ms = now_ms;
-  peri_event beat = {.type = PERI_EV_PING};
-  emit(conn, &beat);
-  return interval;
+  return conn->server ? 0 : peri_conn_beat(conn, now_ms, "DUBBO-BEAT", beat);
 }
 
 static void drain(peri_conn *conn) {
@@ -217,11 +197,14 @@ static void drain(peri_conn *conn) {
   emit(conn, &goaway);
 }
 
+static const char *const tags[] = {"DUBBO-FRAME", "DUBBO-TOO-BIG", "DUBBO-BEAT", NULL};
+
 const peri_protocol peri_dubbo = {
     .name = "dubbo",
     .abilities = PERI_CAN_ONEWAY | PERI_CAN_GOAWAY | PERI_CAN_CALLBACK | PERI_CALLBACK_BY_TYPE,
     .state_size = sizeof(dubbo_state),
     .match_max = 2,
+    .tags = tags,
     .match = match,
     .init = init,
     .fini = fini,

@@ -47,7 +47,6 @@ typedef struct dubbo_frame {
 
 typedef struct dubbo_state {
   bool reads_attachments;  // server: the peer's version knows attachments of a response
-  uint64_t beat_at_ms;     // client: last heartbeat sent
 } dubbo_state;
 
 extern const peri_protocol peri_dubbo;

@@ -65,21 +65,7 @@ static void answered(peri_conn *conn, joy_opening *opening, joy_body *body) {
 }
 
 int joy_on_authenticate_reply(peri_conn *conn, const joy_frame *frame) {
-  joy_opening *opening = joy_opening_find(conn, frame, true);
-  const peri_serializer *serializer = opening != NULL ? joy_body_serializer(conn, frame) : NULL;
-  if (serializer == NULL) {
-    return opening != NULL ? PERI_EPROTOCOL : 0;
-  }
-  joy_body body;
-  peri_err err = {0};
-  int code = joy_body_read(conn, serializer, frame->body, &body, &err);
-  if (code == 0) {
-    answered(conn, opening, &body);
-  } else {
-    code = joy_body_spoilt(conn, frame, &err);
-  }
-  joy_body_fini(&body);
-  return code;
+  return joy_opening_reply(conn, frame, true, answered);
 }
 
 // ---- server -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What happens by the clock. Client: heartbeats (any byte from the server counts as the answer) and
-// session beats. Server: eviction of sessions whose client has stopped beating.
+// What happens by the clock. Client: heartbeats and session beats. Server: eviction of sessions whose
+// client has stopped beating.
 #include "protocol/counters.h"
 #include "protocol/joyrpc/opening.h"
 
@@ -32,28 +32,6 @@ static void beat(peri_conn *conn) {
     frame.serializer = session->serializer->id;
   }
   joy_frame_send(conn, &frame);
-}
-
-static uint64_t heartbeat(peri_conn *conn, uint64_t now_ms) {
-  joy_state *state = joy_state_of(conn);
-  uint64_t interval = conn->limits->beat_ms;
-  if (interval == 0) {
-    return 0;
-  }
-  if (now_ms < state->beat_at_ms + interval) {
-    return state->beat_at_ms + interval - now_ms;
-  }
-  bool heard = peri_channel_last_in_ms(conn->channel) >= state->beat_at_ms;
-  conn->beats_missed = heard ? 0 : (uint8_t)(conn->beats_missed + 1);
-  if (conn->beats_missed >= conn->limits->beat_misses) {
-    peri_conn_close(conn,
-                    peri_conn_complain(conn, PERI_ETIMEOUT, "JOYRPC-BEAT",
-                                       "%u heartbeats without any answer", conn->beats_missed));
-    return 0;
-  }
-  state->beat_at_ms = now_ms;
-  beat(conn);
-  return interval;
 }
 
 // JoyRPC peers expect a body of no fields; ours nothing.
@@ -114,6 +92,6 @@ uint64_t joy_tick(peri_conn *conn, uint64_t now_ms) {
     return sweep(conn, now_ms);
   }
   uint64_t next = joy_openings_tick(conn, now_ms);
-  next = sooner(next, heartbeat(conn, now_ms));
+  next = sooner(next, peri_conn_beat(conn, now_ms, "JOYRPC-BEAT", beat));
   return conn->closing ? 0 : sooner(next, session_beats(conn, now_ms));
 }

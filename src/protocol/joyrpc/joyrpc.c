@@ -14,14 +14,8 @@ static peri_match match(const uint8_t *data, size_t len) {
 }
 
 static int init(peri_conn *conn) {
-  joy_state *state = joy_state_of(conn);
-  peri_list_init(&state->openings);
-  if (!conn->server) {
-    state->beat_at_ms = peri_conn_now_ms(conn);
-    if (conn->limits->beat_ms != 0) {
-      peri_conn_wake(conn, conn->limits->beat_ms);
-    }
-  }
+  peri_list_init(&joy_state_of(conn)->openings);
+  peri_conn_beat_begin(conn);
   return 0;
 }
 
@@ -114,12 +108,18 @@ static void drain(peri_conn *conn) {
   joy_emit(conn, &goaway);
 }
 
+static const char *const tags[] = {
+    "JOYRPC-FRAME", "JOYRPC-TOO-BIG",       "JOYRPC-ATTRIBUTE",   "JOYRPC-TYPE", "JOYRPC-HEAD",
+    "JOYRPC-BEAT",  "JOYRPC-SERIALIZATION", "JOYRPC-NEGOTIATION", NULL,
+};
+
 const peri_protocol peri_joyrpc = {
     .name = "joyrpc",
     .abilities =
         PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK | PERI_CAN_GOAWAY,
     .state_size = sizeof(joy_state),
     .match_max = 2,
+    .tags = tags,
     .match = match,
     .init = init,
     .fini = fini,

@@ -75,8 +75,7 @@ typedef struct joy_state {
   uint32_t last_in;  // server: msgId of the last request
   bool said_goaway;  // requests above last_in are refused here
   uint32_t goaway_at;
-  uint64_t beat_at_ms;  // client: last heartbeat sent
-  peri_list openings;   // client: joy_opening
+  peri_list openings;  // client: joy_opening
 } joy_state;
 
 extern const peri_protocol peri_joyrpc;

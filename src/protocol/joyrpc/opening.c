@@ -181,7 +181,7 @@ int joy_open_session(peri_conn *conn, const peri_session_params *params, peri_se
   return code;
 }
 
-joy_opening *joy_opening_find(peri_conn *conn, const joy_frame *frame, bool authenticating) {
+static joy_opening *find(peri_conn *conn, const joy_frame *frame, bool authenticating) {
   peri_list *all = &joy_state_of(conn)->openings;
   for (peri_list *node = all->next; node != all; node = node->next) {
     joy_opening *opening = peri_container(node, joy_opening, link);
@@ -264,8 +264,9 @@ static void opened(peri_conn *conn, joy_opening *opening, joy_body *body) {
   joy_opening_end(conn, opening, session, code, why);
 }
 
-int joy_on_negotiate_reply(peri_conn *conn, const joy_frame *frame) {
-  joy_opening *opening = joy_opening_find(conn, frame, false);
+int joy_opening_reply(peri_conn *conn, const joy_frame *frame, bool authenticating,
+                      joy_reply_fn take) {
+  joy_opening *opening = find(conn, frame, authenticating);
   const peri_serializer *serializer = opening != NULL ? joy_body_serializer(conn, frame) : NULL;
   if (serializer == NULL) {
     return opening != NULL ? PERI_EPROTOCOL : 0;
@@ -274,12 +275,16 @@ int joy_on_negotiate_reply(peri_conn *conn, const joy_frame *frame) {
   peri_err err = {0};
   int code = joy_body_read(conn, serializer, frame->body, &body, &err);
   if (code == 0) {
-    opened(conn, opening, &body);
+    take(conn, opening, &body);
   } else {
     code = joy_body_spoilt(conn, frame, &err);
   }
   joy_body_fini(&body);
   return code;
+}
+
+int joy_on_negotiate_reply(peri_conn *conn, const joy_frame *frame) {
+  return joy_opening_reply(conn, frame, false, opened);
 }
 
 uint64_t joy_openings_tick(peri_conn *conn, uint64_t now_ms) {

@@ -34,8 +34,11 @@ void joy_answer(peri_conn *conn, const joy_frame *request, joy_type type, peri_b
 const peri_serializer *joy_body_serializer(peri_conn *conn, const joy_frame *frame);
 // Complains; returns PERI_EPROTOCOL.
 int joy_body_spoilt(peri_conn *conn, const joy_frame *frame, const peri_err *err);
-// The opening that waits for this message, or NULL.
-joy_opening *joy_opening_find(peri_conn *conn, const joy_frame *frame, bool authenticating);
+typedef void (*joy_reply_fn)(peri_conn *conn, joy_opening *opening, joy_body *body);
+// Reads the answer to a step of the opening that waits for it and gives it to `take`. Returns 0, also
+// when none waits, or PERI_E*, with which the connection ends.
+int joy_opening_reply(peri_conn *conn, const joy_frame *frame, bool authenticating,
+                      joy_reply_fn take);
 // Ends an opening: calls `done`, frees. With a code the session, if there is one, is freed before.
 void joy_opening_end(peri_conn *conn, joy_opening *opening, peri_session *session, int code,
                      const char *why);
