@@ -53,6 +53,7 @@ typedef struct peri_exporter {
   const struct peri_serializer
       *serializer;  // the one of its id that is used here; NULL = the first
   bool open;        // false after unexport: calls are refused, those in progress finish
+  bool ramped;      // JoyRPC consumers are told that it has nearly ended its warm-up
   uint32_t count, mask;
   peri_method **table;  // open addressing, owned
   struct peri_exporter *next;

@@ -73,6 +73,7 @@ static void fill(lua_State *L, peri_exporter *exporter, int mode) {
   lua_getfield(L, 4, "serialization");
   exporter->serializer = lua_isstring(L, -1) ? peri_serializer_by_name(lua_tostring(L, -1)) : NULL;
   lua_pop(L, 1);
+  exporter->ramped = field_bool(L, 4, "ramped");
   uint32_t generation = field_u32(L, 4, "generation");
   size_t count = lua_objlen(L, 3);
   for (size_t i = 1; i <= count; i++) {

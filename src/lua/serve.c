@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -375,6 +376,18 @@ static void on_session(void *arg, peri_conn *conn, peri_session *session) {
   peri_sessions_tell(arg, conn, session, true);
 }
 
+// Consumers of JoyRPC raise the weight of a provider during its first 60 s, but leave it at 0 when it is
+// older than that at their first sight (their warm-up is inverted). One of 59 s is raised to its weight
+// at once.
+static uint64_t on_started(void *arg, const peri_session *session) {
+  enum { RAMPED_AGE = 59000 };
+  const peri_vm *vm = arg;
+  const peri_exporter *exporter =
+      peri_exporter_find(&vm->server.exporters, peri_bytes_of(session->iface), peri_bytes_of(session->alias));
+  return exporter != NULL && exporter->ramped ? peri_env->walltime() - RAMPED_AGE
+                                              : peri_started_ms();
+}
+
 static void on_session_ended(void *arg, peri_conn *conn, peri_session *session) {
   peri_sessions_tell(arg, conn, session, false);
 }
@@ -475,6 +488,7 @@ const peri_conn_handler peri_serve_handler = {
     .event = on_event,
     .session = on_session,
     .session_ended = on_session_ended,
+    .started = on_started,
     .authenticate = on_authenticate,
     .closed = on_closed,
 };

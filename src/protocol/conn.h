@@ -42,6 +42,9 @@ typedef struct peri_conn_handler {
   void (*event)(void *arg, peri_conn *conn, const peri_event *event);
   // Server: a session was negotiated; may set session->user. May be NULL.
   void (*session)(void *arg, peri_conn *conn, peri_session *session);
+  // Server: since when the service of the session runs, as a peer that is not ours is to be told, ms
+  // of the wall clock. May be NULL: peri_started_ms().
+  uint64_t (*started)(void *arg, const peri_session *session);
   // A session ended before its connection did. May be NULL.
   void (*session_ended)(void *arg, peri_conn *conn, peri_session *session);
   // Server: the peer authenticates for `session`. Return PERI_AGAIN and answer later through

@@ -188,7 +188,7 @@ function core.log(level, tag, text, fields) end
 ---@param interface string
 ---@param alias string
 ---@param methods perilune.core.Method[]
----@param options table  int64 = 'number'|'cdata'|'string', generation = integer
+---@param options table  int64 = 'number'|'cdata'|'string', generation = integer, ramped = boolean
 ---@return integer exporter id
 function core.export(interface, alias, methods, options) end
 --- These methods instead of those it has, at once. Calls in progress keep their chains; methods that

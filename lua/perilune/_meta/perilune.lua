@@ -197,6 +197,7 @@ error('perilune.types only describes; require perilune')
 ---@field register? boolean
 ---@field delay? integer                 ms between listening and registering
 ---@field weight? integer
+---@field joyrpc? {start_time?: 'real'|'ramped'}  what consumers of JoyRPC are told
 ---@field meta? table<string, string>    what selectors see as node.meta
 ---@field token? string|table            callers must present it
 ---@field auth? any                      authenticator of sessions

@@ -165,7 +165,12 @@ function M.compile(spec)
 end
 
 local function options_of(spec)
-  return { int64 = spec.int64, generation = spec.generation, serialization = spec.serialization }
+  return {
+    int64 = spec.int64,
+    generation = spec.generation,
+    serialization = spec.serialization,
+    ramped = spec.joyrpc ~= nil and spec.joyrpc.start_time == 'ramped',
+  }
 end
 
 local function tell(event, spec)

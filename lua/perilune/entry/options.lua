@@ -9,6 +9,16 @@ local schemas = require 'perilune.schema'
 
 local M = {}
 
+-- What only JoyRPC's consumers see of an export.
+local JOYRPC = {
+  start_time = {
+    type = 'string',
+    enum = { 'real', 'ramped' },
+    default = 'real',
+    help = "'ramped': told so that their warm-up ends at once",
+  },
+}
+
 local NAME = '^[%w_.$%-]+$'
 local ALIAS = '^[%w_.:%-]*$'
 
@@ -75,6 +85,7 @@ M.export = {
     type = 'string',
     help = 'what consumers should prefer; json@cjson: what reads it here',
   },
+  joyrpc = { type = 'table', fields = JOYRPC, help = 'what only consumers of JoyRPC are told' },
   warmup = { type = 'any', help = 'runs in each worker before the service is listed' },
   warmup_timeout = { type = 'integer', min = 1, default = 10000, help = 'ms' },
   warmup_required = { type = 'boolean', default = true, help = 'no start without it' },

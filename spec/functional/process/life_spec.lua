@@ -55,6 +55,31 @@ describe('a process', function()
     assert.same({ code = 0 }, server:wait())
   end)
 
+  it('tells JoyRPC peers since when it runs, or that its warm-up is nearly over', function()
+    local before = os.time() * 1000
+    local server = app.serve(GREETER .. [[
+perilune.export {
+  interface = 'demo.Ramped', joyrpc = { start_time = 'ramped' },
+  service = { hello = function() end },
+}]])
+    local it = peer.connect(tonumber(server.url:match ':(%d+)$'))
+    local told = {}
+    for session, interface in ipairs { 'demo.Greeter', 'demo.Ramped' } do
+      local body = ('{"serialization":"json","serializations":["json"],'
+        .. '"attributes":{"interface":"%s","alias":"%s"}}'):format(
+        interface,
+        session == 1 and 'prod' or ''
+      )
+      it:send(peer.frame { type = peer.NEGOTIATE, session = session, body = body })
+      local _, _, answer = it:reply()
+      told[session] = tonumber(answer:match '"remoteStartTime":"(%d+)"')
+    end
+    local after = os.time() * 1000 + 1000
+    it:close()
+    assert.is_true(told[1] >= before and told[1] <= after)
+    assert.is_true(told[2] >= before - 59000 and told[2] <= after - 59000)
+  end)
+
   it('cuts calls off after the drain time-out and says so with 1', function()
     local server = app.serve(GREETER, { args = { '--drain-timeout', '50' } })
     local call = app.begin_call(

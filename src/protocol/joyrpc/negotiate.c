@@ -117,13 +117,19 @@ static void write_lists(joy_writer *w, const joy_body *body) {
   joy_writer_list_end(w);
 }
 
-static void write_attributes(joy_writer *w, const peri_session *session) {
+static uint64_t started(const peri_conn *conn, const peri_session *session) {
+  return session->native || conn->handler->started == NULL
+             ? peri_started_ms()
+             : conn->handler->started(conn->arg, session);
+}
+
+static void write_attributes(joy_writer *w, const peri_conn *conn, const peri_session *session) {
   joy_writer_map(w, "attributes");
   if (session != NULL) {
     joy_writer_text(w, "interface", session->iface);
     joy_writer_text(w, "alias", session->alias);
     joy_writer_decimal(w, "buildVersion", JOY_VERSION);
-    joy_writer_decimal(w, "remoteStartTime", peri_started_ms());
+    joy_writer_decimal(w, "remoteStartTime", started(conn, session));
     if (session->native) {
       joy_writer_text(w, "perilune", "1");
     }
@@ -144,7 +150,7 @@ static int answer(peri_conn *conn, const joy_frame *frame, const peri_serializer
   write_lists(&w, body);
   joy_writer_list(&w, "checksums");
   joy_writer_list_end(&w);
-  write_attributes(&w, session);
+  write_attributes(&w, conn, session);
   joy_writer_number(&w, "status", session != NULL ? 0 : 1);
   joy_writer_text(&w, "message", c->refused);
   int code = joy_writer_end(&w);
