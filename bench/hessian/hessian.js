@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The Node side of the hessian cases: hessian.js, warm.
 //
-//   NODE_PATH=build/node_modules node hessian.js SECONDS < order.hex
+//   NODE_PATH=FOLDER/node_modules node hessian.js SECONDS < order.hex
 'use strict';
 const fs = require('fs');
 const hessian = require('hessian.js');

@@ -313,7 +313,27 @@ function M.timers()
   return cjson.decode(text)
 end
 
-local CAUCHO = '/.m2/repository/com/caucho/hessian/4.0.66/hessian-4.0.66.jar'
+local HOME = os.getenv 'HOME' or ''
+local CAUCHO = HOME .. '/.m2/repository/com/caucho/hessian/4.0.66/hessian-4.0.66.jar'
+local CACHE = (os.getenv 'XDG_CACHE_HOME' or HOME .. '/.cache') .. '/perilune/bench'
+local FETCH_S = 120
+
+local function there(path)
+  local file = io.open(path)
+  if file then
+    file:close()
+  end
+  return file ~= nil
+end
+
+-- What others wrote is fetched once, by its own package manager, to a folder outside the tree.
+local function fetched(path, command)
+  if there(path) then
+    return true
+  end
+  process.run({ '/bin/sh', '-c', command }, { log = servers.log_name 'fetch' }, FETCH_S)
+  return there(path)
+end
 
 -- What each implementation of Hessian is run with, and what it takes to have it.
 local hessians = {
@@ -321,25 +341,22 @@ local hessians = {
     return servers.build .. '/bench/hessian %s'
   end,
   caucho = function(folder)
-    local jar = (os.getenv 'HOME' or '') .. CAUCHO
-    local file = io.open(jar)
-    if not file then
-      return nil, 'mvn dependency:get -Dartifact=com.caucho:hessian:4.0.66'
+    local get = 'mvn -q dependency:get -Dartifact=com.caucho:hessian:4.0.66'
+    if not fetched(CAUCHO, get) then
+      return nil, get
     end
-    file:close()
     return (
       'java --add-opens java.base/java.lang=ALL-UNNAMED --add-opens '
       .. 'java.base/java.util=ALL-UNNAMED -cp %s %s/HessianBench.java %%s'
-    ):format(jar, folder)
+    ):format(CAUCHO, folder)
   end,
   ['hessian.js'] = function(folder)
-    local modules = servers.build .. '/../node_modules'
-    local file = io.open(modules .. '/hessian.js/package.json')
-    if not file then
-      return nil, 'npm install --prefix build hessian.js'
+    local get = ('npm install --silent --prefix "%s" hessian.js@2.11.0'):format(CACHE)
+    local modules = CACHE .. '/node_modules'
+    if not fetched(modules .. '/hessian.js/package.json', get) then
+      return nil, get
     end
-    file:close()
-    return ('NODE_PATH=%s node %s/hessian.js %%s'):format(modules, folder)
+    return ('NODE_PATH="%s" node %s/hessian.js %%s'):format(modules, folder)
   end,
 }
 

@@ -4,6 +4,7 @@
 // and whether a table is a list.
 #include <lauxlib.h>
 
+#include "lua/raw.h"
 #include "lua/value_parts.h"
 
 char peri_value_array_key;
@@ -228,6 +229,7 @@ static void register_helpers(lua_State *L) {
 }
 
 void peri_value_register(lua_State *L) {
+  peri_raw_check(L);
   register_bytes(L);
   register_marks(L);
   register_helpers(L);

@@ -4,7 +4,6 @@
 // written value can always be cut off.
 #include "lua/value_walk.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #include "base/limit.h"
@@ -14,8 +13,6 @@ enum {
   REASON_MAX = 256,
   UNMARKED = -1,
 };
-
-#define SAFE_INTEGER 9007199254740992.0
 
 // ---- errors: the path is read off the Lua stack, so that success pays nothing for it ------------
 
@@ -63,14 +60,6 @@ int peri_walk_refuse(walker *w, const place *p, const char *type) {
 }
 
 // ---- scalars ------------------------------------------------------------------------------------
-
-static int number(walker *w, double value) {
-  if (value >= -SAFE_INTEGER && value <= SAFE_INTEGER && (double)(int64_t)value == value &&
-      (value != 0 || !signbit(value))) {
-    return w->ops->integer(w->sink, (int64_t)value);
-  }
-  return w->ops->number(w->sink, value);
-}
 
 // 1 int64, 2 uint64, 0 neither.
 static int unbox(lua_State *L, int index, uint64_t *bits) {
@@ -250,6 +239,12 @@ static size_t list_count(lua_State *L, int index) {
 
 static int list_or_map(walker *w, int index, bool fields, const place *parent) {
   lua_State *L = w->L;
+  if (!fields && peri_raw_usable()) {
+    int rc = peri_walk_raw(w, index, parent);
+    if (rc != PERI_WALK_OTHERWISE) {
+      return rc;
+    }
+  }
   int base = lua_gettop(L);
   lua_pushnil(L);
   bool more = lua_next(L, index);
@@ -378,7 +373,7 @@ static inline int scalar(walker *w, int index, int type, const place *p) {
   switch (type) {
   case LUA_TNIL: return w->ops->null(w->sink);
   case LUA_TBOOLEAN: return w->ops->boolean(w->sink, lua_toboolean(L, index));
-  case LUA_TNUMBER: return number(w, lua_tonumber(L, index));
+  case LUA_TNUMBER: return peri_walk_number(w, lua_tonumber(L, index));
   case LUA_TSTRING: {
     size_t len;
     const char *text = lua_tolstring(L, index, &len);

@@ -2,6 +2,9 @@
 // What the parts of the walker share. Every function returns 0 or a negative code whose reason, with
 // the path, is in the walker's err.
 #pragma once
+#include <math.h>
+
+#include "lua/raw.h"
 #include "lua/value_parts.h"
 
 enum {
@@ -60,6 +63,25 @@ int peri_walk_key(walker *w, int index, const place *p);
 // lua_next left them. `named`: the sink knows the keys.
 int peri_walk_map(walker *w, int index, bool more, bool named, const place *parent);
 
+static inline int peri_walk_number(walker *w, double value) {
+  const double safe = 9007199254740992.0;
+  if (value >= -safe && value <= safe && (double)(int64_t)value == value &&
+      (value != 0 || !signbit(value))) {
+    return w->ops->integer(w->sink, (int64_t)value);
+  }
+  return w->ops->number(w->sink, value);
+}
+
+// ---- value_walk_raw.c: tables as they lie in memory, where that is known
+enum { PERI_WALK_OTHERWISE = 1 };
+// A table that is a list or a map by its keys; OTHERWISE when only the API can tell, and nothing
+// was done.
+int peri_walk_raw(walker *w, int index, const place *parent);
+// Whether the table has these keys, in this order, and no others.
+bool peri_walk_raw_same(const peri_raw_table *t, const void *const *keys, uint32_t count);
+// The entries of a map, or the fields of an object whose names the sink knows; then the map ends.
+int peri_walk_raw_entries(walker *w, int index, bool named, const place *parent);
+
 // ---- value_walk_java.c: tables that are marked
 // An object's fields are named before its values follow in the same order.
 int peri_walk_object(walker *w, int index, const place *parent);
@@ -74,7 +96,6 @@ int peri_walk_entries(walker *w, int index, const place *parent);
 int peri_walk_box(walker *w, int index, peri_cast cast, const place *p);
 
 // ---- value_walk_shape.c: classes that were walked before
-enum { PERI_WALK_OTHERWISE = 1 };
 // What is known of the class with this metatable, or NULL. Good until the next one is learned.
 peri_walk_row *peri_walk_find(walker *w, const void *meta);
 // What the box with this metatable holds; NONE when it is no box, or must be looked at.

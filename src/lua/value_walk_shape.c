@@ -197,10 +197,12 @@ static bool entries(const walker *w, int index, const peri_walk_row *row) {
 int peri_walk_shaped(walker *w, int index, peri_walk_row *row, const place *parent) {
   int base = lua_gettop(w->L);
   int count = (int)row->shape.count;
-  if (!peri_walk_room(w, base + 2 * count)) {
+  bool raw = peri_raw_usable();
+  if (!raw && !peri_walk_room(w, base + 2 * count)) {
     return PERI_WALK_OTHERWISE;
   }
-  if (!entries(w, index, row)) {
+  if (raw ? !peri_walk_raw_same(peri_raw_table_at(w->L, index), row->keys, row->shape.count)
+          : !entries(w, index, row)) {
     lua_settop(w->L, base);
     row->misses++;
     return PERI_WALK_OTHERWISE;
@@ -211,5 +213,6 @@ int peri_walk_shaped(walker *w, int index, peri_walk_row *row, const place *pare
     lua_settop(w->L, base);
     return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : PERI_WALK_OTHERWISE;
   }
-  return peri_walk_fields(w, base, count, parent);
+  return raw ? peri_walk_raw_entries(w, index, true, parent)
+             : peri_walk_fields(w, base, count, parent);
 }

@@ -3,6 +3,7 @@
 // are false, code name, text.
 #include <lauxlib.h>
 
+#include "lua/raw.h"
 #include "lua/value.h"
 
 int luaopen_peri_value_testing(lua_State *L);
@@ -92,23 +93,59 @@ static int answer(lua_State *L, int rc, peri_buf *out, const peri_err *err) {
   return 2;
 }
 
-// encode(serializer, value, limits?) -> true, bytes
-static int encode(lua_State *L) {
+typedef struct encoding {
+  int first;
+  int count;  // of arguments; -1 = one value
+  const peri_serializer *serializer;
+  const peri_value_limits *limits;
+} encoding;
+
+static int encode_once(lua_State *L, const encoding *e, peri_buf *out, peri_err *err) {
+  return e->count < 0
+             ? peri_value_encode(L, e->first, e->serializer, e->limits, out, err)
+             : peri_value_encode_args(L, e->first, e->count, e->serializer, e->limits, out, err);
+}
+
+// Once by reading tables as they lie in memory and once through the API: nobody may see a
+// difference.
+static int encode_both(lua_State *L, const encoding *e) {
   peri_err err = {0};
   peri_buf out = {0};
-  peri_value_limits limits = check_limits(L, 3);
-  int rc = peri_value_encode(L, 2, check_serializer(L, 1), &limits, &out, &err);
+  int rc = encode_once(L, e, &out, &err);
+  if (peri_raw_usable()) {
+    peri_err other = {0};
+    peri_buf again = {0};
+    atomic_store(&peri_raw_works, false);
+    int code = encode_once(L, e, &again, &other);
+    atomic_store(&peri_raw_works, true);
+    bool same = code == rc && again.len == out.len && strcmp(other.text, err.text) == 0 &&
+                (out.len == 0 || memcmp(again.data, out.data, out.len) == 0);
+    peri_buf_fini(&again);
+    if (!same) {
+      peri_buf_fini(&out);
+      return luaL_error(L, "the API gives another encoding: %s instead of %s", other.text,
+                        err.text);
+    }
+  }
   return answer(L, rc, &out, &err);
+}
+
+// encode(serializer, value, limits?) -> true, bytes
+static int encode(lua_State *L) {
+  peri_value_limits limits = check_limits(L, 3);
+  return encode_both(L, &(encoding){2, -1, check_serializer(L, 1), &limits});
 }
 
 // encode_args(serializer, ...) -> true, bytes
 static int encode_args(lua_State *L) {
-  peri_err err = {0};
-  peri_buf out = {0};
   peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
-  int rc =
-      peri_value_encode_args(L, 2, lua_gettop(L) - 1, check_serializer(L, 1), &limits, &out, &err);
-  return answer(L, rc, &out, &err);
+  return encode_both(L, &(encoding){2, lua_gettop(L) - 1, check_serializer(L, 1), &limits});
+}
+
+// Whether tables can be read as they lie in memory.
+static int raw(lua_State *L) {
+  lua_pushboolean(L, peri_raw_usable());
+  return 1;
 }
 
 static int add(lua_State *L) {
@@ -155,6 +192,7 @@ int luaopen_peri_value_testing(lua_State *L) {
                                        {"decode_args", decode_args},
                                        {"encode", encode},
                                        {"encode_args", encode_args},
+                                       {"raw", raw},
                                        {"add", add},
                                        {"repeat_decode", repeat_decode},
                                        {"repeat_encode", repeat_encode},

@@ -6,6 +6,13 @@ local function json(value)
   return ok and text or why
 end
 
+describe('tables in memory', function()
+  -- values.encode compares both ways; this is for the way that needs no API.
+  it('lie there as they are expected to in the LuaJIT of this machine', function()
+    assert.is_true(jit.arch ~= 'x64' or values.raw())
+  end)
+end)
+
 describe('perilune.null', function()
   it('is the null of lua-cjson too', function()
     assert.equal(require('cjson').null, values.null)

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "lua/raw.h"
+
+#include <string.h>
+
+_Atomic bool peri_raw_works;
+
+enum { ITEMS = 3 };
+
+// The sizes and pointers first: what they say decides whether they are followed.
+static bool same_table(const peri_raw_table *t, const void *meta) {
+  const char *end = (const char *)(t + 1) + sizeof(void *);
+  return t->array_size == ITEMS + 1 && t->node_mask == 1 && t->metatable == meta &&
+         (const char *)t->array == end && ((uintptr_t)t->nodes & 7) == 0 && t->nodes != NULL;
+}
+
+static bool same_string(lua_State *L, int index, peri_raw value) {
+  size_t len;
+  const char *text = lua_tolstring(L, index, &len);
+  const peri_raw_string *s = lua_topointer(L, index);
+  return peri_raw_tag(value) == PERI_RAW_STRING && peri_raw_to_string(value) == s &&
+         s->text == text && s->len == len;
+}
+
+// At 1 the table {1.5, "peri_raw", true, ["key"] = false}, then its metatable, "peri_raw", "key".
+static bool same(lua_State *L) {
+  const peri_raw_table *t = peri_raw_table_at(L, 1);
+  if (!same_table(t, lua_topointer(L, 2))) {
+    return false;
+  }
+  const peri_raw_node *node = &t->nodes[peri_raw_tag(t->nodes[0].value) == PERI_RAW_NIL ? 1 : 0];
+  return peri_raw_tag(t->array[0]) == PERI_RAW_NIL && t->array[1].number == 1.5 &&
+         same_string(L, 3, t->array[2]) && peri_raw_tag(t->array[3]) == PERI_RAW_TRUE &&
+         peri_raw_tag(node->value) == PERI_RAW_FALSE && same_string(L, 4, node->key);
+}
+
+// Where a pushed value comes to lie.
+static bool same_stack(lua_State *L) {
+  int base = lua_gettop(L);
+  peri_raw *const *top = (peri_raw *const *)((char *)L + 5 * sizeof(void *));
+  const peri_raw *before = *top;
+  lua_pushnumber(L, 2.5);
+  bool is = *top == before + 1 && before->number == 2.5;
+  lua_settop(L, base);
+  return is;
+}
+
+static int check(lua_State *L) {
+  lua_createtable(L, ITEMS, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setmetatable(L, 1);
+  lua_pushliteral(L, "peri_raw");
+  lua_pushliteral(L, "key");
+  lua_pushnumber(L, 1.5);
+  lua_rawseti(L, 1, 1);
+  lua_pushvalue(L, 3);
+  lua_rawseti(L, 1, 2);
+  lua_pushboolean(L, 1);
+  lua_rawseti(L, 1, 3);
+  lua_pushvalue(L, 4);
+  lua_pushboolean(L, 0);
+  lua_rawset(L, 1);
+  bool works = same(L) && same_stack(L);
+  atomic_store_explicit(&peri_raw_works, works, memory_order_relaxed);
+  return 0;
+}
+
+void peri_raw_check(lua_State *L) {
+#if UINTPTR_MAX == UINT64_MAX && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  lua_pushcfunction(L, check);
+  lua_call(L, 0, 0);
+#else
+  (void)L;
+#endif
+}
