@@ -31,6 +31,7 @@
   X(LETTERS, "letters")                                                                            \
   X(IDLE_TIMEOUT, "idle_timeout")                                                                  \
   X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                                                      \
+  X(SILENT_CONNECTIONS, "silent_connections")                                                      \
   X(NEGOTIATE_TIMEOUT, "negotiate_timeout")                                                        \
   X(FRAME_TIMEOUT, "frame_timeout")                                                                \
   X(CALLBACKS_PER_CONNECTION, "callbacks_per_connection")                                          \

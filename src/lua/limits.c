@@ -24,6 +24,7 @@ enum {
   X("value_string", conn_limits.value.string)                                                      \
   X("sessions_per_connection", conn_limits.sessions)                                               \
   X("first_byte_timeout", conn_limits.first_byte_ms)                                               \
+  X("silent_connections", conn_limits.silent)                                                      \
   X("negotiate_timeout", conn_limits.negotiate_ms)                                                 \
   X("frame_timeout", conn_limits.frame_ms)                                                         \
   X("idle_timeout", conn_limits.idle_ms)                                                           \

@@ -41,3 +41,14 @@ const peri_protocol *peri_adapter_match(const char *const *allowed, const uint8_
   }
   return NULL;
 }
+
+uint32_t peri_adapter_silent_ms(const char *const *allowed) {
+  const peri_protocol *protocol;
+  uint32_t longest = 0;
+  for (size_t n = 0; (protocol = peri_protocol_at(n)) != NULL; n++) {
+    if (protocol->silent_ms > longest && is_allowed(allowed, protocol->name)) {
+      longest = protocol->silent_ms;
+    }
+  }
+  return longest;
+}

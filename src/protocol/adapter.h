@@ -10,3 +10,5 @@
 // match_max bytes to decide.
 const peri_protocol *peri_adapter_match(const char *const *allowed, const uint8_t *data, size_t len,
                                         bool *more);
+// The longest silent_ms among those protocols.
+uint32_t peri_adapter_silent_ms(const char *const *allowed);

@@ -4,6 +4,7 @@
 #include "protocol/conn.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ const peri_conn_limits peri_conn_limits_default = {
     .head = UINT16_MAX,
     .sessions = 1024,
     .first_byte_ms = 10000,
+    .silent = 4096,
     .negotiate_ms = 10000,
     .frame_ms = 30000,
     .idle_ms = 0,
@@ -123,16 +125,59 @@ static void drop_empty_pending(peri_conn *conn) {
   }
 }
 
+// ---- silence --------------------------------------------------------------------------------
+
+// Who says nothing may be one of those who connect long before they speak. They are few at a time:
+// silence costs a peer nothing.
+static _Atomic uint32_t silent_now;
+
+static void end_silence(peri_conn *conn) {
+  if (conn->silent) {
+    conn->silent = false;
+    atomic_fetch_sub_explicit(&silent_now, 1, memory_order_relaxed);
+  }
+}
+
+static bool may_be_silent(peri_conn *conn) {
+  uint32_t longest = peri_adapter_silent_ms(conn->allowed);
+  if (conn->heard || conn->silent || longest <= conn->limits->first_byte_ms) {
+    return false;
+  }
+  conn->silent = true;
+  if (atomic_fetch_add_explicit(&silent_now, 1, memory_order_relaxed) >= conn->limits->silent) {
+    end_silence(conn);
+    peri_limit_hit(PERI_LIMIT_SILENT_CONNECTIONS);
+    return false;
+  }
+  peri_conn_wake(conn, longest - conn->limits->first_byte_ms);
+  return true;
+}
+
+static void note_heard(peri_conn *conn) {
+  conn->heard = true;
+  if (conn->silent) {
+    end_silence(conn);
+    peri_conn_wake(conn, conn->limits->first_byte_ms);
+  }
+}
+
+static void check_first_byte(peri_conn *conn) {
+  if (may_be_silent(conn)) {
+    return;
+  }
+  peri_limit_hit(PERI_LIMIT_FIRST_BYTE_TIMEOUT);
+  peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-FIRST-BYTE",
+                                           "no known protocol within first_byte_timeout = %u ms",
+                                           conn->limits->first_byte_ms));
+}
+
 static void on_timer(peri_timer *timer) {
   peri_conn *conn = peri_container(timer, peri_conn, timer);
   if (conn->closing) {
     return;
   }
   if (conn->protocol == NULL) {
-    peri_limit_hit(PERI_LIMIT_FIRST_BYTE_TIMEOUT);
-    peri_conn_close(conn, peri_conn_complain(conn, PERI_ETIMEOUT, "CONN-FIRST-BYTE",
-                                             "no known protocol within first_byte_timeout = %u ms",
-                                             conn->limits->first_byte_ms));
+    check_first_byte(conn);
     return;
   }
   drop_empty_pending(conn);
@@ -190,6 +235,9 @@ static ssize_t on_data(void *arg, peri_channel *channel, peri_block *block, cons
     return (ssize_t)len;
   }
   if (conn->protocol == NULL) {
+    if (len != 0) {
+      note_heard(conn);
+    }
     int code = len == 0 ? PERI_AGAIN : sniff(conn, data, len);
     if (code != 0) {
       conn->closing = code < 0;
@@ -224,6 +272,7 @@ static void on_closed(void *arg, peri_channel *channel, int code) {
   peri_conn *conn = (peri_conn *)arg;
   conn->closing = true;
   peri_loop_cancel(peri_channel_loop(channel), &conn->timer);
+  end_silence(conn);
   fail_pending(conn, PERI_ECLOSED);
   if (conn->protocol != NULL && conn->protocol->fini != NULL) {
     conn->protocol->fini(conn);

@@ -65,6 +65,8 @@ typedef struct peri_conn_limits {
   uint32_t head;            // bytes of a clear head, default 65 535
   uint32_t sessions;        // per connection, default 1 024
   uint32_t first_byte_ms;   // accepted connections: until the protocol is known, default 10 000
+  uint32_t silent;          // of the process: that may say nothing for longer where a protocol of
+                            // the listener has silent_ms, default 4 096
   uint32_t negotiate_ms;    // until the first session or call after that, default 10 000
   uint32_t frame_ms;        // from a frame's first byte to its last, default 30 000, 0 = no limit
   uint32_t idle_ms;         // without any inbound byte, default 0 = never (heartbeats tell)
@@ -92,6 +94,8 @@ struct peri_conn {
   bool drained;   // the peer said goodbye
   bool closing;   // peri_conn_close was called or feed failed
   bool settled;   // a session or a call has been seen
+  bool heard;     // accepted connections: a byte came
+  bool silent;    // counted among limits->silent
   uint8_t beats_missed;
   uint32_t next_session;  // client: last session id given
   uint32_t next_stream;   // last stream id given, 1..INT32_MAX
@@ -111,8 +115,8 @@ struct peri_conn {
 };
 
 // Server side: takes a fresh channel, sniffs its protocol among the registered ones allowed by
-// `protocols` (NULL-terminated names, NULL = all; kept), within first_byte_ms and match_max bytes,
-// and hands over. Returns borrowed until `closed`; the channel is started by this call.
+// `protocols` (NULL-terminated names, NULL = all; kept), within first_byte_ms (or longer, see
+// limits->silent) and match_max bytes, and hands over. Returns borrowed until `closed`; the channel is started by this call.
 peri_conn *peri_conn_accept(peri_channel *channel, const char *const *protocols,
                             const peri_conn_handler *handler, void *arg,
                             const peri_conn_limits *limits);

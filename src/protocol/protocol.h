@@ -52,6 +52,7 @@ typedef struct peri_protocol {
   uint32_t abilities;
   uint32_t state_size;  // bytes of zeroed memory at conn->state
   uint32_t match_max;   // most bytes `match` ever needs; 0 = cannot be detected (client only)
+  uint32_t silent_ms;   // its clients may say nothing for so long after they connected
   // What it complains of by peri_conn_complain: each tag has a counter. NULL-terminated; NULL = none.
   const char *const *tags;
 

@@ -82,6 +82,7 @@ M.limits = {
   { 'output_stall', 'ms', 4, DAY, 10000, 'close a peer that takes no output' },
   { 'letters', 'integer', 1, 1e6, 65536, 'messages that wait for a thread' },
   { 'first_byte_timeout', 'ms', 0, DAY, 10000, 'until a new connection shows its protocol' },
+  { 'silent_connections', 'integer', 0, 1e6, 4096, 'that may say nothing for 3 minutes (Dubbo)' },
   { 'negotiate_timeout', 'ms', 0, DAY, 10000, 'until it shows a session or a call' },
   { 'frame_timeout', 'ms', 0, DAY, 30000, "from a message's first byte to its last" },
   { 'idle_timeout', 'ms', 0, DAY, 0, 'close a connection without any byte; 0 = never' },

@@ -283,10 +283,21 @@ describe('the limit on', function()
   it('first_byte_timeout closes who says nothing', function()
     serve { FIRST_BYTE_TIMEOUT = 300 }
     local it = peer.connect(port)
+    it:send '\xad'
     assert.is_true(it:closed())
     it:close()
     server:wait_line 'CONN%-FIRST%-BYTE.-first_byte_timeout = 300 ms'
     counted 'first_byte_timeout'
+    serves()
+  end)
+
+  it('silent_connections closes those that are too many', function()
+    serve { FIRST_BYTE_TIMEOUT = 300, SILENT_CONNECTIONS = 1 }
+    local one, two = peer.connect(port), peer.connect(port)
+    server:wait_line 'CONN%-FIRST%-BYTE.-first_byte_timeout = 300 ms'
+    counted 'silent_connections'
+    one:close()
+    two:close()
     serves()
   end)
 

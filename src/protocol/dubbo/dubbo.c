@@ -3,6 +3,10 @@
 
 #include "protocol/dubbo/body.h"
 
+// A consumer connects before it calls, and its first heartbeat comes after 60 s. Java's providers wait
+// for three of them.
+enum { SILENT_MS = 180000 };
+
 static const char readonly[] = "R";
 
 static peri_match match(const uint8_t *data, size_t len) {
@@ -204,6 +208,7 @@ const peri_protocol peri_dubbo = {
     .abilities = PERI_CAN_ONEWAY | PERI_CAN_GOAWAY | PERI_CAN_CALLBACK | PERI_CALLBACK_BY_TYPE,
     .state_size = sizeof(dubbo_state),
     .match_max = 2,
+    .silent_ms = SILENT_MS,
     .tags = tags,
     .match = match,
     .init = init,

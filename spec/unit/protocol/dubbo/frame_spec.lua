@@ -254,6 +254,32 @@ describe('protocol/dubbo', function()
     assert.equal('DRAINED\n', rig:heard(UP))
   end)
 
+  it('lets a consumer be silent until its first heartbeat, and not for ever', function()
+    local function silent(options)
+      rig = p.rig { protocol = false, limits = options }
+      return rig
+    end
+    silent({ first_byte_ms = 3000 }):advance(100000):send(UP, HEARTBEAT):pump()
+    assert.equal('', rig:heard(DOWN))
+    assert.equal('\xDA\xBB\x22\x14', rig:wire(DOWN):sub(1, 4))
+    assert.equal(0, rig:free())
+    silent({ first_byte_ms = 3000 }):advance(178000)
+    assert.equal('', rig:heard(DOWN))
+    rig:advance(4000)
+    assert.equal('CLOSED TIMEOUT\n', rig:heard(DOWN))
+    assert.equal(0, rig:free())
+    silent({ first_byte_ms = 3000 }):advance(100000):send(UP, '\xDA'):advance(5000)
+    assert.equal('CLOSED TIMEOUT\n', rig:heard(DOWN))
+    assert.equal(0, rig:free())
+    local first = silent { first_byte_ms = 3000, silent = 1 }
+    first:advance(5000)
+    local second = silent { first_byte_ms = 3000, silent = 1 }
+    second:advance(5000)
+    assert.equal('', first:heard(DOWN))
+    assert.equal('CLOSED TIMEOUT\n', second:heard(DOWN))
+    assert.equal(0, first:free())
+  end)
+
   it('refuses serializations it does not read, and says which it does', function()
     local message = golden['3.hello.request']
     local heard, said = hear(message:sub(1, 2) .. '\xD7' .. message:sub(4))

@@ -209,7 +209,11 @@ describe('protocol/joyrpc frames', function()
     server { first_byte_ms = 3000, negotiate_ms = 4000 }
     rig:advance(2000)
     assert.equal('', rig:heard(DOWN))
-    rig:send(UP, '\xad'):advance(2000)
+    rig:send(UP, '\xad'):pump():advance(2000)
+    assert.equal('CLOSED TIMEOUT\n', rig:heard(DOWN))
+    rig:free()
+    server { first_byte_ms = 3000, silent = 0 }
+    rig:advance(5000)
     assert.equal('CLOSED TIMEOUT\n', rig:heard(DOWN))
     rig:free()
     server { first_byte_ms = 3000, negotiate_ms = 4000 }
