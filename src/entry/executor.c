@@ -64,7 +64,8 @@ void peri_pool_free(peri_pool *pool) {
 // Under the lock. An executor without a job takes one at once: that one needs no place.
 static bool has_room(const peri_pool *pool) {
   uint32_t free = pool->stats.executors - pool->stats.busy;
-  return pool->stats.queued < (uint64_t)atomic_load(&pool->most) + free;
+  return pool->stats.executors != 0 &&
+         pool->stats.queued < (uint64_t)atomic_load(&pool->most) + free;
 }
 
 void peri_pool_put(peri_pool *pool, peri_list *jobs) {
@@ -131,6 +132,9 @@ bool peri_pool_withdraw(peri_pool *pool, peri_job *job, int code) {
 // Under the lock: the first job that these scripts can run; without one the executor is idle.
 static peri_job *take(peri_executor *executor) {
   peri_pool *pool = executor->pool;
+  if (executor->leaves && pool->staying != 0) {
+    return NULL;
+  }
   for (peri_list *n = pool->queue.next; n != &pool->queue; n = n->next) {
     peri_job *job = peri_container(n, peri_job, link);
     if (job->generation <= executor->generation) {
@@ -235,6 +239,7 @@ peri_executor *peri_executor_new(peri_pool *pool, peri_server *server) {
   executor->next = pool->executors;
   pool->executors = executor;
   pool->stats.executors++;
+  pool->staying++;
   pthread_mutex_unlock(&pool->lock);
   server->executor = executor;
   return executor;
@@ -247,12 +252,46 @@ void peri_executor_switch(peri_executor *executor, uint32_t generation) {
   }
 }
 
+void peri_executor_leave(peri_executor *executor) {
+  peri_pool *pool = executor->pool;
+  pthread_mutex_lock(&pool->lock);
+  if (!executor->leaves) {
+    executor->leaves = true;
+    pool->staying--;
+  }
+  if (pool->staying != 0) {
+    peri_list_remove(&executor->idle);
+  }
+  pthread_mutex_unlock(&pool->lock);
+}
+
+// Under the lock: nobody is left to run what waits.
+static void empty(peri_pool *pool, peri_list *jobs) {
+  peri_list_splice(jobs, &pool->queue);
+  for (peri_list *n = jobs->next; n != jobs; n = n->next) {
+    peri_job *job = peri_container(n, peri_job, link);
+    job->queued = false;
+    job->code = PERI_ESHUTDOWN;
+    job->not_run = true;
+  }
+  pool->stats.queued = 0;
+}
+
 void peri_executor_close(peri_executor *executor) {
+  peri_list jobs, *node;
+  peri_list_init(&jobs);
+  peri_executor_leave(executor);
   pthread_mutex_lock(&executor->pool->lock);
   peri_list_remove(&executor->idle);
-  executor->pool->stats.executors--;
+  if (--executor->pool->stats.executors == 0) {
+    empty(executor->pool, &jobs);
+  }
   pthread_mutex_unlock(&executor->pool->lock);
   executor->server = NULL;
+  while ((node = peri_list_pop(&jobs)) != NULL) {
+    peri_job *job = peri_container(node, peri_job, link);
+    peri_loop_post(job->home, &job->message);
+  }
   if (executor->job != NULL) {
     executor->job->code = PERI_ESHUTDOWN;
     change(executor);

@@ -72,6 +72,7 @@ typedef struct peri_executor {
   peri_message wake;
   peri_list idle;       // in the pool's list of those without a job; under its lock
   bool woken;           // `wake` is on its way; under the pool's lock
+  bool leaves;          // takes jobs only while there is nobody else; under the pool's lock
   peri_job *job;        // that it runs
   peri_id call;         // of its own server, for the job
   uint32_t generation;  // of its scripts: jobs of a later one wait for it to switch
@@ -109,7 +110,9 @@ void peri_pool_free(peri_pool *pool);
 peri_executor *peri_executor_new(peri_pool *pool, peri_server *server);
 // The scripts of this executor are of that generation from now on.
 void peri_executor_switch(peri_executor *executor, uint32_t generation);
-// For the server: its VM ends.
+// It is to end: others take what comes, and what waits, as long as there are any.
+void peri_executor_leave(peri_executor *executor);
+// For the server: its VM ends. After the last one what waits goes home unrun.
 void peri_executor_close(peri_executor *executor);
 // For the server: the call that it runs is released and its answer is in the job.
 void peri_executor_done(peri_executor *executor);

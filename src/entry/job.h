@@ -9,6 +9,7 @@ struct peri_pool {
   pthread_mutex_t lock;  // of everything below
   peri_list queue;       // of jobs
   peri_list idle;        // executors
+  uint32_t staying;      // executors that do not leave
   _Atomic uint32_t most;
   uint64_t last;  // number given last
   peri_pool_stats stats;

@@ -68,7 +68,7 @@ typedef struct peri_server {
   peri_loop *loop;                 // borrowed
   peri_futures *futures;           // borrowed; of those who make local calls
   peri_buf scratch;                // the result of a local call while it is written
-  struct peri_pool *pool;          // borrowed; NULL where there are no executors
+  struct peri_pool *pool;          // borrowed; NULL where no call is handed over
   struct peri_executor *executor;  // of the pool when this is one; else NULL
   peri_list jobs;                  // handed over and not home yet
   peri_list handed;                // those of them that the pool does not have yet

@@ -148,6 +148,52 @@ static int start_workers(lua_State *L) {
   return 1;
 }
 
+// core.add_executors(count, chunk, argument) -> true, or nil, message and none was added
+static int add_executors(lua_State *L) {
+  peri_err err;
+  size_t len;
+  need_control(L, "add_executors");
+  peri_process *process = process_of(L);
+  int count = (int)luaL_checkinteger(L, 1);
+  const char *chunk = luaL_checklstring(L, 2, &len);
+  const char *argument = luaL_checkstring(L, 3);
+  int before = atomic_load(&process->executor_count);
+  luaL_argcheck(L, count >= 1 && before + count <= PERI_EXECUTORS_MAX, 1, "must be from 1 to 256");
+  int first = peri_process_vms(process) + 1;
+  for (int i = first; i < first + count; i++) {
+    if (peri_worker_start(&process->workers[i], process, i, chunk, len, argument, &err) != 0) {
+      while (--i >= first) {
+        peri_worker_stop(&process->workers[i]);
+      }
+      return fail(L, &err);
+    }
+  }
+  atomic_store(&process->executor_count, before + count);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+// core.keep_executors(count): the others are no longer among the VMs; core.end_executor ends them.
+static int keep_executors(lua_State *L) {
+  peri_process *process = process_of(L);
+  int count = (int)luaL_checkinteger(L, 1);
+  need_control(L, "keep_executors");
+  luaL_argcheck(L, count >= 0 && count <= atomic_load(&process->executor_count), 1, "too many");
+  atomic_store(&process->executor_count, count);
+  return 0;
+}
+
+// core.end_executor(number): of its VM, which keep_executors left out
+static int end_executor(lua_State *L) {
+  peri_process *process = process_of(L);
+  int number = (int)luaL_checkinteger(L, 1);
+  need_control(L, "end_executor");
+  luaL_argcheck(L, number > peri_process_vms(process) && number <= PERI_VMS_MAX, 1,
+                "is no such executor");
+  peri_worker_stop(&process->workers[number]);
+  return 0;
+}
+
 static void set_count(lua_State *L, const char *name, double count) {
   lua_pushnumber(L, count);
   lua_setfield(L, -2, name);
@@ -330,6 +376,9 @@ static const luaL_Reg functions[] = {
     {"unlisten", unlisten},
     {"stop_accepting", stop_accepting},
     {"start_workers", start_workers},
+    {"add_executors", add_executors},
+    {"keep_executors", keep_executors},
+    {"end_executor", end_executor},
     {"executor_stats", executor_stats},
     {"exit", end_process},
     {"supervise", supervise},

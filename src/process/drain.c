@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "process/drain.h"
 
+#include "entry/executor.h"
+
 void peri_drain_begin(peri_vm *vm) {
   vm->server.draining = true;
+  if (vm->server.executor != NULL) {
+    peri_executor_leave(vm->server.executor);
+  }
   for (peri_list *n = vm->accepted.next; n != &vm->accepted; n = n->next) {
     peri_conn *conn = peri_container(n, peri_accepted, link)->conn;
     if (!conn->draining) {

@@ -235,7 +235,7 @@ static int open_vm(peri_worker *worker) {
   worker->vm->user = worker;
   worker->loop.on_drain = drain;
   worker->loop.on_drain_arg = worker;
-  if (worker->number != 0 && atomic_load(&worker->process->executor_count) != 0) {
+  if (worker->number != 0) {
     join_pool(worker);
   }
   peri_core_process_add(worker->vm, worker->process);
@@ -275,8 +275,12 @@ static void wind_up(peri_worker *worker) {
 }
 
 void peri_worker_join(peri_worker *worker) {
-  pthread_join(worker->thread, NULL);
-  atomic_store(&worker->state, PERI_THREAD_NONE);
+  int state = atomic_load(&worker->state);
+  // Whoever takes it away joins: control may start an executor again while main ends the process.
+  if ((state == PERI_THREAD_STOPPED || state == PERI_THREAD_FAILED) &&
+      atomic_compare_exchange_strong(&worker->state, &state, PERI_THREAD_NONE)) {
+    pthread_join(worker->thread, NULL);
+  }
 }
 
 void peri_worker_fini(peri_worker *worker) {
@@ -308,7 +312,8 @@ static void *run(void *arg) {
     (void)setpriority(PRIO_PROCESS, 0, EXECUTOR_NICE);
   }
   peri_metrics_attach();
-  if (peri_loop_init(&worker->loop) != 0) {
+  // The loop of one that ran before goes on: others may still have posted to it.
+  if (worker->loop.state == NULL && peri_loop_init(&worker->loop) != 0) {
     peri_fail(&worker->err, PERI_ESYSTEM, "cannot make an event loop: out of descriptors?");
     set_state(worker, PERI_THREAD_FAILED);
     return NULL;
@@ -332,8 +337,16 @@ static void *run(void *arg) {
 
 int peri_worker_start(peri_worker *worker, peri_process *process, int number, const char *chunk,
                       size_t len, const char *argument, peri_err *err) {
-  worker->number = number;
-  worker->process = process;
+  peri_worker_join(worker);
+  if (atomic_load(&worker->state) != PERI_THREAD_NONE || worker->vm != NULL) {
+    return peri_fail(err, PERI_EUNAVAILABLE, "thread %d has not ended yet; try again later",
+                     number);
+  }
+  if (worker->process ==
+      NULL) {  // others look at these while it runs, and again when it does so again
+    worker->number = number;
+    worker->process = process;
+  }
   worker->chunk = peri_strndup(chunk, len);
   worker->argument = peri_strdup(argument);
   peri_list_init(&worker->folders);

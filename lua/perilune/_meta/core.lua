@@ -418,6 +418,19 @@ function core.write_ports(path) end
 ---@return boolean?
 ---@return string? message
 function core.start_workers(n, chunk, argument, executors) end
+--- Control VM: starts further executors. Returns true, or nil and why there are none more.
+---@param count integer
+---@param chunk string
+---@param argument string
+---@return boolean?
+---@return string? message
+function core.add_executors(count, chunk, argument) end
+--- Control VM: that many are left among the VMs; the others are to be ended.
+---@param count integer
+function core.keep_executors(count) end
+--- Control VM: ends one that is no longer among them.
+---@param number integer
+function core.end_executor(number) end
 --- The pool of the process.
 ---@return {executors: integer, busy: integer, queued: integer, done: integer, refused: integer, late: integer}
 function core.executor_stats() end

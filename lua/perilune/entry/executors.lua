@@ -18,25 +18,34 @@ function M.is_pooled(ref)
   if instance == nil then
     return nil, tostring(message)
   end
-  local pooled = instance.where == 'pool'
-  if pooled and core.role == 'worker' and core.executors == 0 then
-    return nil, 'this process was started without executors; start it with --executors N'
-  end
-  return pooled
+  return instance.where == 'pool'
 end
 
--- Does any method of these checked declarations run in executors?
----@param exports table[]
----@return boolean
-function M.wanted(exports)
+-- The first of these checked exports with a method that runs in executors.
+local function wanted(exports)
   for _, spec in ipairs(exports) do
     for _, method in ipairs(spec.compiled) do
       if method.pooled then
-        return true
+        return spec
       end
     end
   end
-  return false
+end
+
+-- How many executors a process needs for these exports: as many as `asked`, else one per core where an
+-- export asks for them. Or nil and what is wrong.
+---@param asked? integer  setting `executors`
+---@param exports table[]  checked
+---@return integer?
+---@return string? message
+function M.count(asked, exports)
+  local spec = wanted(exports)
+  if not spec then
+    return asked or 0
+  elseif asked == 0 then
+    return nil, spec.title .. ": executor = 'pool' needs executors; set executors to 1 or more"
+  end
+  return asked or core.cores()
 end
 
 return M

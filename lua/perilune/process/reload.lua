@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Reloading, as the control VM leads it, in two phases over all VMs:
 --
---   1  load here -> bind new addresses -> every VM loads -> compare -> every VM opens clusters and
---      runs its start functions                        anything wrong: discard everywhere
+--   1  load here -> bind new addresses -> start further executors -> every VM loads -> compare -> every
+--      VM opens clusters and runs its start functions   anything wrong: discard everywhere
 --   2  deregister what goes -> accept -> every VM switches -> register what comes -> close addresses
+--      -> drain the executors that are too many
 --
 -- At most two generations live: a reload waits for the end of the one before the last (M.WAIT), then
 -- it is refused. Requests that come while one is under way wait for their turn.
@@ -12,10 +13,12 @@ local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
+local executors = require 'perilune.entry.executors'
 local gather = require 'perilune.process.gather'
 local local_vm = require 'perilune.entry.reload'
 local generation = require 'perilune.generation'
 local registration = require 'perilune.process.registration'
+local resize = require 'perilune.process.resize'
 local settings = require 'perilune.process.settings'
 local vms = require 'perilune.process.vms'
 
@@ -122,13 +125,21 @@ local function prepare(state, number, conf)
   if message then
     return nil, message
   end
+  local executor_count
+  executor_count, message = executors.count(conf.executors, mine.exports)
+  if not executor_count then
+    return nil, message
+  end
   local plan
   plan, message = compare_listens(state, mine.listens)
   if not plan then
     return nil, message
   end
   plan.mine = mine
-  message = bind(plan, mine.listens) or load_all(number, conf)
+  plan.executors = executor_count
+  message = bind(plan, mine.listens)
+    or resize.grow(plan.executors, number, conf)
+    or load_all(number, conf)
   if not message then
     _, message = vms.ask('reload.open', { number = number }, 'reload.opened', OPEN_MS, 'open')
   end
@@ -143,6 +154,7 @@ end
 
 local function discard(number)
   vms.ask('reload.discard', { number = number }, 'reload.discarded', OPEN_MS, 'discard')
+  resize.undo()
   local_vm.discard(number)
 end
 
@@ -156,7 +168,13 @@ local function commit(state, number, plan, conf)
       core.log('error', 'RELOAD', message)
     end
   end
-  local request = { number = number, grace = conf.reload_grace, limits = settings.limits_of(conf) }
+  resize.shrink(plan.executors, conf.drain_timeout or 30000)
+  local request = {
+    number = number,
+    grace = conf.reload_grace,
+    limits = settings.limits_of(conf),
+    executors = plan.executors,
+  }
   local finished = gather('reload.retired', vms.count)
   local _, message = vms.ask('reload.switch', request, 'reload.switched', SWITCH_MS, 'switch')
   if message then

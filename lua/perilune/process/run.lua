@@ -24,7 +24,6 @@ local vms = require 'perilune.process.vms'
 
 local M = {}
 
-local WORKER = "require('perilune.process.worker').main(...)"
 local LOAD_MS = 60000
 local COMMIT_MS = 60000
 local DEREGISTER_MS = 3000
@@ -67,7 +66,7 @@ local function start_workers(conf, count, more)
     limits = settings.limits_of(conf),
   }
   vms.workers, vms.count = count, count + more
-  local ok, message = core.start_workers(count, WORKER, argument, more)
+  local ok, message = core.start_workers(count, vms.SOURCE, argument, more)
   if not ok then
     return nil, message
   end
@@ -211,10 +210,6 @@ local function worker_count(conf, declarations)
   return conf.workers or (#declarations.listens > 0 and core.cores() or 1)
 end
 
-local function executor_count(conf, declarations)
-  return conf.executors or (executors.wanted(declarations.exports) and core.cores() or 0)
-end
-
 -- Puts settings into the process that may change while it runs.
 local function supervise(conf)
   state.drain_timeout = conf.drain_timeout or 30000
@@ -278,6 +273,11 @@ function M.start(conf)
   end
   state.conf, state.listens = conf, declarations.listens
   state.workers = worker_count(conf, declarations)
+  local more
+  more, message = executors.count(conf.executors, declarations.exports)
+  if not more then
+    return nil, message
+  end
   supervise(conf)
   core.on_signal(on_signal)
   state.bound, message = bind(declarations.listens)
@@ -292,7 +292,7 @@ function M.start(conf)
   local ok
   for _, step in ipairs {
     function()
-      return start_workers(conf, state.workers, executor_count(conf, declarations))
+      return start_workers(conf, state.workers, more)
     end,
     commit,
     core.accept,

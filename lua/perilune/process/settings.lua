@@ -96,7 +96,7 @@ M.limits = {
 } -- stylua: ignore
 
 -- Those that a reload cannot change.
-M.fixed = { 'workers', 'executors', 'port_file' }
+M.fixed = { 'workers', 'port_file' }
 
 -- The ones that are flags of `perilune run`, too.
 M.flags = {

@@ -7,6 +7,8 @@ local gather = require 'perilune.process.gather'
 -- Workers, then executors; together `count`.
 local M = { count = 0, workers = 0 }
 
+M.SOURCE = "require('perilune.process.worker').main(...)"
+
 -- Sends a letter to every one.
 ---@param name string
 ---@param payload string

@@ -7,6 +7,7 @@ local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
 local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
+local plugin = require 'perilune.plugin'
 local reload = require 'perilune.entry.reload'
 local settings = require 'perilune.process.settings'
 
@@ -15,6 +16,8 @@ local M = {}
 local DRAIN_POLL = 10 -- ms
 local LINGER = 500 -- ms that peers get to see our goodbye before connections are closed
 local FAREWELL = 5000 -- ms after which we go even if they still send
+
+local empty = false -- no generation was here before
 
 local function tell(name, reply)
   core.post(0, name, core.encode(reply))
@@ -86,7 +89,7 @@ local function on_drain(payload)
   wait_until(math.min(till, core.clock() + LINGER), function()
     return select(2, core.drain_left()) == 0
   end)
-  tell('drained', { finished = finished, left = (core.drain_left()) })
+  tell(conf.answer or 'drained', { finished = finished, left = (core.drain_left()) })
 end
 
 -- Answers a step of a reload: `step(request)` gives true or a table for the answer, or nil and why not.
@@ -122,12 +125,26 @@ local function serve_reloads()
     local old = reload.switch(request.number, true)
     core.forgive(core.hrtime() - began)
     settings.apply(request.limits)
+    core.executors = request.executors
     core.spawn(function()
-      reload.retire(old, true, request.grace)
+      if not empty then
+        reload.retire(old, true, request.grace)
+      end
+      empty = false
       tell('reload.retired', { ok = true })
     end, nil, nil, true)
     return true
   end)
+end
+
+-- An executor that a reload adds has loaded nothing, as if that were the generation before; it takes no
+-- call of that. From here on it takes part in the reload like the others.
+local function begin_empty(number)
+  plugin.begin(number)
+  generation.active = number
+  empty = true
+  admin.serve()
+  tell('begun', { ok = true })
 end
 
 ---@async
@@ -135,10 +152,13 @@ end
 function M.main(argument)
   local conf = core.decode(argument)
   settings.apply(conf.limits or {})
-  generation.activate(1)
   core.on_message('commit', on_commit)
   core.on_message('drain', on_drain)
   serve_reloads()
+  if conf.after then
+    return begin_empty(conf.after)
+  end
+  generation.activate(1)
   if core.embedded and core.worker == 1 then
     require('perilune.process.embed').serve()
   end

@@ -4,6 +4,8 @@ local app = require 'spec.support.app'
 local child = require 'spec.support.child'
 local cjson = require 'cjson'
 local eventually = require 'spec.support.eventually'
+local folders = require 'spec.support.folders'
+local lfs = require 'lfs'
 
 local SERVICE = [[
 local core = require 'perilune.core'
@@ -100,7 +102,10 @@ local function ends(process, text)
 end
 
 describe('executor', function()
-  after_each(app.stop_all)
+  after_each(function()
+    app.stop_all()
+    folders.remove_all()
+  end)
 
   it('runs what computes while the worker goes on', function()
     local server = serve(1)
@@ -260,6 +265,107 @@ describe('executor', function()
     reloading:wait()
     assert.matches('^generation 2 runs', reloading.output)
     assert.equal('v2', call(server, 'demo.E.version'))
+  end)
+
+  describe('under reload', function()
+    local function rewrite(server, text)
+      local file = assert(io.open(server.path, 'w'))
+      file:write("local perilune = require 'perilune'\n", text)
+      file:close()
+    end
+
+    local function reload(server, pattern)
+      local run = child.run { child.binary(), 'reload', server.url }
+      assert.matches(pattern, run.output)
+    end
+
+    local function sized(count, text)
+      local folder = folders.new()
+      assert(lfs.mkdir(folder))
+      local config = folder .. '/conf.lua'
+      local function set(number)
+        local file = assert(io.open(config, 'w'))
+        file:write(('return { executors = %d }'):format(number))
+        file:close()
+      end
+      set(count)
+      local args = { '--workers', '1', '--config', config }
+      return app.serve(text, { args = args }), set
+    end
+
+    local function inline(version)
+      local text = SERVICE:format(version):gsub("executor = 'pool',", '')
+      return (text:gsub("executor = { 'pool' },", ''))
+    end
+
+    it('appears where a service asks for it first, and goes with the last', function()
+      local server = app.serve(inline 'v1', { args = { '--workers', '1' } })
+      assert.equal('worker', call(server, 'demo.E.where'))
+      rewrite(server, SERVICE:format 'v2')
+      reload(server, '^generation 2 runs')
+      assert.equal('executor', call(server, 'demo.E.where'))
+      assert.equal('v2', call(server, 'demo.E.version'))
+      assert.is_true(status(server).executors.executors >= 1)
+      rewrite(server, inline 'v3')
+      reload(server, '^generation 3 runs')
+      assert.equal('worker', call(server, 'demo.E.where'))
+      eventually(function()
+        return status(server).executors == nil
+      end, { what = 'the executors to be gone' })
+    end)
+
+    it('changes its number; who goes finishes first', function()
+      local server, set = sized(1, SERVICE:format 'v1')
+      local held = begin(server, 'demo.E.hold', '["one"]')
+      until_pool(server, 'busy', 1)
+      set(3)
+      local growing = child.start { child.binary(), 'reload', server.url }
+      call(server, 'demo.E.set', '["one"]')
+      ends(held, '^"executor"')
+      growing:wait()
+      assert.matches('^generation 2 runs', growing.output)
+      until_pool(server, 'executors', 3)
+      local calls = {}
+      for i = 1, 3 do
+        calls[i] = begin(server, 'demo.E.hold', '["two"]')
+      end
+      until_pool(server, 'busy', 3)
+      set(1)
+      local shrinking = child.start { child.binary(), 'reload', server.url }
+      call(server, 'demo.E.set', '["two"]')
+      for i = 1, 3 do
+        ends(calls[i], '^"executor"')
+      end
+      shrinking:wait()
+      assert.matches('^generation 3 runs', shrinking.output)
+      until_pool(server, 'executors', 1)
+      set(2)
+      reload(server, '^generation 4 runs')
+      until_pool(server, 'executors', 2)
+      assert.equal('executor', call(server, 'demo.E.where'))
+      server:kill 'TERM'
+      assert.equal(0, server:wait().code)
+    end)
+
+    it('changes nothing when a new one cannot start', function()
+      local server, set = sized(1, SERVICE:format 'v1')
+      rewrite(server, SERVICE:format 'v2' .. [[
+        local core = require 'perilune.core'
+        perilune.start(function()
+          if core.role == 'executor' and core.worker == 3 then error 'no room here' end
+        end)]])
+      set(2)
+      reload(server, 'no room here')
+      until_pool(server, 'executors', 1)
+      assert.equal('v1', call(server, 'demo.E.version'))
+      set(0)
+      rewrite(server, SERVICE:format 'v3')
+      reload(server, "executor = 'pool' needs executors; set executors to 1 or more")
+      set(2)
+      reload(server, '^generation 2 runs')
+      until_pool(server, 'executors', 2)
+      assert.equal('v3', call(server, 'demo.E.version'))
+    end)
   end)
 
   it('is drained after the workers', function()
