@@ -33,32 +33,20 @@ static int add_chunk(peri_slots *slots) {
   return 0;
 }
 
+bool peri_slots_add(peri_slots *slots) {
+  if (slots->fresh == slots->chunks * PERI_SLOTS_PER_CHUNK && add_chunk(slots) != 0) {
+    return false;
+  }
+  peri_slots_header(slots, slots->fresh)->next_free = 0;
+  slots->free_head = ++slots->fresh;
+  return true;
+}
+
 void *peri_slots_take(peri_slots *slots, peri_id *id) {
-  uint32_t slot;
-  if (slots->live >= slots->limit) {
-    return NULL;
-  }
-  if (slots->free_head != 0) {
-    slot = slots->free_head - 1;
-    slots->free_head = peri_slots_header(slots, slot)->next_free;
-  } else {
-    if (slots->fresh == slots->chunks * PERI_SLOTS_PER_CHUNK && add_chunk(slots) != 0) {
-      return NULL;
-    }
-    slot = slots->fresh++;
-  }
-  peri_slot *header = peri_slots_header(slots, slot);
-  header->gen++;
-  slots->live++;
-  *id = (peri_id)header->gen << 32 | slot;
-  return memset(header + 1, 0, slots->item_size);
+  void *object = peri_slots_take_raw(slots, id);
+  return object != NULL ? memset(object, 0, slots->item_size) : NULL;
 }
 
 void peri_slots_release(peri_slots *slots, peri_id id) {
-  peri_check(peri_slots_get(slots, id) != NULL);
-  peri_slot *header = peri_slots_header(slots, (uint32_t)id);
-  header->gen++;
-  header->next_free = slots->free_head;
-  slots->free_head = (uint32_t)id + 1;
-  slots->live--;
+  peri_slots_put(slots, id);
 }

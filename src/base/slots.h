@@ -3,8 +3,11 @@
 // changes its generation, so that an old id finds nothing instead of somebody else's object. Slots
 // live in chunks that never move: a pointer stays good until its id is released. One thread.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/mem.h"
 
 typedef uint64_t peri_id;  // generation << 32 | slot; 0 is never a valid id
 
@@ -48,4 +51,32 @@ static inline void *peri_slots_get(const peri_slots *slots, peri_id id) {
   }
   peri_slot *header = peri_slots_header(slots, slot);
   return header->gen == (uint32_t)(id >> 32) && (header->gen & 1) != 0 ? header + 1 : NULL;
+}
+
+// Puts a slot that was never handed out in front of the free ones, which are none; false without memory.
+bool peri_slots_add(peri_slots *slots);
+
+// peri_slots_take without clearing the object, for who sets all of it.
+static inline void *peri_slots_take_raw(peri_slots *slots, peri_id *id) {
+  if (slots->live >= slots->limit || (slots->free_head == 0 && !peri_slots_add(slots))) {
+    return NULL;
+  }
+  uint32_t slot = slots->free_head - 1;
+  peri_slot *header = peri_slots_header(slots, slot);
+  slots->free_head = header->next_free;
+  header->gen++;
+  slots->live++;
+  *id = (peri_id)header->gen << 32 | slot;
+  return header + 1;
+}
+
+// peri_slots_release in place.
+static inline void peri_slots_put(peri_slots *slots, peri_id id) {
+  void *object = peri_slots_get(slots, id);
+  peri_check(object != NULL);
+  peri_slot *header = (peri_slot *)object - 1;
+  header->gen++;
+  header->next_free = slots->free_head;
+  slots->free_head = (uint32_t)id + 1;
+  slots->live--;
 }

@@ -2,6 +2,7 @@
 // The end of a call: its answer goes to the connection it came on, or to the future of a local one.
 #include <stdlib.h>
 
+#include "base/hot.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "entry/executor.h"
@@ -13,14 +14,14 @@ void peri_call_pin(peri_server *server, peri_call *call) {
   server->pinned += call->pinned;
 }
 
-static void drop_callbacks(peri_call *call) {
+static PERI_COLD void drop_callbacks(peri_call *call) {
   if (call->conn != NULL && call->conn->server && !call->adopted) {
     peri_conn_release_callbacks(call->conn, peri_bytes_of(call->callback));
   }
   free(call->callback);
 }
 
-void peri_call_release(peri_server *server, peri_call *call) {
+static PERI_INLINE void release(peri_server *server, peri_call *call) {
   server->pinned -= call->pinned;
   if (call->state != PERI_CALL_QUEUED) {
     peri_method_leave(call->method);
@@ -33,8 +34,14 @@ void peri_call_release(peri_server *server, peri_call *call) {
     drop_callbacks(call);
   }
   peri_block_unref(call->block);
-  free((void *)call->reply_attachments.ptr);
-  peri_slots_release(&server->calls, call->id);
+  if (call->reply_attachments.ptr != NULL) {
+    free((void *)call->reply_attachments.ptr);
+  }
+  peri_slots_put(&server->calls, call->id);
+}
+
+void peri_call_release(peri_server *server, peri_call *call) {
+  release(server, call);
 }
 
 static void move_bytes(peri_call *call, uint8_t *to, peri_block *block) {
@@ -136,7 +143,7 @@ static void answer_job(peri_call *call, const peri_event *event) {
 
 // An answer that the protocol would not take (over frame_size, attachments over what a head holds): the
 // caller hears so, instead of waiting for its deadline.
-static void answer_bare(peri_server *server, peri_call *call, int code, bool counted) {
+static PERI_COLD void answer_bare(peri_server *server, peri_call *call, int code, bool counted) {
   if (call->conn->closing) {
     return;
   }
@@ -171,14 +178,14 @@ static void answer(peri_server *server, peri_call *call, const peri_event *event
   }
 }
 
-static void finish_job(peri_server *server, peri_call *call) {
+static PERI_COLD void finish_job(peri_server *server, peri_call *call) {
   call->job->reply_attachments = call->reply_attachments;
   call->reply_attachments = (peri_bytes){NULL, 0};
   peri_call_release(server, call);
   peri_executor_done(server->executor);
 }
 
-static void finish(peri_server *server, peri_call *call) {
+static PERI_INLINE void finish(peri_server *server, peri_call *call) {
   call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
   server->answered++;
   if (__builtin_expect(call->conn == NULL, 0) && !call->local && !call->hired) {
@@ -188,7 +195,7 @@ static void finish(peri_server *server, peri_call *call) {
     finish_job(server, call);
     return;
   }
-  peri_call_release(server, call);
+  release(server, call);
 }
 
 peri_error_value peri_call_error_value(const peri_call *call) {
@@ -238,8 +245,32 @@ void peri_call_reply_null(peri_server *server, peri_call *call) {
   finish(server, call);
 }
 
+// Whether the answer is its result and nothing else, to a peer whose protocol has a short way for that.
+static bool is_plain(const peri_call *call) {
+  return call->conn != NULL && call->conn->channel != NULL && !call->oneway &&
+         call->reply_attachments.len == 0 && call->callback == NULL &&
+         call->conn->protocol->reply != NULL;
+}
+
+static PERI_INLINE void reply_plain(peri_server *server, peri_call *call, const peri_call *from) {
+  peri_reply reply = {
+      .stream = call->stream,
+      .session = call->session,
+      .body = from->body,
+      .block = from->block,
+      .serializer = from->serializer,
+      .compression = from->compression,
+  };
+  int code = call->conn->protocol->reply(call->conn, &reply);
+  if (__builtin_expect(code < 0, 0)) {
+    answer_bare(server, call, code, false);
+  }
+}
+
 void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call *from) {
-  if (wanted(call)) {
+  if (is_plain(call)) {
+    reply_plain(server, call, from);
+  } else if (wanted(call)) {
     peri_event event = reply_event(call);
     event.serializer = from->serializer;
     event.compression = from->compression;

@@ -127,15 +127,23 @@ peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, siz
   return method;
 }
 
-peri_method *peri_method_find(const peri_exporter *exporter, peri_bytes name) {
+static bool is_named(const peri_method *method, peri_bytes name) {
+  return method->name_len == name.len && memcmp(method->name, name.ptr, name.len) == 0;
+}
+
+peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name) {
+  peri_method *last = exporter->last;
+  if (last != NULL && is_named(last, name)) {
+    return last;
+  }
   uint32_t hash = hash_of(name.ptr, name.len);
   for (uint32_t i = hash & exporter->mask;; i = (i + 1) & exporter->mask) {
     peri_method *method = exporter->table[i];
     if (method == NULL) {
       return NULL;
     }
-    if (method->hash == hash && method->name_len == name.len &&
-        memcmp(method->name, name.ptr, name.len) == 0) {
+    if (method->hash == hash && is_named(method, name)) {
+      exporter->last = method;
       return method;
     }
   }

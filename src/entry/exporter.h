@@ -56,6 +56,7 @@ typedef struct peri_exporter {
   bool ramped;      // JoyRPC consumers are told that it has nearly ended its warm-up
   uint32_t count, mask;
   peri_method **table;  // open addressing, owned
+  peri_method *last;    // found last: most services have one method that is called most
   struct peri_exporter *next;
 } peri_exporter;
 
@@ -87,7 +88,7 @@ void peri_exporters_fini(peri_exporters *table);
 
 // NULL when unknown. An empty alias matches only an exporter whose alias is empty.
 peri_exporter *peri_exporter_find(const peri_exporters *table, peri_bytes iface, peri_bytes alias);
-peri_method *peri_method_find(const peri_exporter *exporter, peri_bytes name);
+peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name);
 
 // False when the method's process-wide limit is reached.
 bool peri_method_enter(peri_method *method);

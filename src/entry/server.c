@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hot.h"
 #include "base/limit.h"
 #include "base/mem.h"
 #include "entry/executor.h"
@@ -45,8 +46,8 @@ void peri_server_fini(peri_server *server) {
 }
 
 // Answers a request that never became a call.
-static void refuse(peri_conn *conn, const peri_event *event, int code, const char *text,
-                   bool not_run) {
+static PERI_COLD void refuse(peri_conn *conn, const peri_event *event, int code, const char *text,
+                             bool not_run) {
   if (event->callback.len != 0) {
     peri_conn_release_callbacks(conn, event->callback);
   }
@@ -106,7 +107,7 @@ static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_eve
 }
 
 // Consumers ask so whether a service is there.
-static void echo(peri_server *server, peri_conn *conn, const peri_event *event) {
+static PERI_COLD void echo(peri_server *server, peri_conn *conn, const peri_event *event) {
   if (exporter_of(server, event, is_foreign(event)) == NULL) {
     server->failed++;
     refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
@@ -125,16 +126,16 @@ static void echo(peri_server *server, peri_conn *conn, const peri_event *event) 
   }
 }
 
-static int over(peri_server *server, peri_limit limit, const char *what, uint64_t value,
-                peri_err *err) {
+static PERI_COLD int over(peri_server *server, peri_limit limit, const char *what, uint64_t value,
+                          peri_err *err) {
   server->refused_limit++;
   peri_limit_hit(limit);
   return peri_fail(err, PERI_EOVERLOADED, "%s = %llu)", what, (unsigned long long)value);
 }
 
 // `conn` is NULL for a local call.
-static int check_limits(peri_server *server, const peri_conn *conn, const peri_event *event,
-                        peri_err *err) {
+static inline int check_limits(peri_server *server, const peri_conn *conn, const peri_event *event,
+                               peri_err *err) {
   const peri_server_limits *limits = &server->limits;
   if (conn != NULL && conn->calls_open >= limits->calls_per_conn) {
     return over(server, PERI_LIMIT_CALLS_PER_CONNECTION,
@@ -157,7 +158,8 @@ static int check_limits(peri_server *server, const peri_conn *conn, const peri_e
   return 0;
 }
 
-static bool within_limits(peri_server *server, peri_conn *conn, const peri_event *event) {
+static PERI_INLINE bool within_limits(peri_server *server, peri_conn *conn,
+                                      const peri_event *event) {
   peri_err err;
   int code = check_limits(server, conn, event, &err);
   if (__builtin_expect(code != 0, 0)) {
@@ -172,7 +174,7 @@ static bool may_not_know(const peri_server *server, const peri_conn *conn) {
   return !server->leaving && conn->draining && !conn->native && conn->protocol->drain != NULL;
 }
 
-static bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
+static PERI_INLINE bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
   if (server->draining && !may_not_know(server, conn)) {
     server->refused_draining++;
     refuse(conn, event, PERI_ESHUTDOWN, "the server is shutting down", true);
@@ -191,13 +193,14 @@ static uint64_t deadline_of(const peri_server *server, const peri_method *method
 }
 
 // NULL when there is no memory for it. `conn` is NULL for a local call.
-static peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
-                          peri_method *method, bool foreign) {
+static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
+                                      peri_method *method, bool foreign) {
   peri_id id;
-  peri_call *call = peri_slots_take(&server->calls, &id);
+  peri_call *call = peri_slots_take_raw(&server->calls, &id);
   if (call == NULL) {
     return NULL;
   }
+  memset(call, 0, offsetof(peri_call, small));
   call->id = id;
   call->conn = conn;
   call->session = event->session;
@@ -231,8 +234,8 @@ static peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event
   return call;
 }
 
-static void open_call(peri_server *server, peri_conn *conn, const peri_event *event,
-                      peri_method *method, bool foreign) {
+static PERI_INLINE void open_call(peri_server *server, peri_conn *conn, const peri_event *event,
+                                  peri_method *method, bool foreign) {
   if (enqueue(server, conn, event, method, foreign) == NULL) {
     refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
   }
@@ -282,7 +285,7 @@ int peri_server_open_local(peri_server *server, peri_method *method, const peri_
 }
 
 static int look_up(peri_server *server, const peri_job *job, peri_method **method) {
-  const peri_exporter *exporter =
+  peri_exporter *exporter =
       peri_exporter_find(&server->exporters, peri_bytes_of(job->iface), peri_bytes_of(job->alias));
   *method = exporter != NULL ? peri_method_find(exporter, job->method) : NULL;
   if (exporter == NULL) {
@@ -359,7 +362,7 @@ void peri_server_forgive(peri_server *server, uint64_t ns) {
   }
 }
 
-static void fail_age(peri_server *server, peri_call *call) {
+static PERI_COLD void fail_age(peri_server *server, peri_call *call) {
   char text[96];
   peri_limit_hit(PERI_LIMIT_QUEUE_AGE);
   snprintf(text, sizeof text, "the call waited too long in the queue (queue_age = %u ms)",

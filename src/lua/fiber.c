@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hot.h"
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -44,7 +45,7 @@ static void timer_fired(peri_timer *timer) {
   peri_fiber_wake(fiber->vm, fiber, fiber->code != 0 ? fiber->code : code);
 }
 
-static peri_fiber *fiber_new(peri_vm *vm) {
+static PERI_COLD peri_fiber *fiber_new(peri_vm *vm) {
   peri_id id;
   peri_fiber *fiber = peri_slots_take(&vm->fibers.slots, &id);
   if (fiber == NULL) {
@@ -92,7 +93,7 @@ static void leave_generation(peri_vm *vm, peri_fiber *fiber) {
   }
 }
 
-static void fiber_drop(peri_vm *vm, peri_fiber *fiber) {
+static PERI_COLD void fiber_drop(peri_vm *vm, peri_fiber *fiber) {
   peri_unref(vm->L, fiber->ref);
   peri_slots_release(&vm->fibers.slots, fiber->id);
 }
@@ -104,7 +105,7 @@ static void renew_id(peri_vm *vm, peri_fiber *fiber) {
   fiber->id = (peri_id)header->gen << 32 | (uint32_t)fiber->id;
 }
 
-static void fiber_put(peri_vm *vm, peri_fiber *fiber) {
+static PERI_INLINE void fiber_put(peri_vm *vm, peri_fiber *fiber) {
   fiber->state = PERI_FIBER_FREE;
   leave_generation(vm, fiber);
   peri_list_remove(&fiber->of_call);
@@ -271,7 +272,7 @@ static void log_error(peri_vm *vm, lua_State *co) {
   vm->script_errors++;
 }
 
-static void failed(peri_vm *vm, peri_fiber *fiber) {
+static PERI_COLD void failed(peri_vm *vm, peri_fiber *fiber) {
   const char *code = error_field(fiber->co, "code");
   // A task that ends because its wait was ended is no script error.
   bool ended =

@@ -46,8 +46,7 @@ static int pack(peri_vm *vm, lua_State *co, parcel *p, peri_err *err) {
 static peri_method *method_of(peri_vm *vm, lua_State *co, peri_err *err) {
   size_t len = 0;
   const char *name = lua_tolstring(co, 5, &len);
-  const peri_exporter *exporter =
-      peri_exporter_get(&vm->server.exporters, (uint32_t)lua_tonumber(co, 4));
+  peri_exporter *exporter = peri_exporter_get(&vm->server.exporters, (uint32_t)lua_tonumber(co, 4));
   if (exporter == NULL) {
     peri_fail(err, PERI_ENO_SERVICE, "no such service is exported here");
     return NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hot.h"
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,7 +27,7 @@ static void fail_text(peri_vm *vm, peri_call *call, int code, const char *text, 
 }
 
 // Replaces a compressed body by its plain form in a block of its own.
-static int inflate(peri_vm *vm, peri_call *call) {
+static PERI_COLD int inflate(peri_vm *vm, peri_call *call) {
   const peri_compression *compression = peri_compression_by_id(call->compression);
   if (compression == NULL) {
     return PERI_EBAD_REQUEST;
@@ -94,8 +95,7 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
 }
 
 // Puts the chain and its arguments on the fiber's stack. Returns their count or PERI_E*.
-static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
-  int base = lua_gettop(co);
+static PERI_INLINE int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   if (call->compression != PERI_COMP_NONE) {
     int code = inflate(vm, call);
     if (code != 0) {
@@ -111,7 +111,7 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   }
   int pushed = push_args(vm, call, co, err);
   if (pushed < 0) {
-    lua_settop(co, base);
+    lua_settop(co, 0);
     return pushed;
   }
   return 2 + pushed;
@@ -119,7 +119,7 @@ static int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
 
 // The arguments cannot be handed over. What is merely wrong gets an answer; who sends a bomb gets
 // that and no further word.
-static void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
+static PERI_COLD void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
   peri_conn *conn = call->conn;
   fail_text(vm, call, code, why, code == PERI_EOVERLOADED);
   if (code == PERI_ETOO_BIG && conn != NULL && !conn->closing) {
@@ -128,7 +128,7 @@ static void refuse(peri_vm *vm, peri_call *call, int code, const char *why) {
   }
 }
 
-static void refuse_fiber(peri_vm *vm, peri_call *call) {
+static PERI_COLD void refuse_fiber(peri_vm *vm, peri_call *call) {
   char text[96];
   snprintf(text, sizeof text, "too many coroutines in this worker (coroutines = %u)",
            vm->fibers.slots.limit);
@@ -136,7 +136,7 @@ static void refuse_fiber(peri_vm *vm, peri_call *call) {
 }
 
 // The first calls of a method, before its chain is compiled.
-static void warm(peri_vm *vm, const peri_method *method) {
+static PERI_COLD void warm(peri_vm *vm, const peri_method *method) {
   lua_State *L = vm->L;
   if (vm->on_cold == LUA_NOREF) {
     return;
@@ -270,14 +270,14 @@ static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
 }
 
 // The call is about to be released: other fibers that worked for it lose their tie.
-static void untie(peri_call *call) {
+static PERI_INLINE void untie(peri_call *call) {
   peri_list *node;
   while ((node = peri_list_pop(&call->fibers)) != NULL) {
     peri_container(node, peri_fiber, of_call)->call = 0;
   }
 }
 
-static peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
+static PERI_INLINE peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
   peri_call *call = peri_server_call(&vm->server, fiber->call);
   peri_check(call != NULL);
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
@@ -290,6 +290,10 @@ static peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
 void peri_serve_done(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_call *call = ending(vm, fiber);
+  if (lua_gettop(co) == 1) {  // `true`: only that comes alone
+    peri_call_reply_body(&vm->server, call, call);
+    return;
+  }
   switch (lua_type(co, 1)) {
   case LUA_TBOOLEAN:
     if (lua_toboolean(co, 1)) {

@@ -2,7 +2,7 @@
 // Runs admitted calls: one fiber each, through the method's compiled chain, and turns what the chain
 // returns into the reply. A chain is a Lua function (slot, gen, count, args...) that returns one of
 //
-//   nothing | false, value | true, slot and gen of a call whose body it is
+//   nothing | false, value | true: the body of this call | true, slot and gen of another one
 //   code number, message, not_run
 #pragma once
 #include "lua/vm.h"

@@ -89,7 +89,7 @@ static void answer(peri_conn *conn, const peri_event *event) {
 
 void peri_conn_event(peri_conn *conn, const peri_event *event) {
   switch (event->type) {
-  case PERI_EV_OPEN: conn->settled = true; break;
+  case PERI_EV_OPEN: peri_conn_opened(conn, event); return;
   case PERI_EV_PING: break;
   case PERI_EV_GOAWAY: peri_conn_peer_drains(conn, event->stream); break;
   default:

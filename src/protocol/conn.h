@@ -176,6 +176,11 @@ void peri_conn_beat_begin(peri_conn *conn);
 uint64_t peri_conn_beat(peri_conn *conn, uint64_t now_ms, const char *tag, peri_beat_fn send);
 // Reports an event; completes futures for REPLY.
 void peri_conn_event(peri_conn *conn, const peri_event *event);
+// The same for an OPEN.
+static inline void peri_conn_opened(peri_conn *conn, const peri_event *event) {
+  conn->settled = true;
+  conn->handler->event(conn->arg, conn, event);
+}
 // Adds a session; NULL when limits->sessions is reached. A session of the same id is ended first.
 peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes iface,
                                     peri_bytes alias);

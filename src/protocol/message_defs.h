@@ -62,3 +62,13 @@ typedef struct peri_event {
                     // of ours, the error's details in MessagePack; or empty
   peri_block *block;
 } peri_event;
+
+// A REPLY that is nothing but its result; the fields are those of the event.
+typedef struct peri_reply {
+  uint64_t stream;
+  struct peri_session *session;
+  peri_bytes body;
+  peri_block *block;
+  uint8_t serializer;
+  uint8_t compression;
+} peri_reply;

@@ -81,6 +81,10 @@ typedef struct peri_protocol {
   // reference.
   int (*emit)(struct peri_conn *conn, const peri_event *event);
 
+  // What `emit` does, for the answer of most calls: a result of known bytes and nothing else, which needs
+  // no event. NULL: `emit` is called.
+  int (*reply)(struct peri_conn *conn, const peri_reply *reply);
+
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller
   // then names interface and alias in each OPEN.
   int (*open_session)(struct peri_conn *conn, const peri_session_params *params,

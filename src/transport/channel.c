@@ -90,6 +90,14 @@ void peri_channel_closed(peri_channel *channel) {
   free(channel);
 }
 
+// Below this much output a channel that is to be flushed anyway has nothing to be looked at for.
+static uint32_t calm_below(const peri_channel *channel) {
+  const peri_channel_limits *limits = &channel->limits;
+  uint32_t least =
+      limits->high_water < limits->hard_limit ? limits->high_water : limits->hard_limit;
+  return channel->transform != NULL ? 0 : least < EARLY ? least : EARLY;
+}
+
 void peri_channel_start(peri_channel *channel, const peri_channel_handler *handler, void *arg,
                         const peri_channel_limits *limits) {
   channel->handler = handler;
@@ -97,6 +105,7 @@ void peri_channel_start(peri_channel *channel, const peri_channel_handler *handl
   if (limits != NULL) {
     channel->limits = *limits;
   }
+  channel->calm = calm_below(channel);
   if (channel->state != PERI_CHANNEL_OPENED) {
     return;
   }
@@ -148,7 +157,7 @@ bool peri_channel_is_full(const peri_channel *channel) {
   return channel->full;
 }
 
-void peri_channel_touch(peri_channel *channel) {
+static void touch(peri_channel *channel) {
   if (channel->state == PERI_CHANNEL_CLOSING) {
     channel->out.buf.len = 0;  // nobody will read it; the memory goes back when the channel does
     return;
@@ -172,6 +181,13 @@ void peri_channel_touch(peri_channel *channel) {
   }
   if (peri_list_empty(&channel->touch)) {
     peri_list_push(&channel->loop->touched, &channel->touch);
+  }
+}
+
+void peri_channel_touch(peri_channel *channel) {
+  if (peri_output_len(&channel->out) >= channel->calm || channel->writing != NULL ||
+      peri_list_empty(&channel->touch)) {
+    touch(channel);
   }
 }
 

@@ -85,6 +85,7 @@ struct peri_channel {
   uint64_t read_turn;   // the turn `turn_in` belongs to
   uint32_t turn_in;     // bytes read in this turn
   uint32_t unit;        // total bytes of the unit in `own`, 0 if not known
+  uint32_t calm;        // bytes of output of a touched channel that need no look at the limits
   peri_channel_limits limits;
   int code;  // for `closed`
   uint16_t pauses;

@@ -296,7 +296,10 @@ return function(slot, gen, ok, result, err)
   if err ~= nil then return failure(err) end
   local kind = type(result)
   if kind == 'nil' then return end
-  if kind == 'cdata' and istype(Body, result) then return true, result.slot, result.gen end
+  if kind == 'cdata' and istype(Body, result) then
+    if result.slot == slot and result.gen == gen then return true end
+    return true, result.slot, result.gen
+  end
   return false, result
 end]]):format(texts.drop)
   finish = compile(out, 'chain finish', {

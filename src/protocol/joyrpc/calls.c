@@ -2,6 +2,7 @@
 // Frames that belong to calls: they become events.
 #include <string.h>
 
+#include "base/hot.h"
 #include "protocol/joyrpc/joyrpc.h"
 
 static int head_spoilt(peri_conn *conn, const joy_frame *frame) {
@@ -31,7 +32,7 @@ void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char
   joy_emit(conn, &reply);
 }
 
-static bool fill_from_session(peri_event *event) {
+static PERI_INLINE bool fill_from_session(peri_event *event) {
   const peri_session *session = event->session;
   if (event->iface.len == 0 && session != NULL) {
     event->iface = (peri_bytes){(const uint8_t *)session->iface, session->iface_len};
@@ -47,7 +48,7 @@ static bool is_after(uint32_t id, uint32_t than) {
   return (((id - than) & INT32_MAX) - 1) < (INT32_MAX >> 1);
 }
 
-int joy_report_open(peri_conn *conn, peri_event *event) {
+static PERI_INLINE int report_open(peri_conn *conn, peri_event *event) {
   joy_state *state = joy_state_of(conn);
   uint32_t id = (uint32_t)event->stream;
   if (state->said_goaway && is_after(id, state->goaway_at)) {
@@ -60,8 +61,12 @@ int joy_report_open(peri_conn *conn, peri_event *event) {
                "[RPC-033017] the session is unknown here or expired; negotiate again");
     return 0;
   }
-  peri_conn_event(conn, event);
+  peri_conn_opened(conn, event);
   return 0;
+}
+
+int joy_report_open(peri_conn *conn, peri_event *event) {
+  return report_open(conn, event);
 }
 
 static peri_event event_of(peri_conn *conn, const joy_frame *frame, peri_event_type type) {
@@ -88,7 +93,7 @@ static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
   if (__builtin_expect(!joy_request_head_read(frame->body, conn->limits->head, &event), 0)) {
     return head_spoilt(conn, frame);
   }
-  return joy_report_open(conn, &event);
+  return report_open(conn, &event);
 }
 
 static int on_reply(peri_conn *conn, const joy_frame *frame, peri_event_type type, uint8_t flags) {

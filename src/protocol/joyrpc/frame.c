@@ -2,7 +2,7 @@
 #include "base/limit.h"
 #include "protocol/joyrpc/joyrpc.h"
 
-static const uint8_t magic[2] = {0xAD, 0xD0};
+static const uint8_t magic[2] = {JOY_MAGIC >> 8, JOY_MAGIC & 0xff};
 
 // Attributes may sit only in [at, end); false when they do not fill it exactly or are of a type that
 // JoyRPC does not have.
@@ -90,27 +90,6 @@ ssize_t joy_frame_decode(peri_conn *conn, const uint8_t *data, size_t len, size_
   }
   frame->body = (peri_bytes){data + header, size - header};
   return (ssize_t)size;
-}
-
-uint8_t *joy_frame_put(uint8_t *at, const joy_frame *frame) {
-  size_t header = joy_header_size(frame->callback);
-  memcpy(at, magic, 2);
-  peri_put_u32(at + 2, (uint32_t)(header + frame->body.len - 2));
-  peri_put_u16(at + 6, (uint16_t)(header - 6));
-  at[8] = frame->type;
-  peri_put_u32(at + 9, frame->id);
-  peri_put_u32(at + 13, frame->session);
-  at[17] = frame->serializer;
-  at[18] = frame->compression;
-  peri_put_u32(at + 19, frame->timeout_ms);
-  at[23] = frame->callback.len != 0;
-  if (frame->callback.len != 0) {
-    at[24] = JOY_KEY_CALLBACK;
-    at[25] = 2;
-    peri_put_u16(at + 26, (uint16_t)frame->callback.len);
-    memcpy(at + 28, frame->callback.ptr, frame->callback.len);
-  }
-  return at + header;
 }
 
 void joy_frame_send(peri_conn *conn, const joy_frame *frame) {

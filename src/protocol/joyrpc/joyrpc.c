@@ -128,6 +128,7 @@ const peri_protocol peri_joyrpc = {
     .end = joy_end,
     .abort = joy_abort,
     .emit = joy_emit,
+    .reply = joy_reply,
     .open_session = joy_open_session,
     .authenticated = joy_authenticated,
     .tick = joy_tick,

@@ -22,6 +22,7 @@
 #include "protocol/conn.h"
 
 enum {
+  JOY_MAGIC = 0xADD0,
   JOY_PREFIX = 8,          // magic, length, headerLength
   JOY_HEADER = 24,         // without attributes
   JOY_LENGTH_MIN = 22,     // smallest value of the length field
@@ -108,7 +109,26 @@ static inline size_t joy_header_size(peri_bytes callback) {
   return callback.len == 0 ? JOY_HEADER : JOY_HEADER + 4 + callback.len;
 }
 // Writes the header at `at` with the length of a frame whose body is frame->body.len. Returns the end.
-uint8_t *joy_frame_put(uint8_t *at, const joy_frame *frame);
+static inline uint8_t *joy_frame_put(uint8_t *at, const joy_frame *frame) {
+  size_t header = joy_header_size(frame->callback);
+  peri_put_u16(at, JOY_MAGIC);
+  peri_put_u32(at + 2, (uint32_t)(header + frame->body.len - 2));
+  peri_put_u16(at + 6, (uint16_t)(header - 6));
+  at[8] = frame->type;
+  peri_put_u32(at + 9, frame->id);
+  peri_put_u32(at + 13, frame->session);
+  at[17] = frame->serializer;
+  at[18] = frame->compression;
+  peri_put_u32(at + 19, frame->timeout_ms);
+  at[23] = frame->callback.len != 0;
+  if (frame->callback.len != 0) {
+    at[24] = JOY_KEY_CALLBACK;
+    at[25] = 2;
+    peri_put_u16(at + 26, (uint16_t)frame->callback.len);
+    memcpy(at + 28, frame->callback.ptr, frame->callback.len);
+  }
+  return at + header;
+}
 // Appends a whole frame with a body of known bytes and touches the channel.
 void joy_frame_send(peri_conn *conn, const joy_frame *frame);
 // Fixes the length field of the frame at `start`, which ends at the end of the output plus `more`.
@@ -146,6 +166,7 @@ int joy_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);
 int joy_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
 void joy_abort(peri_conn *conn, const peri_mark *mark);
 int joy_emit(peri_conn *conn, const peri_event *event);
+int joy_reply(peri_conn *conn, const peri_reply *reply);
 
 // negotiate.c, authenticate.c
 int joy_on_negotiate(peri_conn *conn, const joy_frame *frame);

@@ -170,6 +170,46 @@ describe('protocol/joyrpc bodies', function()
     assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
   end)
 
+  it('answers without an event are the same bytes', function()
+    open()
+    local conn, session_there = rig:conn(DOWN), there
+    local block = lib.peri_block_new(9000)
+    ffi.fill(block.data, 9000, 0x42)
+    for _, len in ipairs { 0, 5, 9000 } do
+      local event = rig:event {
+        type = 'REPLY',
+        flags = 1,
+        stream = 7,
+        session = session_there,
+        serializer = 110,
+        compression = 3,
+      }
+      local reply = ffi.new('peri_reply', {
+        stream = 7,
+        session = session_there,
+        serializer = 110,
+        compression = 3,
+        block = block,
+        body = { block.data, len },
+      })
+      event.block, event.body = block, reply.body
+      local before = #rig:wire(DOWN)
+      assert.equal(0, conn.protocol.emit(conn, event))
+      rig:pump()
+      local between = #rig:wire(DOWN)
+      assert.equal(0, conn.protocol.reply(conn, reply))
+      rig:pump()
+      local wire = rig:wire(DOWN)
+      assert.is_true(between - before > len)
+      assert.equal(wire:sub(before + 1, between), wire:sub(between + 1))
+    end
+    rig.raw.limits.frame = 4096
+    local reply = ffi.new('peri_reply', { stream = 7, body = { block.data, 5000 } })
+    assert.equal(lib.PERI_ETOO_BIG, conn.protocol.reply(conn, reply))
+    assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
+    lib.peri_block_unref(block)
+  end)
+
   it('attachments come across, from JSON too', function()
     open()
     local fields = {
