@@ -10,8 +10,9 @@ local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.creat
 local SLEEP, PARK, REQUEST, CONNECT, SESSION = 2, 3, 4, 5, 6 -- peri_wait in src/lua/fiber.h
 
 -- A service of a thousand methods has a thousand chains, each a trace of its own or several; the
--- defaults (1000 traces, 512 KiB) make it four times slower by flushing them all again and again.
-require('jit.opt').start('maxtrace=20000', 'maxmcode=65536', 'sizemcode=512')
+-- defaults (1000 traces, 512 KiB) make it four times slower by flushing them all again and again. Tail
+-- calls count as turns of a loop: a filter makes two or three, and with 15 a chain of six is not compiled.
+require('jit.opt').start('maxtrace=20000', 'maxmcode=65536', 'sizemcode=512', 'loopunroll=40')
 
 local M = {}
 

@@ -3,7 +3,7 @@
 local inside = require('spec.support.vm').inside
 
 describe('the provider chain', function()
-  for _, count in ipairs { 0, 1, 5 } do
+  for _, count in ipairs { 0, 1, 5, 12 } do
     local text = ([[
       local traces = require 'spec.support.traces'
       local function pass(ctx, call, next)
