@@ -312,7 +312,7 @@ return {
     adopt = function(spec)
       return ("compression '%s': compressions are C plugins; see perilune.h"):format(spec.name)
     end,
-    builtin = { 'lz4', 'zstd', 'snappy', 'zlib', 'gzip', 'lzma', 'lz4f' },
+    builtin = { 'lz4', 'zstd', 'snappy', 'zlib', 'gzip', 'lzma', 'lz4f', 'snappyf' },
   },
   {
     -- function(args) -> exit code; a subcommand of the binary

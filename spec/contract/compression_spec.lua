@@ -62,7 +62,7 @@ local function load_example()
   end
 end
 
-for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'lzma', 'lz4f', 'brotli' } do
+for _, name in ipairs { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'lzma', 'lz4f', 'snappyf', 'brotli' } do
   describe('compression ' .. name, function()
     local codec
 
@@ -136,6 +136,34 @@ describe('snappy', function()
     local rc, _, cap = decompress(codec, '\255\255\255\3' .. 'abcdef', 64 * MIB)
     assert.equal(ebad, rc)
     assert.is_true(cap < 4096)
+  end)
+end)
+
+describe('snappyf', function()
+  local codec = lib.peri_compression_by_name 'snappyf'
+  local head = '\255\6\0\0sNaPpY'
+  -- The check value of CRC-32C, masked.
+  local chunk, crc = '\1\13\0\0', '\229\176\138\199'
+
+  it('writes the identifier and checksums of the format', function()
+    assert.equal(head .. chunk .. crc .. '123456789', compress(codec, '123456789'))
+  end)
+
+  it('reads what may stand between, and a checksum left 0', function()
+    local skipped = '\254\2\0\0xx' .. head .. '\128\0\0\0'
+    local text = head .. skipped .. chunk .. '\0\0\0\0' .. '123456789'
+    assert.same(
+      { 0, '123456789' },
+      { (decompress(codec, text, 9)), (select(2, decompress(codec, text, 9))) }
+    )
+  end)
+
+  it('refuses wrong checksums, unknown chunks and large ones', function()
+    local large = '\1\5\0\1' .. '\0\0\0\0' .. ('x'):rep(65537)
+    for _, rest in ipairs { chunk .. '\1\2\3\4' .. '123456789', '\2\0\0\0', '\1\3\0\0abc', large } do
+      assert.equal(ebad, (decompress(codec, head .. rest, MIB)))
+    end
+    assert.equal(ebad, (decompress(codec, chunk .. crc .. '123456789', MIB)))
   end)
 end)
 

@@ -9,12 +9,12 @@
 enum { CAPACITY = 32 };
 
 static const peri_compression *rows[CAPACITY] = {
-    &peri_compression_lz4,  &peri_compression_snappy, &peri_compression_zlib,
-    &peri_compression_gzip, &peri_compression_zstd,   &peri_compression_lzma,
-    &peri_compression_lz4f,
+    &peri_compression_lz4,  &peri_compression_snappy,  &peri_compression_zlib,
+    &peri_compression_gzip, &peri_compression_zstd,    &peri_compression_lzma,
+    &peri_compression_lz4f, &peri_compression_snappyf,
 };
 // Rows are added while others look: a row is there before it counts.
-static _Atomic size_t count = 7;
+static _Atomic size_t count = 8;
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
 
 static int add(const peri_compression *compression) {

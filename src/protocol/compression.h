@@ -12,6 +12,7 @@ enum {
   PERI_COMP_ZLIB = 4,
   PERI_COMP_LZMA = 5,
   PERI_COMP_GZIP = 6,
+  PERI_COMP_SNAPPYF = 22,
   PERI_COMP_LZ4F = 23,
   PERI_COMP_ZSTD = 110,  // private: only between two Perilune peers
 };
