@@ -150,7 +150,8 @@ typedef struct peri_shape {
 typedef struct peri_sink_graph {
   // Announces the type of the scalar that follows.
   int (*cast)(void *sink, peri_cast cast);
-  // After `type`: the map that follows is a map of that class, not an object with fields.
+  // After `type`: the map that follows is a map of that class, not an object with fields. Without
+  // one: it is a map whose keys may be any scalar.
   int (*dictionary)(void *sink);
   // After `type`, before `map_begin` of an object: its fields, in the order of the values to come.
   // `key` is then not called for them.
@@ -202,6 +203,7 @@ typedef struct peri_value_limits {
   uint32_t elements;  // list elements and map entries of one value, in total
   uint32_t refs;      // back references, for formats that have them
   uint32_t string;    // bytes of one string
+  bool exact;         // numbers that a double does not hold as they are written become decimals
 } peri_value_limits;
 
 // ---- the points ---------------------------------------------------------------------------------

@@ -88,6 +88,8 @@ static peri_event reply_event(const peri_call *call) {
       .session = call->session,
       .attachments = call->reply_attachments,
       .attachments_ser = PERI_SER_MSGPACK,
+      .result_type = call->method->returns != NULL ? peri_bytes_of(call->method->returns)
+                                                   : (peri_bytes){NULL, 0},
   };
 }
 
@@ -209,7 +211,8 @@ peri_error_value peri_call_error_value(const peri_call *call) {
     return PERI_ERROR_DETAILS;
   }
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-  return serializer != NULL && serializer->linked ? PERI_ERROR_EXCEPTION : PERI_ERROR_BARE;
+  return serializer != NULL && serializer->begin_reply != NULL ? PERI_ERROR_EXCEPTION
+                                                               : PERI_ERROR_BARE;
 }
 
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,

@@ -182,6 +182,7 @@ void peri_method_limit(peri_method *method, uint32_t concurrency) {
 static void exporter_free(peri_exporter *exporter) {
   for (uint32_t i = 0; i <= exporter->mask; i++) {
     if (exporter->table[i] != NULL) {
+      free(exporter->table[i]->returns);
       free(exporter->table[i]);
     }
   }

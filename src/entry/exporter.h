@@ -42,6 +42,7 @@ typedef struct peri_method {
   uint64_t errors;
   uint64_t rejected;
   uint32_t concurrency;  // most calls at once in the process, 0 = no limit
+  char *returns;         // owned: what Java calls the declared result; NULL = nothing is declared
   char name[];
 } peri_method;
 

@@ -22,6 +22,15 @@ static bool field_bool(lua_State *L, int index, const char *name) {
   return value;
 }
 
+// What Java calls the result, where an interface declares it.
+static void set_returns(lua_State *L, int index, peri_method *method) {
+  lua_getfield(L, index, "returns");
+  const char *returns = lua_tostring(L, -1);
+  free(method->returns);
+  method->returns = returns != NULL ? peri_strdup(returns) : NULL;
+  lua_pop(L, 1);
+}
+
 static void drop_chain(lua_State *L, peri_method *method) {
   if (method->chain >= 0) {
     peri_unref(L, method->chain);
@@ -49,6 +58,7 @@ static void set_method(lua_State *L, peri_exporter *exporter, uint32_t generatio
       field_bool(L, index, "pooled") && server->pool != NULL && server->executor == NULL;
   method->mid = field_u32(L, index, "mid");
   method->timeout_ms = field_u32(L, index, "timeout");
+  set_returns(L, index, method);
   // An executor runs what its home has counted already.
   peri_method_limit(method, server->executor == NULL ? field_u32(L, index, "concurrency") : 0);
   lua_getfield(L, index, "chain");

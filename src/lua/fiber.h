@@ -50,6 +50,7 @@ typedef struct peri_fiber {
   uint8_t state;         // peri_fiber_state
   uint8_t wait;          // peri_wait
   uint8_t int64 : 2;     // of REQUEST: peri_int64_mode of the reply
+  uint8_t exact : 1;     // of REQUEST: types are declared
   bool pooled : 1;       // in fibers->free
   bool serves : 1;       // it is the fiber that answers `call`
   bool begun : 1;        // a network wait was accepted: its results come from `future` or `op`

@@ -88,6 +88,7 @@ static int begin(peri_vm *vm, peri_fiber *fiber, peri_future *future, double lef
     return peri_fail(err, PERI_ECONFIG, "serialization '%s' is unknown", name);
   }
   fiber->int64 = (uint8_t)(lua_tointeger(co, 9) >> 1 & 3);
+  fiber->exact = false;
   fiber->reads = p.serializer;
   int code = pack(vm, co, &p, err);
   code = code == 0 ? open_call(vm, co, &p, left, future, err) : code;

@@ -82,8 +82,9 @@ static int push_body(peri_vm *vm, const peri_fiber *fiber, const peri_future *fu
     }
     body = (peri_bytes){plain.data, plain.len};
   }
-  int code = peri_value_decode(co, serializer, body, &vm->conn_limits.value,
-                               (peri_int64_mode)fiber->int64, err);
+  peri_value_limits limits = vm->conn_limits.value;
+  limits.exact = fiber->exact;
+  int code = peri_value_decode(co, serializer, body, &limits, (peri_int64_mode)fiber->int64, err);
   peri_buf_fini(&plain);
   return code;
 }
@@ -417,6 +418,7 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
   }
   bool oneway = (r.flags & 1) != 0;
   fiber->int64 = r.flags >> 1 & 3;
+  fiber->exact = r.flags >> TYPES_SHIFT != 0;
   fiber->reads = r.serializer;
   peri_event event = {
       .type = PERI_EV_OPEN,

@@ -13,6 +13,7 @@
 #include "lua/callback.h"
 #include "lua/ref.h"
 #include "lua/sessions.h"
+#include "lua/thrown.h"
 #include "lua/value.h"
 
 // Calls of a method that start no trace, see lua/perilune/entry/hotness.lua.
@@ -20,6 +21,13 @@ enum { COLD_CALLS = 16 };
 
 static const peri_value_limits *value_limits(const peri_vm *vm) {
   return &vm->conn_limits.value;
+}
+
+// Where types are declared, they decide what becomes of digits.
+static peri_value_limits argument_limits(const peri_vm *vm, const peri_call *call) {
+  peri_value_limits limits = vm->conn_limits.value;
+  limits.exact = call->method->returns != NULL;
+  return limits;
 }
 
 static void fail_text(peri_vm *vm, peri_call *call, int code, const char *text, bool not_run) {
@@ -67,7 +75,8 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
   int arity = call->method->arity;
   int base = lua_gettop(co) + 1;
   lua_pushnil(co);  // becomes the count
-  int count = peri_value_decode_args(co, serializer, call->body, value_limits(vm),
+  peri_value_limits limits = argument_limits(vm, call);
+  int count = peri_value_decode_args(co, serializer, call->body, &limits,
                                      call->method->exporter->int64, err);
   if (count < 0) {
     lua_settop(co, base - 1);
@@ -246,7 +255,9 @@ static void encode_error(peri_vm *vm, const peri_call *call, lua_State *co, peri
     code = encode_details(vm, co, out, &err);
   } else if (kind == PERI_ERROR_EXCEPTION && lua_isstring(co, 5)) {
     const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-    code = peri_value_encode(co, 4, serializer, value_limits(vm), out, &err);
+    peri_thrown_push(co, 4, serializer);
+    code = peri_value_encode(co, lua_gettop(co), serializer, value_limits(vm), out, &err);
+    lua_pop(co, 1);
   }
   if (code != 0) {
     out->len = 0;
@@ -386,8 +397,8 @@ static void on_session(void *arg, peri_conn *conn, peri_session *session) {
 static uint64_t on_started(void *arg, const peri_session *session) {
   enum { RAMPED_AGE = 59000 };
   const peri_vm *vm = arg;
-  const peri_exporter *exporter =
-      peri_exporter_find(&vm->server.exporters, peri_bytes_of(session->iface), peri_bytes_of(session->alias));
+  const peri_exporter *exporter = peri_exporter_find(
+      &vm->server.exporters, peri_bytes_of(session->iface), peri_bytes_of(session->alias));
   return exporter != NULL && exporter->ramped ? peri_env->walltime() - RAMPED_AGE
                                               : peri_started_ms();
 }

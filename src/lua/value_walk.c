@@ -355,7 +355,11 @@ static int table(walker *w, int index, const place *parent) {
     kind = marks(w->L);
   }
   bool classed = marked && lua_type(w->L, -1) == LUA_TSTRING;
-  rc = classed ? name_class(w, kind, parent) : 0;
+  if (classed) {
+    rc = name_class(w, kind, parent);
+  } else if (kind == PERI_KIND_MAP && w->graph->dictionary != NULL) {
+    rc = w->graph->dictionary(w->sink);
+  }
   lua_settop(w->L, base);
   if (rc < 0) {
     return rc;

@@ -12,6 +12,7 @@
 #include "lua/callback.h"
 #include "lua/core.h"
 #include "lua/core_crypto.h"
+#include "lua/core_java.h"
 #include "lua/limits.h"
 #include "lua/ref.h"
 #include "lua/request.h"
@@ -205,6 +206,7 @@ static void make_core(peri_vm *vm) {
   lua_setfield(L, LUA_REGISTRYINDEX, "perilune.core");
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_core_crypto_functions);
+  peri_vm_add(vm, peri_core_java_functions);
   peri_vm_add(vm, peri_serve_functions);
   peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);

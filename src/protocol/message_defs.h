@@ -56,6 +56,7 @@ typedef struct peri_event {
   peri_bytes callback;     // callback id, empty = none; see protocol/conn.h
   peri_bytes
       args_type;  // OPEN to a JoyRPC peer: classes of the arguments, a msgpack list; or empty
+  peri_bytes result_type;   // REPLY to a JoyRPC peer: what Java calls the declared result; or empty
   uint8_t attachments_ser;  // PERI_SER_*
   peri_bytes body;  // arguments, result or DATA as they came (perhaps compressed); REPLY with
                     // a code: the exception, where the serialization has such, or, between two

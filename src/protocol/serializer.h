@@ -38,6 +38,7 @@ typedef struct peri_reply_envelope {
   int code;     // PERI_E* when failed
   bool retry;   // the sender says that the call may be tried again
   peri_bytes type;     // class of the result or of the exception; empty = unknown
+  size_t value_at;     // ending: where in `out` the value begins
   peri_bytes message;  // text of the error, plain UTF-8
   peri_bytes result;   // one encoded value; empty = null; when failed: the exception, if it is one
 } peri_reply_envelope;

@@ -152,6 +152,19 @@ function core.sha256(data) end
 ---@param data string
 ---@return string
 function core.hmac_sha256(key, data) end
+--- Declares a Java class for the process: the constants of an enum, or fields and their types in order.
+---@param name string
+---@param names string[]
+---@param types? string[]  nil: an enum
+---@return boolean? ok
+---@return string? message
+function core.declare_class(name, names, types) end
+--- Declares that a Java class is an enum, unless more is known of it.
+---@param name string
+function core.declare_enum(name) end
+---@param text string
+---@return perilune.Bytes?  nil when it is no base64
+function core.base64_decode(text) end
 --- Equal? Takes as long for a wrong string as for a right one of its length.
 ---@param a string
 ---@param b string

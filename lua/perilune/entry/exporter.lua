@@ -157,6 +157,7 @@ function M.compile(spec)
       pooled = method.pooled,
       arity = method.arity,
       timeout = method.timeout,
+      returns = spec.java and spec.java.methods[name].result or nil,
       concurrency = method.concurrency,
       chain_names = method.chain_names,
     }

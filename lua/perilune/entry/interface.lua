@@ -3,6 +3,7 @@
 -- they arrive and get their types where they leave, so do results.
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local java_plain = require 'perilune.protocol.java_plain'
 local java_text = require 'perilune.protocol.java_text'
 local java_types = require 'perilune.protocol.java_types'
 
@@ -17,6 +18,7 @@ local M = {}
 ---@field types string[]                   names of their classes, as Java calls them
 ---@field names string[]                   of the parameters, where known
 ---@field returns? perilune.java.Type      nil: nothing
+---@field result string                    what Java calls the result's type, with its arguments
 ---@field throws string[]
 
 local Interface = {}
@@ -47,10 +49,54 @@ local function method_of(name, given, compile, place)
     method.types[i] = method.parameters[i].name
   end
   local returns = given.returns
+  -- Java knows the arguments of what its methods return, not of what is in a future.
+  method.result = java_types.text(returns or 'void', not given.async)
   if returns and returns ~= 'void' and returns ~= 'java.lang.Void' then
     method.returns = compile(returns)
   end
   return method
+end
+
+-- The names of a class' fields in order, and their types; nil where no order is given.
+local function ordered(class)
+  if not class.order then
+    return nil
+  end
+  local types = {}
+  for i, field in ipairs(class.order) do
+    types[i] = class.fields[field]
+  end
+  return class.order, types
+end
+
+-- For serializations that need more of a class than what stands in the bytes.
+local function declare_classes(classes, place)
+  for name, class in pairs(classes) do
+    local names, types = class.constants, nil
+    if not names then
+      names, types = ordered(class)
+    end
+    if names then
+      local ok, message = core.declare_class(name, names, types)
+      if not ok then
+        refuse(place, message)
+      end
+    end
+  end
+end
+
+-- { { 'name', 'java.lang.String' }, ... } tells the order of the fields too.
+local function with_order(class)
+  local fields, order = class.fields or class, class.order
+  if type(fields[1]) == 'table' then
+    local named = {}
+    order = {}
+    for i, field in ipairs(fields) do
+      order[i], named[field[1]] = field[1], field[2]
+    end
+    fields = named
+  end
+  return { fields = fields, order = order }
 end
 
 -- Java types of a service: a table, or a Java interface as text.
@@ -69,10 +115,10 @@ function M.new(spec)
   end
   local classes = {}
   for name, class in pairs(spec.classes or {}) do
-    local described = class.fields or class.constants or class.methods
-    classes[name] = described and class
-      or #class > 0 and { constants = class }
-      or { fields = class }
+    local constants = class.constants or type(class[1]) == 'string' and class or nil
+    classes[name] = class.methods and class
+      or constants and { constants = constants }
+      or with_order(class)
   end
   local compile = java_types.compiler(classes)
   local made = { name = spec.name, methods = {}, classes = classes, compile = compile }
@@ -83,6 +129,7 @@ function M.new(spec)
     end
     made.methods[name] = method
   end
+  declare_classes(classes, place)
   return setmetatable(made, Interface)
 end
 
@@ -126,6 +173,24 @@ local function missing(parameter)
   return parameter.primitive and ('wants %s, got nothing'):format(parameter.name) or nil
 end
 
+-- The parameters that JSON shows differently; who calls tells by `ctx` in what they came.
+local function plain_of(method)
+  local plain = {}
+  for i, parameter in ipairs(method.parameters) do
+    plain[i] = java_plain.matters(parameter)
+  end
+  return plain
+end
+
+local function could_be_plain(value)
+  local kind = type(value)
+  return kind == 'string' or kind == 'number' or kind == 'table' and not getmetatable(value)
+end
+
+-- Binary data and the like came as strings, objects without their class.
+local PLAIN = [[
+  if could_be_plain(a#) and first.call.serialization == 'json' then a# = from(type_#, a#) end]]
+
 local MOST = 60 -- parameters; Lua has no more room for locals and upvalues
 
 -- A function around another that looks at each parameter; the number of parameters stays its own.
@@ -135,10 +200,12 @@ local function generate(title, method, body_of, env)
   for i = 1, count do
     out[#out + 1] = ('local type_%d = method.parameters[%d]'):format(i, i)
   end
-  out[#out + 1] = 'local fn, result_of = env.fn, env.result_of'
+  out[#out + 1] = 'local fn, result_of, from, could_be_plain ='
+    .. ' env.fn, env.result_of, env.from, env.could_be_plain'
   out[#out + 1] = ('return function(%s)'):format(numbered('a%d', count, 'first'))
   out[#out + 1] = '  local wrong'
   for i = 1, count do
+    out[#out + 1] = env.plain and env.plain[i] and PLAIN:gsub('#', tostring(i)) or nil
     out[#out + 1] = body_of(method.parameters[i]):gsub('#', tostring(i))
   end
   out[#out + 1] = ('  return result_of(fn(%s))\nend'):format(numbered('a%d', count, 'first'))
@@ -224,6 +291,9 @@ function M.handler(interface, name, handler)
     declare = function(callback, parameter)
       declare(callback, parameter, interface.compile)
     end,
+    plain = plain_of(method),
+    from = java_plain.from,
+    could_be_plain = could_be_plain,
   })
 end
 
@@ -231,12 +301,18 @@ end
 ---@param interface perilune.Interface
 ---@param name string
 ---@param call function
+---@param json boolean  results come in JSON
 ---@return function
-function M.caller(interface, name, call)
+function M.caller(interface, name, call, json)
   local method, title = interface.methods[name], interface.name .. '.' .. name
   too_many(title, method)
-  local function result_of(...)
-    return ...
+  local returns = method.returns
+  local converts = json and returns and java_plain.matters(returns)
+  local function result_of(result, ...)
+    if converts and result ~= nil then
+      return java_plain.from(returns, result), ...
+    end
+    return result, ...
   end
   return generate(title, method, function()
     return LEAVES

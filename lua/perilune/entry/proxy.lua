@@ -57,6 +57,10 @@ local function undeclared(interface, name)
   end
 end
 
+local function is_json(refer)
+  return refer.serialization ~= nil and refer.serialization:match '^json' ~= nil
+end
+
 local function make_method(state, name)
   local refer = state.refer
   local proto = options_of(state, name)
@@ -72,7 +76,7 @@ local function make_method(state, name)
   if state.untyped then
     return method
   elseif refer.java and refer.java.methods[name] then
-    method = interfaces.caller(refer.java, name, method)
+    method = interfaces.caller(refer.java, name, method, is_json(refer))
   elseif refer.java and name:sub(1, 1) ~= '$' then -- those are the protocol's: $echo
     method = undeclared(refer.java, name)
   end

@@ -131,11 +131,17 @@ function M.bigint(value)
   return box('bigint', text)
 end
 
+local enums = {}
+
 ---A constant of an enum.
 ---@param class string
 ---@param name string
 ---@return { name: string }
 function M.enum(class, name)
+  if not enums[class] then
+    core.declare_enum(class)
+    enums[class] = true
+  end
   return core.typed(class, { name = name })
 end
 

@@ -8,13 +8,19 @@ local M = {}
 
 local DEPTH = 8 -- of causes; a peer may send a cycle
 
+-- JSON names the class in a field, and leaves the message where getMessage() is.
+local function class_of(thrown)
+  return core.class_of(thrown) or type(thrown['@type']) == 'string' and thrown['@type'] or nil
+end
+
 local function cause_of(thrown, depth)
   local cause = thrown.cause
   if type(cause) ~= 'table' or rawequal(cause, thrown) or depth == DEPTH then
     return nil
   end
-  local class = core.class_of(cause)
-  local message = type(cause.detailMessage) == 'string' and cause.detailMessage or class
+  local class = class_of(cause)
+  local message = cause.detailMessage or cause.message
+  message = type(message) == 'string' and message or class
   return errors.new('UNKNOWN', message or 'unknown', {
     class = class,
     details = cause,
@@ -32,7 +38,7 @@ function M.attach(err, thrown)
     thrown = core.typed(class, fields)
   end
   err.details = thrown
-  err.class = type(thrown) == 'table' and core.class_of(thrown) or nil
+  err.class = type(thrown) == 'table' and class_of(thrown) or nil
   if err.class then
     err.cause = cause_of(thrown, 1)
   end

@@ -100,7 +100,7 @@ local function read_method(text, resolve)
   method.returns = resolve(returns)
   local outer, inner = types.parse(method.returns)
   if FUTURES[outer] then
-    method.returns = inner[1] or 'java.lang.Object'
+    method.returns, method.async = inner[1] or 'java.lang.Object', true
   end
   for exception in (rest:match '^throws%s+(.*)$' or ''):gmatch '[%w_.$]+' do
     method.throws[#method.throws + 1] = resolve(exception)
@@ -135,7 +135,7 @@ local function read_class(body, resolve)
       order[#order + 1] = name
     end
   end
-  return { fields = fields, order = order }
+  return { fields = fields, order = order, own = order }
 end
 
 local function read_enum(body)
@@ -150,9 +150,15 @@ local function inherit(classes)
   for _, class in pairs(classes) do
     local parent = class.extends and classes[class.extends]
     while parent and parent.fields do
-      for name, kind in pairs(parent.fields) do
-        class.fields[name] = class.fields[name] or kind
+      local order = {}
+      for i, name in ipairs(parent.own) do
+        order[i] = name
+        class.fields[name] = class.fields[name] or parent.fields[name]
       end
+      for _, name in ipairs(class.order) do
+        order[#order + 1] = not parent.fields[name] and name or nil
+      end
+      class.order = order
       parent = parent.extends and classes[parent.extends]
     end
   end

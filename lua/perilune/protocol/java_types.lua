@@ -13,6 +13,11 @@ local class_of, null = core.class_of, core.null
 ---@field methods? table<string, table>  of a callback, as declared
 ---@field to fun(value: any, seen: table): any, string?  what to send, or nil and what is wrong
 ---@field check fun(value: any): string?                 what is wrong with a value that came
+---@field kind? string      what JSON shows differently: 'bytes', 'enum', 'list' ...; see java_plain
+---@field element? perilune.java.Type
+---@field keys? perilune.java.Type
+---@field values? perilune.java.Type
+---@field fields? fun(): table<string, perilune.java.Type>
 
 local M = {}
 
@@ -89,9 +94,11 @@ end
 
 -- Values that perilune.java makes; `kinds` are the Lua types that came from a peer.
 local function made(what, kinds)
+  local kind = (what == 'float' or what == 'double') and 'real' or what ~= 'char' and what or nil
   return function(name)
     local make = constructor(name, java[what])
     return {
+      kind = kind,
       check = function(value)
         if not class_of(value) and not kinds[type(value)] then
           return wants(name, value)
@@ -115,6 +122,7 @@ local function bytes(name)
     return type(value) == 'string' or type(value) == 'userdata' and value ~= null
   end
   return {
+    kind = 'bytes',
     check = function(value)
       return not is(value) and type(value) ~= 'table' and wants(name, value) or nil
     end,
@@ -205,6 +213,8 @@ local MAPS = {
 local function list_of(name, class, element)
   local check = is_table(name)
   return {
+    kind = 'list',
+    element = element,
     check = check,
     to = function(value, seen)
       local wrong = check(value)
@@ -227,6 +237,9 @@ end
 local function map_of(name, class, keys, values)
   local check = is_table(name)
   return {
+    kind = 'map',
+    keys = keys,
+    values = values,
     check = check,
     to = function(value, seen)
       local wrong = check(value)
@@ -264,6 +277,7 @@ local function enum_of(name, constants)
     end
   end
   return {
+    kind = 'enum',
     check = wrong_name,
     to = function(value)
       local wrong = wrong_name(value)
@@ -289,6 +303,10 @@ end
 local function object_of(name, class, compile)
   local check = is_table(name)
   return {
+    kind = class and 'object' or nil,
+    fields = function()
+      return fields_of(class, compile)
+    end,
     check = check,
     to = function(value, seen)
       local wrong = check(value)
@@ -383,6 +401,23 @@ function M.parse(text)
     return nil, arguments, 0
   end
   return name, arguments, dimensions
+end
+
+-- A type as Java's own getTypeName() writes it; without its arguments unless they are wanted.
+---@param text string
+---@param full boolean
+---@return string
+function M.text(text, full)
+  local name, arguments, dimensions = M.parse(text)
+  local parts = {}
+  for i, argument in ipairs(full and arguments or {}) do
+    local bound = argument:match '^%?%s*extends%s+(.+)$'
+    parts[i] = bound and '? extends ' .. M.text(bound, true)
+      or argument:match '^%?' and argument
+      or M.text(argument, true)
+  end
+  local inside = #parts > 0 and ('<%s>'):format(table.concat(parts, ', ')) or ''
+  return (name or text) .. inside .. ('[]'):rep(dimensions)
 end
 
 local HESSIAN_ARRAYS = { ['java.lang.String'] = '[string', ['java.lang.Object'] = '[object' }

@@ -3,6 +3,7 @@
 // are false, code name, text.
 #include <lauxlib.h>
 
+#include "lua/core_java.h"
 #include "lua/raw.h"
 #include "lua/value.h"
 
@@ -203,5 +204,6 @@ int luaopen_peri_value_testing(lua_State *L) {
     lua_setfield(L, -2, f->name);
   }
   peri_value_register(L);
+  luaL_register(L, NULL, peri_core_java_functions);
   return 1;
 }

@@ -176,16 +176,26 @@ int joy_envelope_reply(peri_conn *conn, const joy_frame *frame, peri_event *even
 
 // ---- writing --------------------------------------------------------------------------------
 
+// Types given in JSON hide what is in a Java list, so they are told only where Java does it too.
+static bool tells_types(const peri_event *event, const peri_serializer *serializer) {
+  return serializer->self_typed || (event->flags & PERI_EV_CALLBACK) != 0;
+}
+
 // JoyRPC leaves the class out on a session for self-typed serializations, and the alias when it is
 // the session's; JSON keeps both.
 static peri_envelope request_envelope(const peri_event *event, const peri_serializer *serializer) {
   peri_envelope envelope = {.iface = event->iface,
                             .alias = event->alias,
                             .method = event->method,
-                            .args_type = event->args_type,
                             .attachments = event->attachments};
+  if (tells_types(event, serializer)) {
+    envelope.args_type = event->args_type;
+  }
   const peri_session *session = event->session;
   if (session == NULL) {
+    if (envelope.iface.len == 0 && !serializer->self_typed) {
+      envelope.iface = peri_bytes_of("io.joyrpc.Callback");
+    }
     return envelope;
   }
   peri_bytes iface = {(const uint8_t *)session->iface, session->iface_len};
@@ -203,6 +213,7 @@ static peri_reply_envelope reply_envelope(const peri_event *event) {
       .thrown = event->code != 0 && event->body.len != 0,
       .code = event->code,
       .retry = (event->flags & PERI_EV_NOT_RUN) != 0,
+      .type = event->code == 0 ? event->result_type : (peri_bytes){NULL, 0},
       .message = event->message,
   };
 }
@@ -247,12 +258,13 @@ int joy_envelope_value(peri_conn *conn, const peri_event *event, peri_bytes valu
              : PERI_EBAD_REQUEST;
 }
 
-int joy_envelope_end(const peri_event *event, peri_buf *out) {
+int joy_envelope_end(const peri_event *event, peri_buf *out, size_t value_at) {
   const peri_serializer *serializer = writer_of(event);
   if (event->type == PERI_EV_OPEN) {
     peri_envelope envelope = request_envelope(event, serializer);
     return serializer->end_request(out, &envelope);
   }
   peri_reply_envelope envelope = reply_envelope(event);
+  envelope.value_at = value_at;
   return serializer->end_reply(out, &envelope);
 }

@@ -152,7 +152,7 @@ int joy_envelope_reply(peri_conn *conn, const joy_frame *frame, peri_event *even
 int joy_envelope_begin(peri_conn *conn, const peri_event *event, peri_buf *out);
 // Appends the one value between begin and end, which is given in the serialization `in`.
 int joy_envelope_value(peri_conn *conn, const peri_event *event, peri_bytes value, uint8_t in);
-int joy_envelope_end(const peri_event *event, peri_buf *out);
+int joy_envelope_end(const peri_event *event, peri_buf *out, size_t value_at);
 
 // calls.c: request, reply and stream frames
 int joy_on_call(peri_conn *conn, const joy_frame *frame);

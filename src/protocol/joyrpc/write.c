@@ -158,7 +158,7 @@ static int close_envelope(peri_conn *conn, const peri_event *event, const peri_m
       return code;
     }
   }
-  return joy_envelope_end(event, out);
+  return joy_envelope_end(event, out, mark->body);
 }
 
 static int finish(peri_conn *conn, const peri_event *event, const peri_mark *mark, uint8_t wish) {

@@ -16,6 +16,7 @@ typedef struct decoder {
   uint32_t max_string;
   uint32_t depth;
   uint32_t max_depth;
+  bool exact;
 } decoder;
 
 static int value(decoder *d);
@@ -76,8 +77,31 @@ static int string(decoder *d) {
   return rc != 0 ? rc : d->ops->string(d->sink, (const char *)s.ptr, s.len);
 }
 
+// What more digits than a double's say of a number.
+enum { EXACT_DIGITS = 17 };
+
+static size_t digits_of(peri_bytes text) {
+  size_t count = 0;
+  for (size_t i = 0; i < text.len && text.ptr[i] != 'e' && text.ptr[i] != 'E'; i++) {
+    count += text.ptr[i] >= '0' && text.ptr[i] <= '9';
+  }
+  return count;
+}
+
+static int real(decoder *d, double value, peri_bytes text) {
+  const peri_sink_graph *graph = d->ops->graph;
+  if (!d->exact || graph == NULL || graph->cast == NULL || digits_of(text) <= EXACT_DIGITS) {
+    return d->ops->number(d->sink, value);
+  }
+  bool whole = memchr(text.ptr, '.', text.len) == NULL && memchr(text.ptr, 'e', text.len) == NULL &&
+               memchr(text.ptr, 'E', text.len) == NULL;
+  int rc = graph->cast(d->sink, whole ? PERI_CAST_BIGINT : PERI_CAST_DECIMAL);
+  return rc != 0 ? rc : d->ops->string(d->sink, (const char *)text.ptr, text.len);
+}
+
 static int number(decoder *d) {
   peri_json_number n;
+  const uint8_t *start = d->at;
   const char *wrong = peri_json_read_number(&d->at, d->end, &n);
   if (wrong != NULL) {
     return fail(d, PERI_EBAD_REQUEST, wrong);
@@ -85,7 +109,7 @@ static int number(decoder *d) {
   switch (n.kind) {
   case PERI_JSON_INT: return d->ops->integer(d->sink, n.i);
   case PERI_JSON_UINT: return d->ops->uinteger(d->sink, n.u);
-  default: return d->ops->number(d->sink, n.d);
+  default: return real(d, n.d, (peri_bytes){start, (size_t)(d->at - start)});
   }
 }
 
@@ -212,6 +236,7 @@ int peri_json_decode(peri_bytes in, const peri_value_limits *limits, peri_sink *
   d.max_string = limits->string;
   d.depth = 0;
   d.max_depth = peri_value_depth(limits);
+  d.exact = limits->exact;
   if (err != NULL) {
     err->code = 0;
   }

@@ -2,15 +2,24 @@
 // Writes JSON. The state is one byte per open list or map: what it is and whether a comma is due.
 #include "protocol/serializer/json.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 
-enum { LIST = 0, MAP = 1, FILLED = 2, KEYED = 4 };
+#include "protocol/classes.h"
+
+// CONSTANT is a map that is left out: it is an enum's, whose name stands alone. ANY is a map whose keys
+// may be what is written as one.
+enum { LIST = 0, MAP = 1, FILLED = 2, KEYED = 4, CONSTANT = 8, ANY = 16 };
 
 typedef struct encoder {
   peri_buf *out;
   peri_err *err;
   uint32_t depth;
   uint32_t max_depth;
+  bool is_enum;                              // the map that follows
+  bool dictionary;                           // the map that follows
+  bool key_next;                             // a scalar that is a key
   uint8_t frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the root: a list of exactly one value
 } encoder;
 
@@ -27,7 +36,7 @@ static int before(encoder *e) {
     if ((*frame & KEYED) == 0) {
       return misuse(e);
     }
-    *frame = MAP | FILLED;
+    *frame = (uint8_t)(MAP | FILLED | (*frame & (CONSTANT | ANY)));
     return 0;
   }
   if (*frame == (LIST | FILLED)) {
@@ -40,7 +49,12 @@ static int before(encoder *e) {
   return 0;
 }
 
+static int write_key(encoder *e, const char *text, size_t len);
+
 static int put(encoder *e, const char *text, size_t len) {
+  if (e->key_next) {
+    return write_key(e, text, len);
+  }
   int rc = before(e);
   if (rc == 0) {
     peri_buf_add(e->out, text, len);
@@ -56,8 +70,17 @@ static int on_boolean(void *sink, bool value) {
   return value ? put(sink, "true", 4) : put(sink, "false", 5);
 }
 
+static int integer_key(encoder *e, bool negative, uint64_t size) {
+  char text[24];
+  int len = snprintf(text, sizeof text, "%s%" PRIu64, negative ? "-" : "", size);
+  return write_key(e, text, (size_t)len);
+}
+
 static int on_uinteger(void *sink, uint64_t value) {
   encoder *e = sink;
+  if (e->key_next) {
+    return integer_key(e, false, value);
+  }
   int rc = before(e);
   if (rc == 0) {
     peri_json_add_uint(e->out, value);
@@ -70,6 +93,9 @@ static int on_integer(void *sink, int64_t value) {
     return on_uinteger(sink, (uint64_t)value);
   }
   encoder *e = sink;
+  if (e->key_next) {
+    return integer_key(e, true, 0 - (uint64_t)value);
+  }
   int rc = before(e);
   if (rc == 0) {
     peri_buf_add_u8(e->out, '-');
@@ -101,6 +127,9 @@ static int add_string(encoder *e, const char *text, size_t len) {
 }
 
 static int on_string(void *sink, const char *text, size_t len) {
+  if (((encoder *)sink)->key_next) {
+    return write_key(sink, text, len);
+  }
   int rc = before(sink);
   return rc != 0 ? rc : add_string(sink, text, len);
 }
@@ -140,6 +169,27 @@ static int begin(encoder *e, uint8_t kind) {
   return rc;
 }
 
+// What stands in front of the value was written already.
+static int begin_constant(encoder *e) {
+  if (e->depth == e->max_depth) {
+    return peri_fail(e->err, PERI_ETOO_BIG, "nested deeper than %u", e->max_depth);
+  }
+  int rc = before(e);
+  if (rc == 0) {
+    e->frames[++e->depth] = MAP | CONSTANT;
+  }
+  return rc;
+}
+
+static int end_constant(encoder *e) {
+  if (e->frames[e->depth] != (MAP | CONSTANT | FILLED)) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "a constant of an enum has a name and nothing else");
+  }
+  e->depth--;
+  return 0;
+}
+
 static int end(encoder *e, uint8_t kind) {
   if (e->depth == 0 || (e->frames[e->depth] & (MAP | KEYED)) != kind) {
     return misuse(e);
@@ -151,6 +201,7 @@ static int end(encoder *e, uint8_t kind) {
 
 static int on_list_begin(void *sink, size_t count) {
   (void)count;
+  ((encoder *)sink)->dictionary = ((encoder *)sink)->is_enum = false;
   return begin(sink, LIST);
 }
 
@@ -160,41 +211,69 @@ static int on_list_end(void *sink) {
 
 static int on_map_begin(void *sink, size_t count) {
   (void)count;
-  return begin(sink, MAP);
+  encoder *e = sink;
+  bool constant = e->is_enum && !e->dictionary;
+  uint8_t more = e->dictionary ? ANY : 0;
+  e->is_enum = e->dictionary = false;
+  int rc = constant ? begin_constant(e) : begin(e, MAP);
+  e->frames[e->depth] |= rc == 0 ? more : 0;
+  return rc;
 }
 
-static int on_key(void *sink, const char *text, size_t len) {
-  encoder *e = sink;
+static int write_key(encoder *e, const char *text, size_t len) {
   uint8_t *frame = &e->frames[e->depth];
+  e->key_next = false;
   if ((*frame & (MAP | KEYED)) != MAP) {
     return misuse(e);
+  }
+  if ((*frame & CONSTANT) != 0) {
+    bool name = len == 4 && memcmp(text, "name", 4) == 0 && (*frame & FILLED) == 0;
+    *frame |= KEYED;
+    return name ? 0 : end_constant(e);
   }
   if ((*frame & FILLED) != 0) {
     peri_buf_add_u8(e->out, ',');
   }
-  *frame = MAP | FILLED | KEYED;
+  *frame = (uint8_t)(MAP | FILLED | KEYED | (*frame & ANY));
   int rc = add_string(e, text, len);
   peri_buf_add_u8(e->out, ':');
   return rc;
 }
 
+static int on_key(void *sink, const char *text, size_t len) {
+  return write_key(sink, text, len);
+}
+
 static int on_any_key(void *sink) {
   encoder *e = sink;
+  if ((e->frames[e->depth] & (MAP | ANY)) == (MAP | ANY)) {
+    e->key_next = true;
+    return 0;
+  }
   return peri_fail(e->err, PERI_EBAD_REQUEST,
                    "keys of a JSON object are strings: use tostring(key), or perilune.null for "
                    "the holes of a list");
 }
 
 static int on_map_end(void *sink) {
-  return end(sink, MAP);
+  encoder *e = sink;
+  return (e->frames[e->depth] & CONSTANT) != 0 ? end_constant(e) : end(e, MAP);
 }
 
 static int on_type(void *sink, const char *name, size_t len) {
-  (void)sink;
-  (void)name;
-  (void)len;
+  encoder *e = sink;
+  const peri_class *class = peri_class_find((peri_bytes){(const uint8_t *)name, len});
+  e->is_enum = class != NULL && class->is_enum;
   return 0;
 }
+
+// Only who declared that the keys are numbers gets them as text.
+static int on_dictionary(void *sink) {
+  ((encoder *)sink)->dictionary = true;
+  return 0;
+}
+
+static const peri_sink_graph graph = {.dictionary = on_dictionary};
 
 static const peri_sink_ops ops = {
     .null = on_null,
@@ -211,6 +290,7 @@ static const peri_sink_ops ops = {
     .any_key = on_any_key,
     .map_end = on_map_end,
     .type = on_type,
+    .graph = &graph,
 };
 
 void peri_json_encoder_init(void *memory, peri_buf *out, const peri_value_limits *limits,
@@ -220,6 +300,7 @@ void peri_json_encoder_init(void *memory, peri_buf *out, const peri_value_limits
   e->err = err;
   e->depth = 0;
   e->max_depth = peri_value_depth(limits);
+  e->is_enum = e->dictionary = e->key_next = false;
   e->frames[0] = LIST;
   *sink = (peri_sink){&ops, e};
 }

@@ -224,9 +224,9 @@ static int code_by_quoted_name(peri_bytes quoted) {
   return peri_code_by_name(name);
 }
 
-static void set_failure(peri_reply_envelope *out, const throwable *t) {
+static void set_failure(peri_reply_envelope *out, const throwable *t, peri_bytes exception) {
   out->failed = true;
-  out->result = (peri_bytes){NULL, 0};
+  out->result = exception;
   out->type = t->type.len != 0 ? t->type : out->type;
   out->code = peri_java_error_code(out->type, &out->retry);
   int named = code_by_quoted_name(t->code);
@@ -258,12 +258,12 @@ int peri_json_read_reply(peri_bytes body, const peri_value_limits *limits, peri_
   if (rc == 0 && exception.len != 0) {
     rc = read_throwable(exception, limits, scratch, &t, err);
     if (rc == 0) {
-      set_failure(out, &t);
+      set_failure(out, &t, exception);
     }
   } else if (rc == 0 && out->result.len != 0 && out->result.ptr[0] == '{' &&
              peri_java_error_is(out->type) &&
              read_throwable(out->result, limits, scratch, &t, NULL) == 0 && shows_throwable(&t)) {
-    set_failure(out, &t);
+    set_failure(out, &t, out->result);
   }
   return rc;
 }

@@ -64,7 +64,7 @@ static peri_bytes class_of(const peri_reply_envelope *envelope) {
 
 // `errorCode` is a free string of JoyRPC's exceptions: with it our own peers learn the exact code.
 static void add_exception(peri_buf *out, const peri_reply_envelope *envelope) {
-  add(out, ",\"exception\":{\"@type\":");
+  add(out, "{\"@type\":");
   peri_json_add_text(out, class_of(envelope));
   add(out, ",\"message\":");
   peri_json_add_text(out, envelope->message.len != 0
@@ -72,38 +72,83 @@ static void add_exception(peri_buf *out, const peri_reply_envelope *envelope) {
                               : peri_bytes_of(peri_code_text(envelope->code)));
   add(out, envelope->retry ? ",\"retry\":true,\"errorCode\":\"" : ",\"errorCode\":\"");
   add(out, peri_code_name(envelope->code));
-  add(out, "\"}}");
+  add(out, "\"}");
 }
 
-static void add_reply_head(peri_buf *out, const peri_reply_envelope *envelope) {
+// Fastjson needs a class that is a throwable before it looks at `@type`, Jackson exactly this one.
+static const char thrown_head[] = "{\"class\":\"java.lang.Throwable\",\"exception\":";
+
+static void add_reply_head(peri_buf *out, peri_bytes type) {
   add(out, "{\"class\":");
-  peri_json_add_text(out, class_of(envelope));
+  peri_json_add_text(out, type);
+  add(out, ",\"response\":");
 }
 
 int peri_json_begin_reply(peri_buf *out, const peri_reply_envelope *envelope) {
-  add_reply_head(out, envelope);
-  if (envelope->failed) {
+  if (!envelope->failed) {
+    add_reply_head(out, class_of(envelope));
+    return 0;
+  }
+  add(out, thrown_head);
+  if (!envelope->thrown) {
     add_exception(out, envelope);
-  } else {
-    add(out, ",\"response\":");
+    peri_buf_add_u8(out, '}');
   }
   return 0;
 }
 
+// What Java may call a value whose class nobody declared.
+static const char *guess(peri_bytes value) {
+  switch (value.ptr[0]) {
+  case '"': return "java.lang.String";
+  case '[': return "java.util.ArrayList";
+  case '{': return "java.util.HashMap";
+  case 't':
+  case 'f': return "java.lang.Boolean";
+  default: break;
+  }
+  for (size_t i = 0; i < value.len; i++) {
+    if (value.ptr[i] == '.' || value.ptr[i] == 'e') {
+      return "java.lang.Double";
+    }
+  }
+  return value.len < 10 ? "java.lang.Integer" : "java.lang.Long";
+}
+
+// The class stands before the value, which is known only now.
+static void put_guess(peri_buf *out, const peri_reply_envelope *envelope) {
+  peri_bytes before = class_of(envelope);
+  peri_bytes after = peri_bytes_of(
+      guess((peri_bytes){out->data + envelope->value_at, out->len - envelope->value_at}));
+  static const size_t behind = sizeof "\",\"response\":" - 1;
+  if (after.len > before.len) {
+    peri_buf_reserve(out, after.len - before.len);
+  }
+  uint8_t *at = out->data + envelope->value_at - behind;
+  memmove(at + after.len - before.len, at, out->len - envelope->value_at + behind);
+  memcpy(at - before.len, after.ptr, after.len);
+  out->len += after.len - before.len;
+}
+
 int peri_json_end_reply(peri_buf *out, const peri_reply_envelope *envelope) {
-  if (envelope->failed) {
+  if (envelope->failed && !envelope->thrown) {
     return 0;
   }
   // A null result is `{}`: take the head back. What begin_reply wrote is known from the envelope.
   static const char tail[] = ",\"response\":null";
   size_t tail_len = sizeof tail - 1;
-  if (out->len >= tail_len && memcmp(out->data + out->len - tail_len, tail, tail_len) == 0) {
+  if (!envelope->failed && out->len >= tail_len &&
+      memcmp(out->data + out->len - tail_len, tail, tail_len) == 0) {
     peri_buf head = {0};
-    add_reply_head(&head, envelope);
-    out->len -= tail_len + head.len;
+    add_reply_head(&head, class_of(envelope));
+    out->len -= head.len + 4;
     peri_buf_fini(&head);
     add(out, "{}");
     return 0;
+  }
+  if (!envelope->failed && envelope->type.len == 0 && envelope->value_at < out->len &&
+      envelope->value_at != 0) {
+    put_guess(out, envelope);
   }
   peri_buf_add_u8(out, '}');
   return 0;

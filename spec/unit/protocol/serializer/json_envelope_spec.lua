@@ -106,19 +106,19 @@ describe('a reply envelope', function()
       code = 'OVERLOADED',
       retry = true,
       message = 'full',
-      result = '',
+      result = '{"@type":"io.joyrpc.exception.OverloadException","localizedMessage":"full",'
+        .. '"message":"f\\u0075ll","stackTrace":[{"className":"a"}]}',
       type = 'io.joyrpc.exception.OverloadException',
     }, found)
   end)
 
   it('carries an exception in the form of jackson', function()
-    local found = read(
-      'reply',
-      '{"class":"java.lang.IllegalArgumentException","response":{"cause":null,"stackTrace":[],'
-        .. '"message":"no moon","suppressed":[],"localizedMessage":"no moon"}}'
-    )
+    local exception = '{"cause":null,"stackTrace":[],"message":"no moon","suppressed":[],'
+      .. '"localizedMessage":"no moon"}'
+    local found =
+      read('reply', '{"class":"java.lang.IllegalArgumentException","response":' .. exception .. '}')
     assert.same(
-      { true, 'BAD_REQUEST', false, 'no moon', '' },
+      { true, 'BAD_REQUEST', false, 'no moon', exception },
       { found.failed, found.code, found.retry, found.message, found.result }
     )
   end)
@@ -160,7 +160,7 @@ describe('a reply envelope', function()
       message = 'queue "full"\255',
     }, '')
     assert.equal(
-      '{"class":"io.joyrpc.exception.OverloadException","exception":{"@type":'
+      '{"class":"java.lang.Throwable","exception":{"@type":'
         .. '"io.joyrpc.exception.OverloadException","message":"queue \\"full\\"\239\191\189",'
         .. '"retry":true,"errorCode":"OVERLOADED"}}',
       text
