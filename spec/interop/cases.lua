@@ -5,33 +5,43 @@ local probe = require 'spec.interop.probe'
 
 local M = {}
 
-local SCRIPT = [[
-local scheme, port, more = '%s', %d, { %s }
-local probe = { interface = %s, alias = 'prod', int64 = 'cdata', timeout = 5000,
-  url = scheme .. '://127.0.0.1:' .. port }
-for key, value in pairs(more) do probe[key] = value end
-probe = perilune.refer(probe)
-local watch = perilune.refer {
-  interface = %s, alias = 'prod', url = scheme .. '://127.0.0.1:' .. port, int64 = 'cdata',
-}
+local LIMIT = 90 -- seconds
+
+local HEAD = [[
+local url, only = '%s://127.0.0.1:%d', %s
+local function refer(interface, more)
+  local spec = { interface = interface, alias = 'prod', url = url, int64 = 'cdata', timeout = 5000 }
+  for key, value in pairs(more) do spec[key] = value end
+  return perilune.refer(spec)
+end
+local interface = %s
+local wanted = {}
+for _, name in ipairs(only) do wanted[name] = true end
+local prefix = ''
 local function case(name, body)
+  if #only > 0 and not wanted[name] then return end
   local ok, wrong = pcall(body)
   if ok and not wrong then
-    print('ok ' .. name)
+    print('ok ' .. prefix .. name)
   else
-    print(('not ok %%s: %%s'):format(name, tostring(wrong):gsub('%%s+', ' ')))
+    print(('not ok %%s%%s: %%s'):format(prefix, name, tostring(wrong):gsub('%%s+', ' ')))
   end
 end
 local function same(expected, seen, err)
+  expected = type(expected) == 'number' and ('%%.17g'):format(expected) or expected
+  seen = type(seen) == 'number' and ('%%.17g'):format(seen) or seen
   if err ~= nil or tostring(expected) ~= (tostring(seen):gsub('^(-?%%d+)LL$', '%%1')) then
     return ('expected %%s, got %%s (%%s)'):format(tostring(expected), tostring(seen), tostring(err))
   end
 end
-local function echo(name, ...)
-  return same((...), perilune.call(probe, name, ...))
-end
-perilune.main(function()
-  local java = perilune.java
+]]
+
+local CASES = [[
+local java = perilune.java
+local function cases(probe, watch)
+  local function echo(name, ...)
+    return same((...), perilune.call(probe, name, ...))
+  end
   case('sync', function() return same('Hi moon', probe:sayHello 'moon') end)
   case('void', function() return same(nil, probe:touch()) end)
   case('null result', function() return same(nil, probe:nothing()) end)
@@ -68,9 +78,11 @@ perilune.main(function()
   case('float', function() return echo('echoFloat', 1.5) end)
   case('double', function() return echo('echoDouble', 1) or echo('echoDouble', 0.1) end)
   case('char', function() return echo('echoChar', 'x') end)
-  case('Integer', function() return echo('echoInteger', 42) or echo('echoInteger', nil) end)
+  case('Integer', function() return echo('echoInteger', 42) end)
+  case('Integer null', function() return echo('echoInteger', nil) end)
   case('Long', function() return echo('echoBoxedLong', 7) end)
   case('String', function() return echo('echoString', '\195\169\230\156\136\240\159\154\128\n"') end)
+  case('empty String', function() return echo('echoString', '') end)
   case('byte[]', function() return same('\0\1\255', probe:echoBytes '\0\1\255') end)
   case('int[]', function() return same(-2, perilune.check(probe:echoInts { 1, -2 })[2]) end)
   case('long[]', function() return same(-2, perilune.check(probe:echoLongs { 1, -2 })[2]) end)
@@ -97,10 +109,17 @@ perilune.main(function()
   case('object', function()
     local back = perilune.check(probe:echoPerson {
       name = 'Ada', age = 36, wealth = 9007199254740991, active = true, score = 2,
-      address = { street = 'London', number = 12 }, tags = { 'a', 'b' }, color = 'GREEN',
+      address = { city = 'London', number = 12 }, tags = { 'a', 'b' }, color = 'GREEN',
     })
     return same('demo.Person', perilune.class_of(back)) or same('Ada', back.name) or same(12, back.address.number)
-      or same('GREEN', back.color.name) or same('b', back.tags[2]) or same(2, back.score)
+      or same('London', back.address.city) or same('GREEN', back.color.name) or same('b', back.tags[2])
+      or same(2, back.score) or same(9007199254740991, tonumber(back.wealth))
+  end)
+  case('object in itself', function()
+    local person = { name = 'Ada', age = 1, active = false, score = 0 }
+    person.friend = { name = 'Bob', age = 2, active = true, score = 0.5 }
+    local back = perilune.check(probe:echoPerson(person))
+    return same('Bob', back.friend.name) or same(0.5, back.friend.score)
   end)
   case('cycle', function()
     local person = { name = 'Ada', age = 1, active = false, score = 0 }
@@ -109,8 +128,8 @@ perilune.main(function()
     return not rawequal(back, back.friend) and 'the reference is lost' or nil
   end)
   case('List of objects', function()
-    local person = { name = 'Ada', age = 1, active = false, score = 0 }
-    return same('Ada', perilune.check(probe:echoPeople { person, person })[2].name)
+    local function person() return { name = 'Ada', age = 1, active = false, score = 0 } end
+    return same('Ada', perilune.check(probe:echoPeople { person(), person() })[2].name)
   end)
   case('Object', function() return echo('echoObject', 'text') end)
   case('attachment', function()
@@ -128,23 +147,48 @@ perilune.main(function()
     return same('saw tick 1,saw tick 2,saw tick 3', answers, err) or same('tick 3', seen[3])
   end)
   %s
-  print 'done'
-end)
+end
 ]]
 
--- Runs every case against a provider: case name -> true, or what went wrong; and their order. `peer` is
--- { scheme, port, more = 'options of the refer', watch = 'interface', cases = 'further cases' }.
+local MAIN = [[
+perilune.main(function()
+  for _, one in ipairs(all) do
+    prefix = one[1]
+    cases(one[2], one[3])
+  end
+  print 'done'
+end)]]
+
+local function quoted(names)
+  local out = {}
+  for i, name in ipairs(names or {}) do
+    out[i] = ('%q'):format(name)
+  end
+  return '{' .. table.concat(out, ', ') .. '}'
+end
+
+-- Runs the cases against a provider: case name -> true, or what went wrong; and their order. `peer` is
+-- { scheme, port, more = 'options of the refer', watch = 'interface', cases = 'further cases' }; with
+-- `options`, a list of { prefix, more }, all cases are run with each, and their names begin with it.
+---@param peer {scheme: string, port: integer, more?: string, watch: string, cases?: string, options?: table[], only?: string[]}
+---@return table<string, true|string> results
+---@return string[] order
 function M.run(peer)
-  local text = SCRIPT:format(
-    peer.scheme,
-    peer.port,
-    peer.more or '',
-    probe.interface(),
-    peer.watch,
-    peer.cases or ''
-  )
-  local process = app.start(text)
-  process:wait_line('\ndone\n', 60)
+  local head = HEAD:format(peer.scheme, peer.port, quoted(peer.only), probe.interface())
+  local text = {
+    head,
+    (CASES:gsub('%%s', function()
+      return peer.cases or ''
+    end)),
+    'local all = {}',
+  }
+  for i, option in ipairs(peer.options or { { prefix = '', more = peer.more or '' } }) do
+    local line = 'all[%d] = { %q, refer(interface, { %s }), refer(%s, { %s }) }'
+    text[#text + 1] = line:format(i, option.prefix, option.more, peer.watch, option.more)
+  end
+  text[#text + 1] = MAIN
+  local process = app.start(table.concat(text, '\n'))
+  local ok, why = pcall(process.wait_line, process, '\ndone\n', LIMIT)
   local results, order = {}, {}
   for line in process.output:gmatch '[^\n]+' do
     local name, wrong = line:match '^not ok ([^:]+): (.*)$'
@@ -152,6 +196,9 @@ function M.run(peer)
     if name then
       results[name], order[#order + 1] = wrong or true, name
     end
+  end
+  if not ok then
+    error(why, 2)
   end
   return results, order
 end

@@ -88,13 +88,16 @@ end
 -- Starts a class of a module.
 ---@param module string    a folder of spec/interop/java
 ---@param class string
----@param settings table<string, any>
+---@param settings table<string, any>  `without`: part of the names of jars that are left out
 ---@param words? string[]
 ---@return peri.spec.Process
 function M.start(module, class, settings, words)
   local target = ('%s/%s/target'):format(TOP, module)
   -- There, because JoyRPC compiles classes of its own and leaves them where it was started.
-  local argv = { 'sh', '-c', 'cd "$0" && exec java "$@"', target, '-Xmx256m', '-XX:+UseSerialGC' }
+  local without = settings.without or 'no such jar'
+  local run = 'cd "$0" && CLASSPATH=$(ls *-1.jar lib/*.jar | grep -v "$1" | tr "\\n" ":") && shift'
+    .. ' && export CLASSPATH && exec java "$@"'
+  local argv = { 'sh', '-c', run, target, without, '-Xmx256m', '-XX:+UseSerialGC' }
   for _, option in ipairs { '-XX:TieredStopAtLevel=1', '-Xshare:auto' } do
     argv[#argv + 1] = option
   end
@@ -102,8 +105,6 @@ function M.start(module, class, settings, words)
     argv[#argv + 1] = '--add-opens'
     argv[#argv + 1] = ('java.base/%s=ALL-UNNAMED'):format(package)
   end
-  argv[#argv + 1] = '-cp'
-  argv[#argv + 1] = ('%s-1.jar:lib/*'):format(module)
   argv[#argv + 1] = class
   for key, value in pairs(settings) do
     argv[#argv + 1] = ('%s=%s'):format(key, tostring(value))

@@ -12,7 +12,7 @@ end
 
 M.CLASSES = [[
 class DeclaredException { int code; }
-class Address { String street; int number; }
+class Address { String city; int number; }
 class Person { String name; int age; Long wealth; boolean active; double score; Address address;
   List<String> tags; Color color; Person friend; }
 enum Color { RED, GREEN, BLUE }

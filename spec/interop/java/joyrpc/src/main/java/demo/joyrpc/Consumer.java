@@ -15,11 +15,25 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A stock JoyRPC consumer. Settings: port, alias, serialization, compress, timeout, retries, token.
- * Runs the cases named on the command line, or all of them.
+ * Runs the cases named on the command line, or all of them; with several values of `compress`, parted
+ * by commas, once with each, whose name and a slash then stand before the names of the cases.
  */
 public final class Consumer {
   public static void main(String[] args) throws Exception {
     Settings settings = new Settings(args);
+    String[] compressions = settings.get("compress", "").split(",");
+    for (String compression : compressions) {
+      if (!compression.isEmpty()) {
+        settings.values.put("compress", compression);
+      }
+      run(settings, compressions.length > 1 ? compression + "/" : "");
+    }
+    System.out.println("done");
+    System.out.flush();
+    System.exit(0);
+  }
+
+  private static void run(Settings settings, String prefix) throws Exception {
     Probe probe = refer(settings, Probe.class).refer().get(20, TimeUnit.SECONDS);
     Cases cases = Cases.of(probe);
     cases.add("attachment", () -> {
@@ -28,8 +42,7 @@ public final class Consumer {
     });
     cases.add("generic", () -> generic(settings));
     cases.add("callback", () -> callback(settings));
-    cases.run(settings.rest);
-    System.exit(0);
+    cases.run(settings.rest, prefix);
   }
 
   static <T> ConsumerConfig<T> refer(Settings settings, Class<T> type) {
