@@ -104,7 +104,11 @@ end
 -- How often frames of each type passed, 'up 10' = 3, and `dials`.
 ---@return table<string, integer>
 function Wire:report()
-  local seen = setmetatable({}, { __index = function() return 0 end })
+  local seen = setmetatable({}, {
+    __index = function()
+      return 0
+    end,
+  })
   local text = self:tell 'report'
   for key, count in text:gmatch 'frames (%a+ %d+) (%d+)' do
     seen[key] = tonumber(count)
@@ -129,7 +133,11 @@ local function read(text)
       load.failed[key], load.failures = count, load.failures + count
     end
   end
-  setmetatable(load.from, { __index = function() return 0 end })
+  setmetatable(load.from, {
+    __index = function()
+      return 0
+    end,
+  })
   return load
 end
 

@@ -34,7 +34,7 @@ public final class Consumer {
     System.exit(0);
   }
 
-  private static <T> ReferenceConfig<T> refer(Settings settings, Class<T> type) {
+  static <T> ReferenceConfig<T> refer(Settings settings, Class<T> type) {
     ReferenceConfig<T> reference = new ReferenceConfig<>();
     reference.setApplication(Setup.application("consumer"));
     reference.setRegistry(Setup.noRegistry());
