@@ -5,7 +5,7 @@
 
 _Atomic bool peri_raw_works;
 
-enum { ITEMS = 3 };
+enum { ITEMS = 4 };
 
 // The sizes and pointers first: what they say decides whether they are followed.
 static bool same_table(const peri_raw_table *t, const void *meta) {
@@ -22,16 +22,18 @@ static bool same_string(lua_State *L, int index, peri_raw value) {
          s->text == text && s->len == len;
 }
 
-// At 1 the table {1.5, "peri_raw", true, ["key"] = false}, then its metatable, "peri_raw", "key".
+// At 1 the table {metatable, "peri_raw", true, false, ["key"] = 1.5}, then its metatable,
+// "peri_raw", "key".
 static bool same(lua_State *L) {
   const peri_raw_table *t = peri_raw_table_at(L, 1);
   if (!same_table(t, lua_topointer(L, 2))) {
     return false;
   }
   const peri_raw_node *node = &t->nodes[peri_raw_tag(t->nodes[0].value) == PERI_RAW_NIL ? 1 : 0];
-  return peri_raw_tag(t->array[0]) == PERI_RAW_NIL && t->array[1].number == 1.5 &&
+  return peri_raw_tag(t->array[0]) == PERI_RAW_NIL && peri_raw_tag(t->array[1]) == PERI_RAW_TABLE &&
          same_string(L, 3, t->array[2]) && peri_raw_tag(t->array[3]) == PERI_RAW_TRUE &&
-         peri_raw_tag(node->value) == PERI_RAW_FALSE && same_string(L, 4, node->key);
+         peri_raw_tag(t->array[4]) == PERI_RAW_FALSE && node->value.number == 1.5 &&
+         same_string(L, 4, node->key);
 }
 
 // Where a pushed value comes to lie.
@@ -52,14 +54,16 @@ static int check(lua_State *L) {
   lua_setmetatable(L, 1);
   lua_pushliteral(L, "peri_raw");
   lua_pushliteral(L, "key");
-  lua_pushnumber(L, 1.5);
+  lua_pushvalue(L, 2);
   lua_rawseti(L, 1, 1);
   lua_pushvalue(L, 3);
   lua_rawseti(L, 1, 2);
   lua_pushboolean(L, 1);
   lua_rawseti(L, 1, 3);
-  lua_pushvalue(L, 4);
   lua_pushboolean(L, 0);
+  lua_rawseti(L, 1, 4);
+  lua_pushvalue(L, 4);
+  lua_pushnumber(L, 1.5);
   lua_rawset(L, 1);
   bool works = same(L) && same_stack(L);
   atomic_store_explicit(&peri_raw_works, works, memory_order_relaxed);

@@ -49,6 +49,7 @@ enum {
   PERI_RAW_FALSE = 0x1FFFE,
   PERI_RAW_TRUE = 0x1FFFD,
   PERI_RAW_STRING = 0x1FFFB,
+  PERI_RAW_TABLE = 0x1FFF4,
   PERI_RAW_NUMBER = 0x1FFF1,  // and all below it; builds with integers have another tag for them
 };
 

@@ -232,8 +232,6 @@ static int make_record(peri_builder *b) {
     return fail(b, PERI_EINTERNAL, "an object has fewer values than fields");
   }
   lua_call(b->L, (int)row->count, 1);
-  lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->class);
-  lua_setmetatable(b->L, -2);
   return end(b);
 }
 

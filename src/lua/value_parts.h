@@ -16,6 +16,7 @@ extern char peri_value_unbox_key;    // function(cdata, address) -> 1 int64, 2 u
 extern char peri_value_class_mark;   // in a metatable: class name
 extern char peri_value_kind_mark;    // in a metatable: PERI_KIND_*, or PERI_KIND_BOX + peri_cast
 extern char peri_value_casts_key;    // metatables of boxes by peri_cast
+extern char peri_value_setmetatable_key;  // setmetatable, as it was before any script ran
 
 // What a marked table is. A box holds its scalar in [1], entries are pairs {key, value} in order.
 enum {

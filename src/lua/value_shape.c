@@ -10,7 +10,7 @@
 enum {
   ROWS = 64,
   SLOTS = 12,
-  MAKER_FIELDS = 8,  // for fewer, setting them costs no more than a call
+  MAKER_FIELDS = 2,  // setting one costs no more than a call
   MAKER_TEXT = 4096,
 };
 
@@ -72,13 +72,14 @@ static bool plain(peri_bytes name) {
   return true;
 }
 
-// "return function(a1, ..) return {['name'] = a1, ..} end"; 0 when a name is not plain, or too long.
+// "local set, class = ... return function(a1, ..) return set({['name'] = a1, ..}, class) end"; 0 when
+// a name is not plain, or too long.
 static size_t write_maker(const peri_shape *shape, char *text) {
-  size_t len = (size_t)sprintf(text, "return function(a1");
+  size_t len = (size_t)sprintf(text, "local set,class=... return function(a1");
   for (uint32_t i = 1; i < shape->count; i++) {
     len += (size_t)sprintf(text + len, ",a%u", i + 1);
   }
-  len += (size_t)sprintf(text + len, ")return{");
+  len += (size_t)sprintf(text + len, ")return set({");
   for (uint32_t i = 0; i < shape->count; i++) {
     peri_bytes name = shape->fields[i];
     if (!plain(name) || len + name.len + 32 > MAKER_TEXT) {
@@ -87,7 +88,7 @@ static size_t write_maker(const peri_shape *shape, char *text) {
     len +=
         (size_t)sprintf(text + len, "['%.*s']=a%u,", (int)name.len, (const char *)name.ptr, i + 1);
   }
-  return len + (size_t)sprintf(text + len, "}end");
+  return len + (size_t)sprintf(text + len, "},class)end");
 }
 
 // The table comes into being with all its keys, from a template. Not where a call could end a yield
@@ -95,11 +96,17 @@ static size_t write_maker(const peri_shape *shape, char *text) {
 static void make_maker(lua_State *L, peri_shape_row *row, const peri_shape *shape) {
   char text[MAKER_TEXT];
   size_t len = write_maker(shape, text);
-  if (len == 0 || luaL_loadbuffer(L, text, len, "=perilune.shape") != 0 ||
-      lua_pcall(L, 0, 1, 0) != 0) {
-    if (len != 0) {
-      lua_pop(L, 1);
-    }
+  if (len == 0) {
+    return;
+  }
+  int rc = luaL_loadbuffer(L, text, len, "=perilune.shape");
+  if (rc == 0) {
+    peri_value_push(L, &peri_value_setmetatable_key);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, row->class);
+    rc = lua_pcall(L, 2, 1, 0);
+  }
+  if (rc != 0) {
+    lua_pop(L, 1);
     return;
   }
   luaJIT_setmode(L, -1, LUAJIT_MODE_FUNC | LUAJIT_MODE_OFF);

@@ -15,6 +15,7 @@ char peri_value_unbox_key;
 char peri_value_class_mark;
 char peri_value_kind_mark;
 char peri_value_casts_key;
+char peri_value_setmetatable_key;
 
 static const char helpers[] = "local ffi = require 'ffi'\n"
                               "local i64, u64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'\n"
@@ -226,6 +227,8 @@ static void register_helpers(lua_State *L) {
   lua_call(L, 0, 2);
   keep(L, &peri_value_unbox_key);
   keep(L, &peri_value_box_key);
+  lua_getglobal(L, "setmetatable");
+  keep(L, &peri_value_setmetatable_key);
 }
 
 void peri_value_register(lua_State *L) {

@@ -307,23 +307,10 @@ static int content(walker *w, int index, int kind, bool fields, const place *par
   }
 }
 
-static int table(walker *w, int index, const place *parent) {
-  if (w->depth == w->max_depth) {
-    return over(w, PERI_LIMIT_VALUE_DEPTH, parent,
-                "nested deeper than value_depth; is there a cycle?");
-  }
-  if (w->depth != 0 && w->depth % LEVELS_PER_GROWTH == 0 && lua_cpcall(w->L, grow, w->L) != 0) {
-    lua_pop(w->L, 1);
-    return peri_walk_fail(w, PERI_ENO_MEMORY, parent, "out of memory");
-  }
+// A table by its marks. `told`: the sink was asked whether it has seen it.
+static int marked_table(walker *w, int index, bool told, const place *parent) {
+  int base = lua_gettop(w->L);
   bool marked = lua_getmetatable(w->L, index);
-  if (!marked && w->graph->seen == NULL) {
-    w->depth++;
-    int rc = list_or_map(w, index, false, parent);
-    w->depth--;
-    return rc;
-  }
-  int base = lua_gettop(w->L) - (marked ? 1 : 0);
   peri_walk_row *row = NULL;
   if (marked && w->graph->object != NULL) {
     const void *meta = lua_topointer(w->L, -1);
@@ -332,22 +319,20 @@ static int table(walker *w, int index, const place *parent) {
       lua_settop(w->L, base);
       return peri_walk_box(w, index, cast, parent);
     }
-    row = peri_walk_find(w, meta);
+    row = told ? NULL : peri_walk_find(w, meta);
   }
   int kind = row != NULL ? PERI_KIND_OBJECT : marked ? marks(w->L) : UNMARKED;
   if (kind >= PERI_KIND_BOX) {
     lua_settop(w->L, base);
     return peri_walk_box(w, index, (peri_cast)(kind - PERI_KIND_BOX), parent);
   }
-  int rc = w->graph->seen != NULL ? w->graph->seen(w->sink, lua_topointer(w->L, index)) : 0;
+  int rc = told || w->graph->seen == NULL ? 0 : w->graph->seen(w->sink, lua_topointer(w->L, index));
   if (rc != 0) {
     lua_settop(w->L, base);
     return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
   }
   if (row != NULL) {
-    w->depth++;
     rc = peri_walk_shaped(w, index, row, parent);
-    w->depth--;
     if (rc != PERI_WALK_OTHERWISE) {
       lua_settop(w->L, base);
       return rc;
@@ -361,11 +346,42 @@ static int table(walker *w, int index, const place *parent) {
     rc = w->graph->dictionary(w->sink);
   }
   lua_settop(w->L, base);
-  if (rc < 0) {
-    return rc;
+  return rc < 0 ? rc : content(w, index, kind, rc > 0 && w->graph->field != NULL, parent);
+}
+
+// What most tables are: without a metatable, or of a class that was walked before.
+static int table_in_memory(walker *w, int index, const place *parent) {
+  const peri_raw_table *t = peri_raw_table_at(w->L, index);
+  peri_walk_row *row = NULL;
+  if (t->metatable != NULL) {
+    row = w->graph->object != NULL ? peri_walk_find(w, t->metatable) : NULL;
+    if (row == NULL) {
+      return marked_table(w, index, false, parent);
+    }
+  }
+  int rc = w->graph->seen != NULL ? w->graph->seen(w->sink, t) : 0;
+  if (rc != 0) {
+    return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : 0;
+  }
+  if (row == NULL) {
+    return list_or_map(w, index, false, parent);
+  }
+  rc = peri_walk_shaped(w, index, row, parent);
+  return rc == PERI_WALK_OTHERWISE ? marked_table(w, index, true, parent) : rc;
+}
+
+int peri_walk_table(walker *w, int index, const place *parent) {
+  if (w->depth == w->max_depth) {
+    return over(w, PERI_LIMIT_VALUE_DEPTH, parent,
+                "nested deeper than value_depth; is there a cycle?");
+  }
+  if (w->depth != 0 && w->depth % LEVELS_PER_GROWTH == 0 && lua_cpcall(w->L, grow, w->L) != 0) {
+    lua_pop(w->L, 1);
+    return peri_walk_fail(w, PERI_ENO_MEMORY, parent, "out of memory");
   }
   w->depth++;
-  rc = content(w, index, kind, rc > 0 && w->graph->field != NULL, parent);
+  int rc =
+      peri_raw_usable() ? table_in_memory(w, index, parent) : marked_table(w, index, false, parent);
   w->depth--;
   return rc;
 }
@@ -394,7 +410,7 @@ static inline int scalar(walker *w, int index, int type, const place *p) {
 
 int peri_walk_any(walker *w, int index, int type, const place *p) {
   if (type == LUA_TTABLE) {
-    return table(w, index, p);
+    return peri_walk_table(w, index, p);
   }
   int rc = scalar(w, index, type, p);
   // A refusal of ours already names the path; the sinks' reasons do not.

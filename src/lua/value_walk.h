@@ -58,6 +58,7 @@ int peri_walk_count(walker *w, const place *p);
 
 // The value at `index` (absolute), whose lua_type is `type`.
 int peri_walk_any(walker *w, int index, int type, const place *parent);
+int peri_walk_table(walker *w, int index, const place *parent);
 int peri_walk_key(walker *w, int index, const place *p);
 // The entries of the table at `index`. `more`: the first key and its value are on the stack, as
 // lua_next left them. `named`: the sink knows the keys.

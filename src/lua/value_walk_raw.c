@@ -25,7 +25,8 @@ static int rest(walker *w, peri_raw value, int rc, const place *p) {
   if (rc == PERI_WALK_OTHERWISE) {
     peri_raw_push(L, value);
     int top = lua_gettop(L);
-    rc = peri_walk_any(w, top, lua_type(L, top), p);
+    rc = peri_raw_tag(value) == PERI_RAW_TABLE ? peri_walk_table(w, top, p)
+                                               : peri_walk_any(w, top, lua_type(L, top), p);
     lua_settop(L, top - 1);
     return rc;
   }
