@@ -18,7 +18,7 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * A stock consumer under a steady load. One in a JVM: two of one interface share their nodes, whatever
  * their URLs. Settings: url, rate (calls a second), threads, millis (calls `slow`, else `where`), init
- * (connections to begin with), warmup and beat (ms), and those of Consumer. Obeys the lines of its
+ * (connections to begin with), warmup, beat, sessionTimeout, initConnectTimeout (ms), and those of Consumer. Obeys the lines of its
  * input: `report` (`calls COUNT`, `skipped COUNT`, `from COUNT NAME`, `failed COUNT WHY`), `reset`,
  * `stop`; the end of the input is `stop`.
  */
@@ -46,12 +46,10 @@ public final class Load {
     Life.quiet();
     ConsumerConfig<Place> config = Consumer.refer(settings, Place.class);
     config.setInitSize(settings.number("init", 1));
-    if (settings.values.containsKey("warmup")) {
-      config.setParameter("warmupDuration", settings.get("warmup", ""));
-    }
-    if (settings.values.containsKey("beat")) {
-      config.setParameter("hbInterval", settings.get("beat", ""));
-    }
+    option(settings, config, "warmup", "warmupDuration");
+    option(settings, config, "beat", "hbInterval");
+    option(settings, config, "sessionTimeout", "sessionTimeout");
+    option(settings, config, "initConnectTimeout", "initConnectTimeout");
     Load load = new Load(config.refer().get(30, TimeUnit.SECONDS), settings);
     new Thread(load::run, "load").start();
     System.out.println("ready");
@@ -64,6 +62,12 @@ public final class Load {
     }
     load.stop();
     System.exit(0);
+  }
+
+  private static void option(Settings settings, ConsumerConfig<Place> config, String name, String option) {
+    if (settings.values.containsKey(name)) {
+      config.setParameter(option, settings.get(name, ""));
+    }
   }
 
   private void run() {

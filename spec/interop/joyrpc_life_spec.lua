@@ -1,0 +1,300 @@
+-- SPDX-License-Identifier: MIT
+-- Stock JoyRPC peers over time: providers that end, come back, are full or strange; what consumers on
+-- the other side notice of it. Each case runs where Java calls us and where we call Java.
+local app = require 'spec.support.app'
+local java = require 'spec.interop.java'
+local life = require 'spec.interop.life'
+local matrix = require 'spec.interop.matrix'
+
+local RATE = 100 -- calls a second
+local UP, DOWN = 'Java to Lua', 'Lua to Java'
+
+describe('JoyRPC peers', function()
+  local why = java.missing()
+  if why then
+    pending(why)
+    return
+  end
+  local seen_cases = matrix.new('joyrpc-life', 'JoyRPC 1.4.7 over time')
+
+  after_each(function()
+    java.stop_all()
+    app.stop_all()
+  end)
+
+  teardown(function()
+    seen_cases:write(2)
+  end)
+
+  -- A case that counts as seen when its body raises nothing.
+  local function case(column, name, body)
+    it(('%s: %s'):format(column, name), function()
+      local ok, wrong = pcall(body)
+      seen_cases:add(column, name, ok or 'failed')
+      assert(ok, wrong)
+    end)
+  end
+
+  -- Two providers and a consumer under load: in Java of ours, or in Java of a Lua one that calls on to
+  -- stock ones. What it sees of a provider is then named 'lua>one'.
+  local function scene(column, settings)
+    settings = settings or {}
+    local make = column == UP and life.lua or life.java
+    local all = { rate = RATE, warmup = 0, init = 2, retries = 1 }
+    for key, value in pairs(settings.load or {}) do
+      all[key] = value
+    end
+    local s = { make = make, prefix = column == UP and '' or 'lua>' }
+    s.one, s.two = make('one', settings.one), make('two', settings.two)
+    s.entry = settings.wire and life.wire(s.one) or s.one
+    local urls = s.entry.url .. ';' .. s.two.url
+    if column == UP then
+      s.load = life.load(urls, all)
+    else
+      s.relay = life.lua('lua', { via = urls, refer = settings.refer, env = settings.env })
+      all.init = 1
+      s.load = life.load(s.relay.url, all)
+    end
+    function s.count(report, name)
+      return report.from[s.prefix .. name]
+    end
+    function s.both()
+      s.load:reset()
+      return s.load:wait(function(report)
+        return s.count(report, 'one') > RATE / 4 and s.count(report, 'two') > RATE / 4
+      end, 'calls to both')
+    end
+    -- Another second's worth of answers, all from the second.
+    function s.only_two()
+      s.load:wait(function(report)
+        s.load:reset()
+        return s.count(report, 'one') == 0 and s.count(report, 'two') > 0
+      end, 'calls to the second only')
+    end
+    return s
+  end
+
+  -- What is lost with the process that had it is not repeated by JoyRPC; every other failure counts.
+  local function but_for_lost(report)
+    for text in pairs(report.failed) do
+      if text:find('^ChannelClosedException') then
+        report.failed[text] = nil
+      end
+    end
+    return report.failed
+  end
+
+  for _, column in ipairs { UP, DOWN } do
+    case(column, 'timeout', function()
+      local s = scene(column, {
+        load = { millis = 60000, timeout = 300, retries = 0, rate = 20 },
+        one = { export = 'timeout = 60000' },
+        refer = 'timeout = 200',
+      })
+      local report = s.load:wait(function(report)
+        return report.failures > 5
+      end, 'timeouts')
+      for text in pairs(report.failed) do
+        assert.is_truthy(text:find 'imeout' or text:find 'deadline exceeded', text)
+      end
+      assert.equal(0, report.answers)
+    end)
+
+    case(column, 'retry after restart, reconnect', function()
+      local s = scene(column, { load = { millis = 5 } })
+      s.both()
+      s.load:reset()
+      s.one:kill 'KILL'
+      s.one:wait()
+      s.one = s.make('one', { port = s.one.port })
+      local report = s.load:wait(function(report)
+        return s.count(report, 'one') > RATE
+      end, 'calls to who came back')
+      local failed = column == UP and but_for_lost(report) or report.failed
+      assert.same({}, failed)
+    end)
+
+    case(column, 'offline under load', function()
+      -- Not even one retry: the notice alone moves the calls.
+      local s = scene(column, { load = { millis = 20, retries = column == UP and 0 or 1 } })
+      s.both()
+      s.one:kill 'TERM'
+      s.only_two()
+      s.one:wait(60)
+      local report = s.load:report()
+      assert.same({}, report.failed)
+    end)
+
+    case(column, 'session lost', function()
+      local s = scene(column, { wire = true })
+      s.both()
+      s.one:kill 'KILL'
+      s.one:wait()
+      s.one = s.make('one', { port = s.one.port })
+      local dials = s.entry:report().dials
+      local report = s.load:wait(function(report)
+        return s.count(report, 'one') > RATE
+      end, 'calls to who came back')
+      local frames = s.entry:report()
+      assert.is_true(frames['up 8'] >= 2) -- negotiated anew
+      assert.is_true(dials >= 2)
+      for text in pairs(report.failed) do
+        assert.matches('[Tt]imeout', text) -- of what was lost with the process, unnoticed
+      end
+    end)
+
+    case(column, 'overload', function()
+      local one = column == UP and { export = 'concurrency = 1' } or { concurrency = 1 }
+      local s = scene(column, { one = one, load = { millis = 40 } })
+      local report = s.load:wait(function(report)
+        return s.count(report, 'one') > 10 and s.count(report, 'two') > 3 * RATE
+      end, 'calls to both')
+      assert.same({}, report.failed)
+    end)
+
+    case(column, 'reject', function()
+      local one = column == UP and { export = "alias = 'other'" } or { alias = 'other' }
+      local s = scene(column, { one = one })
+      local report = s.load:wait(function(report)
+        return s.count(report, 'two') > RATE
+      end, 'calls to the second')
+      assert.same({}, report.failed)
+      assert.equal(0, s.count(report, 'one'))
+    end)
+
+    case(column, 'heartbeat, silence', function()
+      local env = { PERILUNE_HEARTBEAT_INTERVAL = 300 }
+      local load = { beat = 300, timeout = 500, retries = 1 }
+      local s = scene(column, { wire = true, env = env, load = load, refer = 'timeout = 300' })
+      s.both()
+      s.load:wait(function()
+        local frames = s.entry:report()
+        return frames['up 10'] > 2 and frames['down 11'] > 2
+      end, 'heartbeats')
+      s.entry:tell 'hold'
+      s.only_two()
+      s.entry:tell 'flow'
+      s.load:wait(function(report)
+        return s.count(report, 'one') > RATE / 4
+      end, 'calls to who came back')
+    end)
+  end
+
+  case(UP, 'session beat', function()
+    local one = life.lua 'one'
+    local wire = life.wire(one)
+    local load = life.load(wire.url, { rate = 5, warmup = 0, sessionTimeout = 60000 })
+    load:wait(function()
+      return wire:report()['up 14'] > 0
+    end, 'a session beat', 60)
+    load:reset()
+    local report = load:wait(function(report)
+      return report.answers > 5
+    end, 'answers')
+    assert.same({}, report.failed)
+  end)
+
+  case(DOWN, 'session beat', function()
+    local one = life.java 'one'
+    local wire = life.wire(one)
+    local relay = life.lua('lua', { via = wire.url })
+    local load = life.load(relay.url, { rate = 5, warmup = 0 })
+    load:wait(function()
+      return wire:report()['up 14'] > 0
+    end, 'a session beat', 60)
+    load:reset()
+    local report = load:wait(function(report)
+      return report.answers > 5
+    end, 'answers')
+    assert.same({}, report.failed)
+  end)
+
+  local function answered(url, settings)
+    settings.rate, settings.retries, settings.warmup = 20, 0, 0
+    local load = life.load(url, settings)
+    local report = load:wait(function(report)
+      return report.answers + report.failures > 5
+    end, 'answers or failures')
+    load:stop()
+    return report
+  end
+
+  case(UP, 'token', function()
+    local server = life.lua('one', { export = "auth = { 'token', token = 'open' }" })
+    assert.same({}, answered(server.url, { token = 'open' }).failed)
+    local without = answered(server.url, {})
+    assert.equal(0, without.answers)
+    assert.matches('^AuthenticationException', (next(without.failed)))
+    -- With a wrong one there is not even a session: it never gets to know a provider.
+    local ok, wrong = pcall(life.load, server.url, { token = 'shut', initConnectTimeout = 1000 })
+    assert.is_false(ok)
+    assert.matches('InitializationException', wrong)
+  end)
+
+  case(DOWN, 'token', function()
+    local CLIENT = [[
+      local place = perilune.refer {
+        interface = 'demo.joyrpc.Place', alias = 'prod', url = 'joyrpc://127.0.0.1:%d', timeout = 1000, %s
+      }
+      perilune.main(function() print(place:where 'x') end)]]
+    local server = life.java('one', { token = 'open' })
+    local function call(options)
+      local process = app.start(CLIENT:format(server.port, options))
+      process:wait(30)
+      return process.output
+    end
+    assert.matches('one:x', call "auth = { 'token', token = 'open' }", 1, true)
+    assert.matches('token is invalid', call "auth = { 'token', token = 'shut' }", 1, true)
+    assert.matches('one:x', call "token = 'open'", 1, true)
+    assert.matches('Authentication is not passed', call "token = 'shut'", 1, true)
+    -- JoyRPC itself does the same.
+    local ok = pcall(life.load, server.url, { token = 'shut', initConnectTimeout = 1000 })
+    assert.is_false(ok)
+  end)
+
+  describe('share a consumer', function()
+    local ENOUGH, LOAD = 2000, 300
+
+    -- The share of 'lua' is `expected`, within a tenth.
+    local function share(load, expected)
+      load:wait(function(report)
+        return report.from.lua > 0 and report.from.java > 0
+      end, 'calls to both')
+      load:reset()
+      local report = load:wait(function(seen)
+        return seen.answers > ENOUGH
+      end, 'many calls')
+      local ratio = report.from.lua / report.answers / expected
+      assert.same({}, report.failed)
+      assert.is_true(ratio > 0.9 and ratio < 1.1, ('share %.3f of what is expected'):format(ratio))
+    end
+
+    case(UP, 'share by weight', function()
+      local lua, other = life.lua 'lua', life.java 'java'
+      for _, weight in ipairs { 50, 200 } do
+        local url = ('%s?weight=%d;%s?weight=100'):format(lua.url, weight, other.url)
+        local load = life.load(url, { rate = LOAD, warmup = 0, init = 2 })
+        share(load, weight / (weight + 100))
+        load:stop()
+      end
+    end)
+
+    case(UP, 'share while warming up', function()
+      local other = life.java('java', { later = true })
+      local lua = life.lua 'lua'
+      other:wait_line('ready\n', 60)
+      local load = life.load(lua.url .. ';' .. other.url, { rate = LOAD, init = 2 })
+      share(load, 1 / 2)
+    end)
+
+    case(UP, 'share of those that seem ramped', function()
+      local ramped = { export = "joyrpc = { start_time = 'ramped' }" }
+      local lua, other = life.lua('lua', ramped), life.lua('java', ramped)
+      local load = life.load(lua.url .. '?weight=200;' .. other.url, { rate = LOAD, init = 2 })
+      load:wait(function(report)
+        return report.answers > LOAD * 2 -- two seconds, in which the ramp ends
+      end, 'calls')
+      share(load, 2 / 3)
+    end)
+  end)
+end)
