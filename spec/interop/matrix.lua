@@ -71,20 +71,26 @@ function Matrix:text()
   return table.concat(out, '\n') .. '\n'
 end
 
--- Puts the section into the page, unless only a part of the suite ran: that of `columns` columns.
----@param columns integer
-function Matrix:write(columns)
-  if #self.columns < columns then
-    return
-  end
-  local first, last = ('<!-- %s -->\n'):format(self.name), ('<!-- /%s -->\n'):format(self.name)
-  local page, section = read(), first .. self:text() .. last
+-- Puts a section into the page.
+---@param name string
+---@param text string  ends with a newline
+function M.section(name, text)
+  local first, last = ('<!-- %s -->\n'):format(name), ('<!-- /%s -->\n'):format(name)
+  local page, section = read(), first .. text .. last
   local from = page:find(first, 1, true)
   local _, to = page:find(last, 1, true)
   page = from and page:sub(1, from - 1) .. section .. page:sub(to + 1) or page .. section
   local file = assert(io.open(PATH, 'w'))
   file:write(page)
   file:close()
+end
+
+-- Puts the table into the page, unless only a part of the suite ran: that of `columns` columns.
+---@param columns integer
+function Matrix:write(columns)
+  if #self.columns >= columns then
+    M.section(self.name, self:text())
+  end
 end
 
 return M

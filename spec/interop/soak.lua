@@ -138,7 +138,8 @@ local STEPS = {
 } -- stylua: ignore
 
 function Soak:run()
-  local till = now() + self.seconds
+  local began_at = now()
+  local till = began_at + self.seconds
   self:settle(till)
   local step, restarts = 0, 0
   -- The shortest run still restarts each once.
@@ -152,7 +153,7 @@ function Soak:run()
     local failures, missing = self:settle(last and now() or math.max(till, now() + 60))
     say(
       '%4d s  %-30s failed calls: Lua %d, Java %d%s',
-      now() - (till - self.seconds), name, failures.lua, failures.java,
+      now() - began_at, name, failures.lua, failures.java,
       missing and not last and '  (still no answer from ' .. missing .. ')' or ''
     ) -- stylua: ignore
     self.events[#self.events + 1] = { name = name, seconds = now() - began, failures = failures }
@@ -160,14 +161,34 @@ function Soak:run()
   for _, chain in ipairs(CHAINS) do
     add(self.totals[chain], self.loads[chain]:stop())
   end
-  return { totals = self.totals, events = self.events, restarts = restarts }
+  return {
+    totals = self.totals,
+    events = self.events,
+    restarts = restarts,
+    seconds = now() - began_at,
+  }
+end
+
+local function total_of(chain)
+  return chain == 'lua' and 'Java to Lua to Java' or 'Java to Java to Java'
+end
+
+-- Failures that are not of calls lost with a relay that was killed: those JoyRPC does not repeat.
+local function unexplained(total)
+  local others = {}
+  for text, count in pairs(total.failed) do
+    if not text:find('^ChannelClosedException') then
+      others[text] = count
+    end
+  end
+  return others
 end
 
 local function summary(result)
-  say('\n%d restarts; calls, answers, failures:', result.restarts)
+  say('\n%d restarts in %d s; calls, answers, failures:', result.restarts, result.seconds)
   for _, chain in ipairs(CHAINS) do
     local total = result.totals[chain]
-    say('  Java -> %-4s -> Java  %8d %8d %6d', chain == 'lua' and 'Lua' or 'Java', total.calls, total.answers, total.failures)
+    say('  %s  %8d %8d %6d', total_of(chain), total.calls, total.answers, total.failures)
     for text, count in pairs(total.failed) do
       say('    %d %s', count, text)
     end
@@ -176,9 +197,10 @@ end
 
 local M = {}
 
--- Runs it for about so long and prints what it sees.
+-- Runs it for about so long and prints what it sees. `others` are failures of the Lua relays' consumer
+-- besides the calls that were lost with a relay that was killed, `lost` the number of those.
 ---@param seconds integer
----@return {totals: table<string, table>, events: table[], restarts: integer}
+---@return {totals: table, events: table[], restarts: integer, seconds: integer, others: table, lost: integer}
 function M.run(seconds)
   local ok, result = xpcall(function()
     return new(seconds):run()
@@ -189,7 +211,47 @@ function M.run(seconds)
     error(result, 0)
   end
   summary(result)
+  result.others, result.lost = unexplained(result.totals.lua), 0
+  for text, count in pairs(result.totals.lua.failed) do
+    result.lost = result.lost + (result.others[text] and 0 or count)
+  end
   return result
+end
+
+-- What it saw, as a section of docs/interop.md.
+---@param result table  of run
+---@return string
+function M.section(result)
+  local by_name, order = {}, {}
+  for _, event in ipairs(result.events) do
+    local row = by_name[event.name]
+    if not row then
+      row = { times = 0, lua = 0, java = 0 }
+      by_name[event.name], order[#order + 1] = row, event.name
+    end
+    row.times = row.times + 1
+    row.lua, row.java = row.lua + event.failures.lua, row.java + event.failures.java
+  end
+  local out = {
+    ('## Soak, %d s\n'):format(result.seconds),
+    ('Two stock consumers with %d calls a second each, two relays in Lua, two in Java, two stock'):format(RATE),
+    'providers behind all of them; one of two was restarted at a time (`./dev test soak`). Failed calls:\n',
+    '| restarted | times | Java to Lua to Java | Java to Java to Java |',
+    '|---|---|---|---|',
+  }
+  for _, name in ipairs(order) do
+    local row = by_name[name]
+    out[#out + 1] = ('| %s | %d | %d | %d |'):format(name, row.times, row.lua, row.java)
+  end
+  out[#out + 1] = ('| all, of %d and %d calls | %d | %d | %d |'):format(
+    result.totals.lua.calls,
+    result.totals.java.calls,
+    result.restarts,
+    result.totals.lua.failures,
+    result.totals.java.failures
+  )
+  out[#out + 1] = '\nCalls that a killed relay had accepted fail in its consumer: JoyRPC does not repeat them.\n'
+  return table.concat(out, '\n')
 end
 
 return M
