@@ -35,7 +35,12 @@ end
 
 local function start_load(soak, chain)
   return life.load(urls(soak.relays[chain]), {
-    rate = RATE, millis = MILLIS, warmup = 0, init = 2, retries = 1, timeout = 5000,
+    rate = RATE,
+    millis = MILLIS,
+    warmup = 0,
+    init = 2,
+    retries = 1,
+    timeout = 5000,
   }) -- stylua: ignore
 end
 
@@ -48,7 +53,8 @@ local function relay(soak, chain, name, port)
 end
 
 local function new(seconds)
-  local soak = setmetatable({ seconds = seconds, relays = {}, loads = {}, totals = {}, events = {} }, Soak)
+  local soak =
+    setmetatable({ seconds = seconds, relays = {}, loads = {}, totals = {}, events = {} }, Soak)
   soak.providers = { one = life.java 'a', two = life.java 'b' }
   for _, chain in ipairs(CHAINS) do
     soak.relays[chain] = { one = relay(soak, chain, 'one'), two = relay(soak, chain, 'two') }
@@ -112,29 +118,52 @@ end
 
 -- What is restarted in turn: name -> how.
 local STEPS = {
-  { 'providers, one of two, TERM', function(soak)
-    soak:restart(soak.providers, function(port) return life.java('a', { port = port }) end, 'one', 'TERM')
-  end },
-  { 'relays, one of two, TERM', function(soak)
-    for _, chain in ipairs(CHAINS) do
-      soak:restart(soak.relays[chain], function(port) return relay(soak, chain, 'one', port) end, 'one', 'TERM')
-    end
-  end },
-  { 'consumers', function(soak)
-    for _, chain in ipairs(CHAINS) do
-      local old = soak.loads[chain]
-      soak.loads[chain] = start_load(soak, chain)
-      add(soak.totals[chain], old:stop())
-    end
-  end },
-  { 'providers, one of two, KILL', function(soak)
-    soak:restart(soak.providers, function(port) return life.java('b', { port = port }) end, 'two', 'KILL')
-  end },
-  { 'relays, one of two, KILL', function(soak)
-    for _, chain in ipairs(CHAINS) do
-      soak:restart(soak.relays[chain], function(port) return relay(soak, chain, 'two', port) end, 'two', 'KILL')
-    end
-  end },
+  {
+    'providers, one of two, TERM',
+    function(soak)
+      soak:restart(soak.providers, function(port)
+        return life.java('a', { port = port })
+      end, 'one', 'TERM')
+    end,
+  },
+  {
+    'relays, one of two, TERM',
+    function(soak)
+      for _, chain in ipairs(CHAINS) do
+        soak:restart(soak.relays[chain], function(port)
+          return relay(soak, chain, 'one', port)
+        end, 'one', 'TERM')
+      end
+    end,
+  },
+  {
+    'consumers',
+    function(soak)
+      for _, chain in ipairs(CHAINS) do
+        local old = soak.loads[chain]
+        soak.loads[chain] = start_load(soak, chain)
+        add(soak.totals[chain], old:stop())
+      end
+    end,
+  },
+  {
+    'providers, one of two, KILL',
+    function(soak)
+      soak:restart(soak.providers, function(port)
+        return life.java('b', { port = port })
+      end, 'two', 'KILL')
+    end,
+  },
+  {
+    'relays, one of two, KILL',
+    function(soak)
+      for _, chain in ipairs(CHAINS) do
+        soak:restart(soak.relays[chain], function(port)
+          return relay(soak, chain, 'two', port)
+        end, 'two', 'KILL')
+      end
+    end,
+  },
 } -- stylua: ignore
 
 function Soak:run()
@@ -153,7 +182,10 @@ function Soak:run()
     local failures, missing = self:settle(last and now() or math.max(till, now() + 60))
     say(
       '%4d s  %-30s failed calls: Lua %d, Java %d%s',
-      now() - began_at, name, failures.lua, failures.java,
+      now() - began_at,
+      name,
+      failures.lua,
+      failures.java,
       missing and not last and '  (still no answer from ' .. missing .. ')' or ''
     ) -- stylua: ignore
     self.events[#self.events + 1] = { name = name, seconds = now() - began, failures = failures }
@@ -234,8 +266,9 @@ function M.section(result)
   end
   local out = {
     ('## Soak, %d s\n'):format(result.seconds),
-    ('Two stock consumers with %d calls a second each, two relays in Lua, two in Java, two stock'):format(RATE),
-    'providers behind all of them; one of two was restarted at a time (`./dev test soak`). Failed calls:\n',
+    ('Two stock consumers with %d calls a second each, two relays in Lua, two'):format(RATE),
+    'in Java, two stock providers behind all of them; one of two was restarted at a time',
+    '(`./dev test soak`). Failed calls:\n',
     '| restarted | times | Java to Lua to Java | Java to Java to Java |',
     '|---|---|---|---|',
   }
@@ -250,7 +283,7 @@ function M.section(result)
     result.totals.lua.failures,
     result.totals.java.failures
   )
-  out[#out + 1] = '\nCalls that a killed relay had accepted fail in its consumer: JoyRPC does not repeat them.\n'
+  out[#out + 1] = '\nCalls that a killed relay had accepted fail: JoyRPC does not repeat them.\n'
   return table.concat(out, '\n')
 end
 

@@ -65,11 +65,10 @@ perilune.export {
     local it = peer.connect(tonumber(server.url:match ':(%d+)$'))
     local told = {}
     for session, interface in ipairs { 'demo.Greeter', 'demo.Ramped' } do
-      local body = ('{"serialization":"json","serializations":["json"],'
-        .. '"attributes":{"interface":"%s","alias":"%s"}}'):format(
-        interface,
-        session == 1 and 'prod' or ''
-      )
+      local body = (
+        '{"serialization":"json","serializations":["json"],'
+        .. '"attributes":{"interface":"%s","alias":"%s"}}'
+      ):format(interface, session == 1 and 'prod' or '')
       it:send(peer.frame { type = peer.NEGOTIATE, session = session, body = body })
       local _, _, answer = it:reply()
       told[session] = tonumber(answer:match '"remoteStartTime":"(%d+)"')
