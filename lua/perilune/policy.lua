@@ -34,6 +34,24 @@ local M = {
   condition = condition.compile,
 }
 
+M.json = {}
+
+-- A value as JSON text, or nil and what is wrong with it.
+---@param value any
+---@return string?
+---@return string? message
+function M.json.encode(value)
+  return core.encode(value)
+end
+
+-- The value of a JSON text, or nil and what is wrong with it.
+---@param text string
+---@return any
+---@return string? message
+function M.json.decode(text)
+  return core.decode(text)
+end
+
 -- Runs `fn(...)` beside the caller; its result completes the future, whose cancel ends it.
 ---@param fn function
 ---@return perilune.Future

@@ -80,12 +80,7 @@ function M.run(args)
   if not url then
     return code, wrong
   end
-  local admin = perilune.refer {
-    interface = 'perilune.Admin',
-    url = url,
-    timeout = args.timeout,
-    retries = 0,
-  }
+  local admin = target.admin(url, args.timeout)
   local answer, err = perilune.call(admin, 'fibers', args.most)
   if err ~= nil then
     return 1, ('%s: %s'):format(url, tostring(err))

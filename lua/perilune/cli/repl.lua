@@ -36,12 +36,7 @@ local function own()
 end
 
 local function attached(args)
-  local admin = perilune.refer {
-    interface = 'perilune.Admin',
-    url = args.attach,
-    timeout = args.timeout,
-    retries = 0,
-  }
+  local admin = target.admin(args.attach, args.timeout)
   local function ask(request)
     request.worker, request.write = args.worker, args.write or false
     return perilune.call(admin, 'attach', request)

@@ -4,43 +4,39 @@
 -- for the process in C, and refuses instead of waiting.)
 --
 --   perilune.refer { ..., concurrency = 10 }
-local core = require 'perilune.core'
 local perilune = require 'perilune'
-
--- Waits in line. True, or nil and why there was no place. Being woken is a hint: the place is given
--- by `granted`, and who left the line may be parked for something else by now.
----@async
-local function wait_in(line, ctx)
-  local entry = { fiber = core.fiber(), granted = false }
-  line.last = line.last + 1
-  line[line.last] = entry
-  local woken, why
-  repeat
-    woken, why = core.park(ctx:left())
-  until entry.granted or not woken
-  entry.fiber = nil
-  if entry.granted then
-    return true
-  end
-  return nil,
-    perilune.error(
-      why,
-      why == 'TIMEOUT' and 'no place was free within the deadline (concurrency)' or nil
-    )
-end
 
 -- Hands the place to the first in line who still waits; false when nobody does.
 local function hand_over(line)
   while line.first <= line.last do
-    local entry = line[line.first]
+    local give = line[line.first]
     line[line.first] = nil
     line.first = line.first + 1
-    if entry.fiber and core.wake(entry.fiber, true) then
-      entry.granted = true
+    if give(true) then
       return true
     end
   end
   return false
+end
+
+-- Waits in line. True, or nil and why there was no place.
+---@async
+local function wait_in(line, ctx)
+  local place, give = perilune.future()
+  line.last = line.last + 1
+  line[line.last] = give
+  local granted, err = place:await(ctx:left())
+  local cancelled = ctx:cancelled()
+  if granted and not cancelled then
+    return true
+  elseif granted then
+    line.leave() -- it was given to a call that had just ended
+  end
+  place:cancel()
+  if err and err.code == 'TIMEOUT' then
+    return nil, perilune.error('TIMEOUT', 'no place was free within the deadline (concurrency)')
+  end
+  return nil, err or perilune.error(cancelled)
 end
 
 return {
@@ -52,6 +48,11 @@ return {
   new = function(conf)
     local limit, active = conf.limit, 0
     local line = { first = 1, last = 0 }
+    function line.leave()
+      if not hand_over(line) then
+        active = active - 1
+      end
+    end
     return function(ctx, call, next)
       if active >= limit then
         local ok, err = wait_in(line, ctx)
@@ -62,9 +63,7 @@ return {
         active = active + 1
       end
       local ok, result, err = pcall(next, ctx, call)
-      if not hand_over(line) then
-        active = active - 1
-      end
+      line.leave()
       if not ok then
         error(result, 0)
       end

@@ -4,8 +4,9 @@
 -- With `.genericSerializer` = 'json' the list holds one JSON text, and so does the result.
 --
 --   perilune.export { ..., generic = true }
-local core = require 'perilune.core'
 local perilune = require 'perilune'
+
+local json = perilune.policy.json
 
 local function bad(text)
   return nil, perilune.error('BAD_REQUEST', 'generic call: ' .. text)
@@ -20,7 +21,7 @@ local function from_json(list)
   if type(text) ~= 'string' then
     return nil
   end
-  local value = core.decode(text)
+  local value = json.decode(text)
   if type(value) ~= 'table' then
     return nil
   end
@@ -43,9 +44,9 @@ return {
       elseif type(list) ~= 'table' then
         return bad 'its third argument must be the list of arguments'
       end
-      local json = attachments['.genericSerializer'] == 'json'
-      local args = json and #list > 0 and from_json(list) or list
-      if json and #list > 0 and args == list then
+      local as_json = attachments['.genericSerializer'] == 'json'
+      local args = as_json and #list > 0 and from_json(list) or list
+      if as_json and #list > 0 and args == list then
         return bad 'its arguments are no JSON text'
       end
       for i = 1, #args do
@@ -60,8 +61,8 @@ return {
       end
       call.args = args
       local result, err = next(ctx, call)
-      if err == nil and json and result ~= nil then
-        return core.encode(result)
+      if err == nil and as_json and result ~= nil then
+        return json.encode(result)
       end
       return result, err
     end

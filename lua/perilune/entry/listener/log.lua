@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Writes what happens into the log: `perilune.on('*', 'log')`, `perilune.on('node.*', { 'log', level =
 -- 'warn' })`.
-local core = require 'perilune.core'
+local perilune = require 'perilune'
 
 return {
   name = 'log',
@@ -16,7 +16,7 @@ return {
           fields[key] = value
         end
       end
-      core.log(conf.level, 'EVENT', event.name, fields)
+      perilune.log[conf.level](event.name, fields, 'EVENT')
     end
   end,
 }
