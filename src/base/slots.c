@@ -13,6 +13,7 @@ void peri_slots_init(peri_slots *slots, uint32_t item_size, uint32_t limit) {
       .stride = (stride + 7u) & ~7u,
       .limit = limit,
   };
+  peri_owner_take(&slots->owner);
 }
 
 void peri_slots_fini(peri_slots *slots) {

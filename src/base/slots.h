@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/mem.h"
+#include "base/owner.h"
 
 typedef uint64_t peri_id;  // generation << 32 | slot; 0 is never a valid id
 
@@ -20,6 +20,7 @@ typedef struct peri_slots {
   uint32_t free_head;  // first free slot + 1, 0 = none
   uint32_t fresh;      // slots ever handed out
   uint8_t **chunk;     // owned
+  peri_owner owner;    // the thread that initialised it
 } peri_slots;
 
 #define PERI_SLOTS_PER_CHUNK 256u
@@ -45,6 +46,7 @@ static inline peri_slot *peri_slots_header(const peri_slots *slots, uint32_t slo
 
 // The object of `id`, or NULL when the id is over.
 static inline void *peri_slots_get(const peri_slots *slots, peri_id id) {
+  peri_owner_check(&slots->owner);
   uint32_t slot = (uint32_t)id;
   if (slot >= slots->fresh) {
     return NULL;
@@ -58,6 +60,7 @@ bool peri_slots_add(peri_slots *slots);
 
 // peri_slots_take without clearing the object, for who sets all of it.
 static inline void *peri_slots_take_raw(peri_slots *slots, peri_id *id) {
+  peri_owner_check(&slots->owner);
   if (slots->live >= slots->limit || (slots->free_head == 0 && !peri_slots_add(slots))) {
     return NULL;
   }

@@ -66,6 +66,7 @@ static PERI_COLD peri_fiber *fiber_new(peri_vm *vm) {
 }
 
 peri_fiber *peri_fiber_take(peri_vm *vm) {
+  peri_owner_check(&vm->loop->owner);
   peri_list *node = peri_list_pop(&vm->fibers.free);
   peri_fiber *fiber;
   if (node != NULL) {
@@ -153,11 +154,13 @@ static void make_ready(peri_vm *vm, peri_fiber *fiber) {
 }
 
 void peri_fiber_start(peri_vm *vm, peri_fiber *fiber) {
+  peri_owner_check(&vm->loop->owner);
   fiber->wait = PERI_WAIT_START;
   make_ready(vm, fiber);
 }
 
 void peri_fiber_wake(peri_vm *vm, peri_fiber *fiber, int code) {
+  peri_owner_check(&vm->loop->owner);
   if (fiber->state != PERI_FIBER_PARKED) {
     return;
   }
@@ -167,11 +170,13 @@ void peri_fiber_wake(peri_vm *vm, peri_fiber *fiber, int code) {
 }
 
 void peri_fiber_wake_later(peri_vm *vm, peri_fiber *fiber, int code) {
+  peri_owner_check(&vm->loop->owner);
   fiber->code = (int16_t)code;
   peri_loop_arm(vm->loop, &fiber->timer, 0);
 }
 
 void peri_fiber_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
+  peri_owner_check(&vm->loop->owner);
   if (fiber->cancelled == 0) {
     fiber->cancelled = (int16_t)code;
   }
@@ -289,6 +294,7 @@ static PERI_COLD void failed(peri_vm *vm, peri_fiber *fiber) {
 }
 
 void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
+  peri_owner_check(&vm->loop->owner);
   lua_State *co = fiber->co;
   peri_fiber *before = vm->fibers.running;
   fiber->state = PERI_FIBER_RUNNING;

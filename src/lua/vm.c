@@ -58,6 +58,7 @@ void peri_vm_add(peri_vm *vm, const luaL_Reg *functions) {
 // --- tasks -------------------------------------------------------------------------------------
 
 void peri_vm_task(peri_vm *vm, peri_task *task) {
+  peri_owner_check(&vm->loop->owner);
   peri_list_push(&vm->tasks, &task->link);
   peri_loop_want_drain(vm->loop);
 }
@@ -74,6 +75,7 @@ static void free_unref(peri_task *task) {
 }
 
 void peri_vm_unref_later(peri_vm *vm, int ref) {
+  peri_owner_check(&vm->loop->owner);
   if (ref == LUA_NOREF) {
     return;
   }
@@ -300,6 +302,7 @@ peri_vm *peri_vm_new(peri_loop *loop, const peri_vm_options *options, peri_err *
 }
 
 void peri_vm_close(peri_vm *vm) {
+  peri_owner_check(&vm->loop->owner);
   vm->server.draining = true;
   peri_request_close_all(vm);
   peri_socket_close_all(vm);
@@ -321,6 +324,7 @@ bool peri_vm_idle(const peri_vm *vm) {
 }
 
 void peri_vm_free(peri_vm *vm) {
+  peri_owner_check(&vm->loop->owner);
   peri_list *node;
   while ((node = peri_list_pop(&vm->tasks)) != NULL) {
     peri_task *task = peri_container(node, peri_task, link);
@@ -351,6 +355,7 @@ static void refuse_socket(void (*gone)(void *arg), void *gone_arg) {
 
 void peri_vm_accept(peri_vm *vm, int fd, const char *const *protocols, void (*gone)(void *arg),
                     void *gone_arg) {
+  peri_owner_check(&vm->loop->owner);
   peri_id id;
   peri_channel *channel = peri_channel_from_fd(vm->loop, fd);
   if (channel == NULL) {

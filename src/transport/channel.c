@@ -18,6 +18,7 @@ enum {
 static void check_stall(peri_timer *timer);
 
 peri_channel *peri_channel_new(peri_loop *loop, const peri_carrier_ops *carrier) {
+  peri_owner_check(&loop->owner);
   peri_channel *channel = peri_calloc(1, sizeof *channel);
   channel->carrier = carrier;
   channel->loop = loop;
@@ -100,6 +101,7 @@ static uint32_t calm_below(const peri_channel *channel) {
 
 void peri_channel_start(peri_channel *channel, const peri_channel_handler *handler, void *arg,
                         const peri_channel_limits *limits) {
+  peri_owner_check(&channel->loop->owner);
   channel->handler = handler;
   channel->arg = arg;
   if (limits != NULL) {
@@ -118,11 +120,13 @@ void peri_channel_start(peri_channel *channel, const peri_channel_handler *handl
 
 void peri_channel_set_handler(peri_channel *channel, const peri_channel_handler *handler,
                               void *arg) {
+  peri_owner_check(&channel->loop->owner);
   channel->handler = handler;
   channel->arg = arg;
 }
 
 void peri_channel_set_transform(peri_channel *channel, const peri_transform_ops *ops, void *self) {
+  peri_owner_check(&channel->loop->owner);
   peri_check(channel->transform == NULL && channel->state == PERI_CHANNEL_OPENED);
   channel->transform = peri_calloc(1, sizeof *channel->transform);
   channel->transform->ops = ops;
@@ -130,6 +134,7 @@ void peri_channel_set_transform(peri_channel *channel, const peri_transform_ops 
 }
 
 peri_buf *peri_channel_out(peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   if (channel->out.buf.cap == 0) {
     peri_loop_lend(channel->loop, &channel->out.buf);
   }
@@ -149,6 +154,7 @@ static size_t queued(const peri_channel *channel) {
 }
 
 size_t peri_channel_pending(const peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   size_t flying = channel->writing != NULL ? channel->carrier->in_flight(channel) : 0;
   return queued(channel) + flying;
 }
@@ -185,6 +191,7 @@ static void touch(peri_channel *channel) {
 }
 
 void peri_channel_touch(peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   if (peri_output_len(&channel->out) >= channel->calm || channel->writing != NULL ||
       peri_list_empty(&channel->touch)) {
     touch(channel);
@@ -192,6 +199,7 @@ void peri_channel_touch(peri_channel *channel) {
 }
 
 void peri_channel_add_block(peri_channel *channel, peri_block *block, peri_bytes bytes) {
+  peri_owner_check(&channel->loop->owner);
   peri_output *out = &channel->out;
   if (bytes.len == 0 || channel->state == PERI_CHANNEL_CLOSING) {
     return;
@@ -205,11 +213,13 @@ void peri_channel_add_block(peri_channel *channel, peri_block *block, peri_bytes
 }
 
 void peri_channel_pause(peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   channel->pauses++;
   peri_channel_update_reading(channel);
 }
 
 void peri_channel_resume(peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   peri_check(channel->pauses != 0);
   channel->pauses--;
   if (channel->pauses == 0 && channel->held && peri_list_empty(&channel->ready)) {
@@ -235,6 +245,7 @@ void peri_channel_update_reading(peri_channel *channel) {
 }
 
 void peri_channel_close(peri_channel *channel, int code) {
+  peri_owner_check(&channel->loop->owner);
   if (channel->state == PERI_CHANNEL_CLOSING) {
     return;
   }
@@ -265,6 +276,7 @@ static void end_output(peri_channel *channel) {
 }
 
 void peri_channel_finish(peri_channel *channel) {
+  peri_owner_check(&channel->loop->owner);
   if (channel->state == PERI_CHANNEL_OPENED) {
     peri_channel_close(channel, 0);
   }

@@ -264,6 +264,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 
 int peri_listener_start(peri_listener *listener, peri_loop *loop,
                         void (*accepted)(void *arg, peri_listener *listener, int fd), void *arg) {
+  peri_owner_check(&loop->owner);
   if (!listener->polled) {
     if (uv_poll_init(&loop->uv, &listener->poll, listener->fd) != 0) {
       return PERI_ESYSTEM;

@@ -170,6 +170,7 @@ static void ignore_sigpipe(void) {
 
 int peri_loop_init(peri_loop *loop) {
   *loop = (peri_loop){0};
+  peri_owner_take(&loop->owner);
   ignore_sigpipe();
   struct peri_loop_state *state = peri_calloc(1, sizeof *state);
   if (init_handles(loop, state) != 0) {
@@ -189,6 +190,7 @@ int peri_loop_init(peri_loop *loop) {
 }
 
 void peri_loop_run(peri_loop *loop) {
+  peri_owner_check(&loop->owner);
   loop->state->stopped = false;
   while (!loop->state->stopped) {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -200,6 +202,7 @@ static void on_guard(uv_timer_t *timer) {
 }
 
 void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms) {
+  peri_owner_check(&loop->owner);
   if (timeout_ms == 0) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     return;
@@ -211,6 +214,7 @@ void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms) {
 }
 
 void peri_loop_stop(peri_loop *loop) {
+  peri_owner_check(&loop->owner);
   loop->state->stopped = true;
   uv_stop(&loop->uv);
 }
@@ -237,6 +241,7 @@ void peri_loop_post(peri_loop *loop, peri_message *message) {
 }
 
 void peri_loop_want_drain(peri_loop *loop) {
+  peri_owner_check(&loop->owner);
   loop->state->wanted = true;
 }
 
@@ -245,6 +250,7 @@ void peri_loop_update(peri_loop *loop) {
 }
 
 void peri_loop_arm(peri_loop *loop, peri_timer *timer, uint64_t delay_ms) {
+  peri_owner_check(&loop->owner);
   // The wheel stands where the turn began, or at the tick it is firing; the delay counts from now.
   uint64_t behind = peri_loop_now_ms(loop) - peri_wheel_now(loop->wheel);
   if (peri_loop_now_ms(loop) < peri_wheel_now(loop->wheel)) {
@@ -254,10 +260,12 @@ void peri_loop_arm(peri_loop *loop, peri_timer *timer, uint64_t delay_ms) {
 }
 
 void peri_loop_cancel(peri_loop *loop, peri_timer *timer) {
+  peri_owner_check(&loop->owner);
   peri_wheel_cancel(loop->wheel, timer);
 }
 
 void peri_loop_lend(peri_loop *loop, peri_buf *buf) {
+  peri_owner_check(&loop->owner);
   struct peri_loop_state *state = loop->state;
   if (buf->cap == 0 && state->pooled != 0) {
     *buf = state->pool[--state->pooled];
@@ -265,6 +273,7 @@ void peri_loop_lend(peri_loop *loop, peri_buf *buf) {
 }
 
 void peri_loop_take_back(peri_loop *loop, peri_buf *buf) {
+  peri_owner_check(&loop->owner);
   struct peri_loop_state *state = loop->state;
   if (buf->cap == 0 || buf->cap > PERI_OUT_KEEP || state->pooled == PERI_OUT_POOL) {
     peri_buf_fini(buf);
@@ -325,6 +334,7 @@ static void finish_closing(peri_loop *loop) {
 
 int peri_loop_fini(peri_loop *loop) {
   struct peri_loop_state *state = loop->state;
+  peri_owner_take(&loop->owner);
   loop->on_drain = NULL;
   finish_closing(loop);
   int forgotten = take_census(loop).open + (int)state->inproc_open;

@@ -17,6 +17,7 @@
 #include "base/block.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/owner.h"
 #include "transport/wheel.h"
 
 typedef struct peri_loop peri_loop;
@@ -42,6 +43,7 @@ struct peri_loop {
   void *on_drain_arg;
   void *user;                     // of the owner (the worker)
   struct peri_loop_state *state;  // private to loop.c
+  peri_owner owner;               // the thread that runs it, that of peri_loop_init
 };
 
 // Initialises in place. Returns 0 or PERI_ESYSTEM. Ignores SIGPIPE unless the process handles it.
@@ -52,7 +54,7 @@ void peri_loop_run(peri_loop *loop);
 void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms);
 // Makes peri_loop_run return after this turn. Loop thread.
 void peri_loop_stop(peri_loop *loop);
-// Closes internal handles, runs the loop until every handle is closed, frees. All channels and
+// On the loop's thread, or on one that has joined it. Closes internal handles, runs the loop until every handle is closed, frees. All channels and
 // listeners of the loop must have been closed (the close may still be pending). Returns the number
 // of handles the owner forgot, 0 when clean.
 int peri_loop_fini(peri_loop *loop);
