@@ -188,7 +188,7 @@ static PERI_COLD void finish_job(peri_server *server, peri_call *call) {
 }
 
 static PERI_INLINE void finish(peri_server *server, peri_call *call) {
-  call->method->busy_ns += server->loop->now_ns - call->arrived_ns;
+  peri_method_answered(call->method, server->loop->now_ns - call->arrived_ns);
   server->answered++;
   if (__builtin_expect(call->conn == NULL, 0) && !call->local && !call->hired) {
     server->dropped++;

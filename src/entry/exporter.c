@@ -179,10 +179,15 @@ void peri_method_limit(peri_method *method, uint32_t concurrency) {
   }
 }
 
+void peri_method_begin_histogram(peri_method *method) {
+  method->took = peri_calloc(1, sizeof *method->took);
+}
+
 static void exporter_free(peri_exporter *exporter) {
   for (uint32_t i = 0; i <= exporter->mask; i++) {
     if (exporter->table[i] != NULL) {
       free(exporter->table[i]->returns);
+      free(exporter->table[i]->took);
       free(exporter->table[i]);
     }
   }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "protocol/sink.h"
 
 // A process-wide count of calls in progress, interned by name and never freed.
@@ -38,7 +39,8 @@ typedef struct peri_method {
   uint64_t busy_ns;  // sum of the time from arrival to reply
   peri_gate *gate;   // NULL without a limit
   struct peri_exporter *exporter;
-  uint64_t since;  // `calls` when it got its chain
+  peri_histogram *took;  // us from arrival to reply, of late; owned, NULL before the first reply
+  uint64_t since;        // `calls` when it got its chain
   uint64_t errors;
   uint64_t rejected;
   uint32_t concurrency;  // most calls at once in the process, 0 = no limit
@@ -94,3 +96,12 @@ peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name);
 // False when the method's process-wide limit is reached.
 bool peri_method_enter(peri_method *method);
 void peri_method_leave(peri_method *method);
+void peri_method_begin_histogram(peri_method *method);
+// A call was answered `ns` after it had arrived.
+static inline void peri_method_answered(peri_method *method, uint64_t ns) {
+  method->busy_ns += ns;
+  if (__builtin_expect(method->took == NULL, 0)) {
+    peri_method_begin_histogram(method);
+  }
+  peri_histogram_add(method->took, ns / 1000);
+}

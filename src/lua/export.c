@@ -171,8 +171,23 @@ static void set_number(lua_State *L, const char *name, double value) {
   lua_setfield(L, -2, name);
 }
 
+// Middles of buckets in ms, each with its count behind it.
+static void push_histogram(lua_State *L, const peri_histogram *histogram) {
+  int n = 0;
+  lua_newtable(L);
+  for (uint32_t i = 0; histogram != NULL && i < PERI_HISTOGRAM_BUCKETS; i++) {
+    if (histogram->count[i] != 0) {
+      lua_pushnumber(L, peri_histogram_middle(i) / 1e3);
+      lua_rawseti(L, -2, ++n);
+      lua_pushinteger(L, histogram->count[i]);
+      lua_rawseti(L, -2, ++n);
+    }
+  }
+  lua_setfield(L, -2, "took");
+}
+
 static void push_method(lua_State *L, const peri_method *method) {
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 9);
   lua_pushstring(L, method->exporter->iface);
   lua_setfield(L, -2, "interface");
   lua_pushstring(L, method->exporter->alias);
@@ -184,6 +199,7 @@ static void push_method(lua_State *L, const peri_method *method) {
   set_number(L, "rejected", (double)method->rejected);
   set_number(L, "active", (double)method->active);
   set_number(L, "busy_ms", (double)method->busy_ns / 1e6);
+  push_histogram(L, method->took);
 }
 
 // core.method_stats(most): what this worker counted for each exported method.

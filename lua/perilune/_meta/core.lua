@@ -235,9 +235,10 @@ function core.current() end
 function core.on_cold(fn) end
 --- Refuses new calls and says goodbye on each accepted connection.
 function core.drain() end
---- What this worker counted for each exported method, at most so many.
+--- What this worker counted for each exported method, at most so many. `took`: ms from arrival to reply of
+--- the calls of late, each value followed by how many took that long.
 ---@param most integer
----@return {interface: string, alias: string, method: string, calls: number, errors: number, rejected: number, active: number, busy_ms: number}[]
+---@return {interface: string, alias: string, method: string, calls: number, errors: number, rejected: number, active: number, busy_ms: number, took: number[]}[]
 function core.method_stats(most) end
 --- The calls in the queue stood still for `ms` because the worker did something else on purpose: that
 --- does not count as waiting.

@@ -47,7 +47,8 @@ local function executors_text(pool)
 end
 
 local function methods_table(list)
-  local rows = { { 'METHOD', 'CALLS', 'ERRORS', 'REJECTED', 'ACTIVE', 'MEAN MS' } }
+  local rows =
+    { { 'METHOD', 'CALLS', 'ERRORS', 'REJECTED', 'ACTIVE', 'MEAN MS', 'P50 MS', 'P99 MS' } }
   for _, row in ipairs(list or {}) do
     if row.calls + row.rejected > 0 then
       local alias = row.alias ~= '' and ' (' .. row.alias .. ')' or ''
@@ -58,6 +59,8 @@ local function methods_table(list)
         tonumber(row.rejected),
         tonumber(row.active),
         ('%.3f'):format(row.mean_ms),
+        ('%.3f'):format(row.p50_ms or 0),
+        ('%.3f'):format(row.p99_ms or 0),
       }
     end
   end

@@ -104,8 +104,33 @@ local function merged(parts, field, keys, add)
 end
 
 local function add_method(sum, row)
+  for _, number in ipairs(row.took) do
+    sum.took[#sum.took + 1] = number
+  end
   for _, key in ipairs { 'calls', 'errors', 'rejected', 'active', 'busy_ms' } do
     sum[key] = sum[key] + row[key]
+  end
+end
+
+-- The smallest of the values that at least `part` of all calls did not exceed; nil of none.
+---@param took number[]  a value, then how often it came, in any order
+---@param part number
+---@return number?
+function M.quantile(took, part)
+  local pairs_of, total = {}, 0
+  for i = 1, #took, 2 do
+    pairs_of[#pairs_of + 1] = { took[i], took[i + 1] }
+    total = total + took[i + 1]
+  end
+  table.sort(pairs_of, function(a, b)
+    return a[1] < b[1]
+  end)
+  local seen = 0
+  for _, pair in ipairs(pairs_of) do
+    seen = seen + pair[2]
+    if seen >= part * total then
+      return pair[1]
+    end
   end
 end
 
@@ -139,7 +164,8 @@ function M.collect()
   for _, row in ipairs(methods) do
     local done = row.calls - row.active
     row.mean_ms = done > 0 and row.busy_ms / done or 0
-    row.busy_ms = nil
+    row.p50_ms, row.p99_ms = M.quantile(row.took, 0.5), M.quantile(row.took, 0.99)
+    row.busy_ms, row.took = nil, nil
   end
   local nodes = merged(survey.parts, 'nodes', { 'cluster', 'address' }, add_node)
   for _, row in ipairs(nodes) do

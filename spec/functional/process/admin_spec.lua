@@ -58,6 +58,8 @@ describe('perilune.Admin', function()
     assert.equal(0, found.errors)
     assert.equal(0, found.active)
     assert.equal('number', type(found.mean_ms))
+    assert.is_true(found.p50_ms >= 0)
+    assert.is_true(found.p99_ms >= found.p50_ms)
     assert.equal(2, status.figures_of)
   end)
 
