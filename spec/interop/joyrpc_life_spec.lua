@@ -55,7 +55,13 @@ describe('JoyRPC peers', function()
       all[key] = value
     end
     local s = { make = make, prefix = column == UP and '' or 'lua>' }
-    s.one, s.two = make('one', settings.one), make('two', settings.two)
+    local one, two = settings.one or {}, {}
+    one.later, two.later = true, true
+    s.one, s.two = make('one', one), make('two', two)
+    if column == DOWN then
+      life.ready(s.one)
+      life.ready(s.two)
+    end
     s.entry = settings.wire and life.wire(s.one) or s.one
     local urls = s.entry.url .. ';' .. s.two.url
     if column == UP then
@@ -111,6 +117,12 @@ describe('JoyRPC peers', function()
         assert.is_truthy(text:find 'imeout' or text:find 'deadline exceeded', text)
       end
       assert.equal(0, report.answers)
+      if column == UP then
+        -- The handlers, which would sleep for a minute, were cancelled: nothing is left to wait for.
+        s.load:stop()
+        s.one:kill 'TERM'
+        assert.same({ code = 0 }, s.one:wait())
+      end
     end)
 
     case(column, 'retry after restart, reconnect', function()
@@ -294,8 +306,12 @@ describe('JoyRPC peers', function()
     case(UP, 'share while warming up', function()
       local other = life.java('java', { later = true })
       local lua = life.lua 'lua'
-      other:wait_line('ready\n', 60)
+      life.ready(other)
       local load = life.load(lua.url .. ';' .. other.url, { rate = LOAD, init = 2 })
+      -- The second by which their starts may differ tells less when they are older.
+      load:wait(function(report)
+        return report.answers > LOAD * 10
+      end, 'calls')
       share(load, 1 / 2)
     end)
 

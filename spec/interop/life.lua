@@ -63,7 +63,7 @@ end
 
 -- A stock provider.
 ---@param name string
----@param options? table  settings of demo.joyrpc.Life
+---@param options? table  settings of demo.joyrpc.Life; `later` does not wait until it serves
 ---@return table process  with url and port
 function M.java(name, options)
   local settings = { name = name, port = java.free_port() }
@@ -74,9 +74,15 @@ function M.java(name, options)
   process.port, process.url = settings.port, 'joy://127.0.0.1:' .. settings.port
   process.settings = settings
   if not settings.later then
-    process:wait_line('ready\n', START_LIMIT)
+    M.ready(process)
   end
   return process
+end
+
+-- Waits until a provider serves that was started with `later`.
+---@param process table
+function M.ready(process)
+  process:wait_line('ready\n', START_LIMIT)
 end
 
 local Wire = {}

@@ -1,0 +1,19 @@
+-- SPDX-License-Identifier: MIT
+local token = require 'perilune.entry.authenticator.token'
+
+describe('the authenticator token', function()
+  it('presents the token by the name that JoyRPC reads', function()
+    assert.same({ ['.token'] = 'open sesame' }, token.present { token = 'open sesame' })
+  end)
+
+  it('takes it by that name and by its own', function()
+    local check = token.new { token = { ada = 'open sesame' } }
+    assert.equal('ada', check { attributes = { ['.token'] = 'open sesame' } })
+    assert.equal('ada', check { attributes = { token = 'open sesame' } })
+    assert.same({ nil, 'the token is not known here' }, { check { attributes = { token = 'x' } } })
+  end)
+
+  it('refuses to present nothing', function()
+    assert.same({ nil, 'auth: token needs a token that is not empty' }, { token.present {} })
+  end)
+end)
