@@ -211,8 +211,10 @@ peri_error_value peri_call_error_value(const peri_call *call) {
     return PERI_ERROR_DETAILS;
   }
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-  return serializer != NULL && serializer->begin_reply != NULL ? PERI_ERROR_EXCEPTION
-                                                               : PERI_ERROR_BARE;
+  // Those whose envelope takes one, and those whose values stand in a body of the protocol's own.
+  return serializer != NULL && (serializer->begin_reply != NULL || serializer->linked)
+             ? PERI_ERROR_EXCEPTION
+             : PERI_ERROR_BARE;
 }
 
 void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes message,

@@ -52,6 +52,26 @@ describe('over Dubbo', function()
   )
 
   it(
+    'exceptions are values, with class and fields',
+    inside(function()
+      local service = serve({
+        fail = function()
+          return nil,
+            perilune.error(
+              'NOT_FOUND',
+              'no moon',
+              perilune.java.exception('demo.Gone', 'no moon', { code = 7 })
+            )
+        end,
+      }, nil, { url = (core.test_url():gsub('^%w+', 'dubbo')) })
+      local _, err = service:fail()
+      assert.equal('demo.Gone', err.class)
+      assert.equal('no moon', err.message)
+      assert.equal(7, err.details.code)
+    end)
+  )
+
+  it(
     'several functions go with a call, and $echo and generic calls are answered',
     inside(function()
       local both = perilune.interface {

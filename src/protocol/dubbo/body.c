@@ -60,6 +60,7 @@ const peri_serializer peri_serializer_dubbo = {
     .id = PERI_SER_DUBBO,
     .linked = true,
     .inner = true,
+    .self_typed = true,
     .encoder_init = encoder_init,
     .encoder_finish = encoder_finish,
     .decode = decode,

@@ -4,3 +4,4 @@
 #include "protocol/serializer.h"
 
 extern const peri_serializer peri_serializer_dubbo;
+extern const peri_serializer peri_serializer_dubbo_json;

@@ -30,8 +30,10 @@ static void fini(peri_conn *conn) {
 
 // ---- in -------------------------------------------------------------------------------------
 
+// In Hessian or fastjson.
 static bool is_readonly(peri_bytes body) {
-  return body.len == 2 && body.ptr[0] == 1 && body.ptr[1] == 'R';
+  return peri_bytes_equal(body, peri_bytes_of("\1R")) ||
+         peri_bytes_equal(body, peri_bytes_of("\"R\"\n"));
 }
 
 // Whatever else an event says, Dubbo takes it for a heartbeat.
@@ -100,6 +102,7 @@ static int answer_failure(peri_conn *conn, const peri_event *event, int code) {
       .type = PERI_EV_REPLY,
       .flags = PERI_EV_END,
       .code = code == PERI_ETOO_BIG ? code : PERI_EINTERNAL,
+      .serializer = event->serializer == PERI_SER_DUBBO_JSON ? PERI_SER_DUBBO_JSON : 0,
       .stream = event->stream,
       .message = peri_bytes_of(code == PERI_ETOO_BIG ? "the result is over frame_size"
                                                      : "the result cannot be encoded"),
@@ -125,10 +128,11 @@ static int end(peri_conn *conn, const peri_event *event, const peri_mark *mark) 
   return rc != 0 ? give_up(conn, event, mark, rc) : 0;
 }
 
-// Bodies are always plain Hessian here.
+// Bodies are plain Hessian here, unless the peer asked in JSON.
 static int add_body(peri_conn *conn, const peri_event *event) {
   const peri_serializer *from = peri_serializer_by_id(event->serializer);
   peri_buf plain = {0};
+  const peri_serializer *to = from == &peri_serializer_dubbo_json ? from : &peri_serializer_dubbo;
   peri_bytes body = event->body;
   int code = 0;
   if (event->compression != 0) {
@@ -139,8 +143,8 @@ static int add_body(peri_conn *conn, const peri_event *event) {
   }
   code = code != 0 || from != NULL ? code : PERI_EBAD_REQUEST;
   code = code != 0 ? code
-                   : peri_serializer_transcode(from, body, &peri_serializer_dubbo,
-                                               &conn->limits->value, peri_conn_out(conn), NULL);
+                   : peri_serializer_transcode(from, body, to, &conn->limits->value,
+                                               peri_conn_out(conn), NULL);
   peri_buf_fini(&plain);
   return code;
 }

@@ -27,6 +27,7 @@ enum {
   DUBBO_EVENT = 0x20,
   DUBBO_SERIALIZATION = 0x1F,
   DUBBO_HESSIAN2 = 2,
+  DUBBO_FASTJSON = 6,
   DUBBO_OK = 20,
 };
 
@@ -60,7 +61,7 @@ static inline dubbo_state *dubbo_state_of(peri_conn *conn) {
 // when known), or PERI_EPROTOCOL / PERI_ETOO_BIG after complaining.
 ssize_t dubbo_frame_decode(peri_conn *conn, const uint8_t *data, size_t len, size_t *need,
                            dubbo_frame *frame);
-// Appends a header whose length dubbo_frame_seal fixes.
+// Appends a header whose length dubbo_frame_seal fixes; a flag without a serialization gets Hessian's.
 void dubbo_frame_begin(peri_buf *out, uint8_t flag, uint8_t status, uint64_t id);
 // The message at `start` ends at the end of the output. PERI_ETOO_BIG when it is over limits->frame.
 int dubbo_frame_seal(peri_conn *conn, size_t start);
@@ -114,6 +115,8 @@ typedef struct dubbo_head {
 } dubbo_head;
 
 int dubbo_head_read(peri_hessian_reader *reader, dubbo_head *head);
+// Fills in what follows from the texts.
+int dubbo_head_check(dubbo_head *head, peri_err *err);
 int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame);
 void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const char *message);
 void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version);

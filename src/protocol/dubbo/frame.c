@@ -40,7 +40,7 @@ ssize_t dubbo_frame_decode(peri_conn *conn, const uint8_t *data, size_t len, siz
 void dubbo_frame_begin(peri_buf *out, uint8_t flag, uint8_t status, uint64_t id) {
   uint8_t *at = peri_buf_reserve(out, DUBBO_HEADER);
   memcpy(at, magic, 2);
-  at[2] = (uint8_t)(flag | DUBBO_HESSIAN2);
+  at[2] = (flag & DUBBO_SERIALIZATION) != 0 ? flag : (uint8_t)(flag | DUBBO_HESSIAN2);
   at[3] = status;
   peri_put_u64(at + 4, id);
   peri_put_u32(at + 12, 0);

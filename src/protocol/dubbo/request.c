@@ -3,6 +3,8 @@
 // the whole of Dubbo's, and the serializer of this protocol (body.c) finds the arguments in it.
 #include "protocol/dubbo/dubbo.h"
 
+#include "protocol/dubbo/fastjson.h"
+
 #include <stdio.h>
 
 #define GENERIC_TYPES "Ljava/lang/String;[Ljava/lang/String;[Ljava/lang/Object;"
@@ -34,9 +36,13 @@ int dubbo_head_read(peri_hessian_reader *r, dubbo_head *head) {
       return rc;
     }
   }
+  return dubbo_head_check(head, r->err);
+}
+
+int dubbo_head_check(dubbo_head *head, peri_err *err) {
   int count = dubbo_types_count(head->types);
   if (count < 0) {
-    return peri_fail(r->err, PERI_EBAD_REQUEST, "'%.*s' is no list of parameter types",
+    return peri_fail(err, PERI_EBAD_REQUEST, "'%.*s' is no list of parameter types",
                      (int)(head->types.len < 100 ? head->types.len : 100),
                      (const char *)head->types.ptr);
   }
@@ -55,6 +61,7 @@ void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const ch
       .type = PERI_EV_REPLY,
       .flags = PERI_EV_END | PERI_EV_NOT_RUN,
       .code = code,
+      .serializer = request->serializer,
       .stream = request->stream,
       .message = peri_bytes_of(message),
   };
@@ -192,7 +199,11 @@ static int name_service(peri_event *event, const dubbo_head *head, const dubbo_a
     event->alias = (peri_bytes){NULL, 0};
     return peri_fail(err, PERI_EBAD_REQUEST, "group and version are too long");
   }
-  return dubbo_callbacks_name(head, found, texts->callbacks, &event->callback, err);
+  int rc = dubbo_callbacks_name(head, found, texts->callbacks, &event->callback, err);
+  if (rc == 0 && event->callback.len != 0 && event->serializer == PERI_SER_DUBBO_JSON) {
+    rc = peri_fail(err, PERI_EBAD_REQUEST, "callbacks are carried with serialization=hessian2");
+  }
+  return rc;
 }
 
 static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
@@ -204,7 +215,8 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   event->timeout_ms = found->timeout_ms;
   if (head->echo) {
     event->flags |= PERI_EV_ECHO;
-    event->serializer = PERI_SER_HESSIAN_DUBBO;
+    event->serializer =
+        event->serializer == PERI_SER_DUBBO ? PERI_SER_HESSIAN_DUBBO : event->serializer;
     event->body = head->echoed;
   }
   int rc = conn->server ? name_service(event, head, found, &texts, &err)
@@ -212,7 +224,7 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   if (rc == 0 && event->method.len == 0) {
     rc = peri_fail(&err, PERI_EBAD_REQUEST, "no method is named");
   }
-  if (rc == 0 && map->len != 0) {
+  if (rc == 0 && (map->len != 0 || event->serializer == PERI_SER_DUBBO_JSON)) {
     joined = dubbo_join(&event->body, &event->attachments);
     rc = joined != NULL ? 0 : peri_fail(&err, PERI_ENO_MEMORY, "no memory for the request");
     event->block = joined;
@@ -229,10 +241,24 @@ static void wrong_serialization(peri_conn *conn, const peri_event *event, unsign
   char text[160];
   snprintf(text, sizeof text,
            "serialization %u%s is not spoken here: use hessian2 (serialization=hessian2, id 2)", id,
-           id == 23  ? " (fastjson2)"
-           : id == 6 ? " (fastjson)"
-                     : "");
+           id == 23 ? " (fastjson2)" : "");
   dubbo_refuse(conn, event, PERI_EBAD_REQUEST, text);
+}
+
+static void on_fastjson(peri_conn *conn, peri_event *event) {
+  dubbo_head head;
+  dubbo_attachments found;
+  dubbo_fastjson read = {{0}, {0}};
+  peri_err err = {0};
+  event->serializer = PERI_SER_DUBBO_JSON;
+  int code = dubbo_fastjson_read(conn, event, &read, &head, &found, &err);
+  if (code != 0) {
+    dubbo_refuse(conn, event, code, err.text);
+  } else {
+    dubbo_state_of(conn)->reads_attachments = reads_attachments(head.version);
+    report(conn, event, &head, &found, &read.attachments);
+  }
+  dubbo_fastjson_free(&read);
 }
 
 int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame) {
@@ -244,6 +270,10 @@ int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame) {
       .body = frame->body,
       .block = frame->block,
   };
+  if ((frame->flag & DUBBO_SERIALIZATION) == DUBBO_FASTJSON) {
+    on_fastjson(conn, &event);
+    return 0;
+  }
   if ((frame->flag & DUBBO_SERIALIZATION) != DUBBO_HESSIAN2) {
     wrong_serialization(conn, &event, frame->flag & DUBBO_SERIALIZATION);
     return 0;

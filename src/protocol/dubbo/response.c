@@ -2,6 +2,8 @@
 // Responses in and out. A result that stands by itself is handed on as plain Hessian.
 #include "protocol/dubbo/dubbo.h"
 
+#include "protocol/dubbo/fastjson.h"
+
 // ---- in -------------------------------------------------------------------------------------
 
 // What reading needed beside the body it came in.
@@ -148,6 +150,9 @@ static int write_failure(peri_encoder *encoder, peri_buf *out, const peri_event 
 }
 
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
+  if (event->serializer == PERI_SER_DUBBO_JSON) {
+    return dubbo_fastjson_begin(conn, event, mark);
+  }
   peri_buf *out = peri_conn_out(conn);
   peri_encoder encoder;
   peri_sink sink;
@@ -175,6 +180,9 @@ int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
 }
 
 int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
+  if (event->serializer == PERI_SER_DUBBO_JSON) {
+    return dubbo_fastjson_end(conn, event, mark);
+  }
   peri_buf *out = peri_conn_out(conn);
   if (event->code != 0) {
     return 0;
