@@ -18,6 +18,34 @@ int peri_hessian_take_int(peri_hessian_reader *r, int32_t *value);
 int peri_hessian_take_long(peri_hessian_reader *r, int64_t *value);
 int peri_hessian_take_double(peri_hessian_reader *r, double *value);
 int peri_hessian_take_date(peri_hessian_reader *r, int64_t *ms);
+// What names and fields mostly are: short and ASCII. False, and nothing taken, for all else.
+static inline bool peri_hessian_take_plain(peri_hessian_reader *r, peri_bytes *text) {
+  size_t len = *r->at;
+  const uint8_t *p = r->at + 1;
+  if (len >= 0x20 || len >= peri_hessian_left(r) || len > r->limits.string) {
+    return false;
+  }
+  uint64_t bits = 0;
+  if (len >= 8) {
+    uint64_t word;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+      memcpy(&word, p + i, 8);
+      bits |= word;
+    }
+    memcpy(&word, p + len - 8, 8);
+    bits |= word;
+  } else {
+    for (size_t i = 0; i < len; i++) {
+      bits |= p[i];
+    }
+  }
+  if ((bits & 0x8080808080808080u) != 0) {
+    return false;
+  }
+  *text = (peri_bytes){p, len};
+  r->at = p + len;
+  return true;
+}
 // Borrowed from the body, or from the scratch buffer.
 int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text);
 int peri_hessian_take_bytes(peri_hessian_reader *r, peri_bytes *data);

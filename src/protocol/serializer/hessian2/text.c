@@ -133,37 +133,8 @@ static int collect(peri_hessian_reader *r, chunk c, peri_bytes *text) {
   return checked(r, *text);
 }
 
-// What names and fields mostly are: short and ASCII.
-static bool take_plain(peri_hessian_reader *r, peri_bytes *text) {
-  size_t len = *r->at;
-  const uint8_t *p = r->at + 1;
-  if (len >= 0x20 || len >= peri_hessian_left(r) || len > r->limits.string) {
-    return false;
-  }
-  uint64_t bits = 0;
-  if (len >= 8) {
-    uint64_t word;
-    for (size_t i = 0; i + 8 < len; i += 8) {
-      memcpy(&word, p + i, 8);
-      bits |= word;
-    }
-    memcpy(&word, p + len - 8, 8);
-    bits |= word;
-  } else {
-    for (size_t i = 0; i < len; i++) {
-      bits |= p[i];
-    }
-  }
-  if ((bits & 0x8080808080808080u) != 0) {
-    return false;
-  }
-  *text = (peri_bytes){p, len};
-  r->at = p + len;
-  return true;
-}
-
 int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text) {
-  if (take_plain(r, text)) {
+  if (peri_hessian_take_plain(r, text)) {
     return 0;
   }
   chunk c = {0};
@@ -185,7 +156,7 @@ int peri_hessian_take_name(peri_hessian_reader *r, peri_bytes *name) {
   if (r->at == r->end) {
     return peri_hessian_truncated(r);
   }
-  if (take_plain(r, name)) {
+  if (peri_hessian_take_plain(r, name)) {
     return 0;
   }
   if (peri_hessian_kind_of(*r->at) != PERI_HESSIAN_STRING) {

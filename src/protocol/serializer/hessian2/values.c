@@ -299,7 +299,12 @@ static int map_step(walk *w, frame *f) {
 static int fields(walk *w, frame *f) {
   int rc = 0;
   while (f->left > 0 && rc == 0 && w->r->at != w->r->end) {
+    peri_bytes text;
     f->left--;
+    if (peri_hessian_take_plain(w->r, &text)) {
+      rc = w->ops->string(w->sink, (const char *)text.ptr, text.len);
+      continue;
+    }
     peri_hessian_kind kind = peri_hessian_kind_of(*w->r->at);
     if (kind >= PERI_HESSIAN_LIST) {
       return value(w);
