@@ -83,11 +83,11 @@ describe('JoyRPC peers', function()
     end
     -- Waits for answers of which none is from the first.
     function s.only_two()
-      local one, two
+      local first, second
       s.load:wait(function(report)
-        local was_one, was_two = one, two
-        one, two = s.count(report, 'one'), s.count(report, 'two')
-        return one == was_one and two > (was_two or two) + RATE / 10
+        local was_first, was_second = first, second
+        first, second = s.count(report, 'one'), s.count(report, 'two')
+        return first == was_first and second > (was_second or second) + RATE / 10
       end, 'calls to the second only')
     end
     return s
