@@ -75,7 +75,7 @@ void peri_call_park(peri_call *call) {
 }
 
 static peri_event reply_event(const peri_call *call) {
-  bool callback = call->callback != NULL && !call->conn->server;
+  bool callback = call->callback != NULL && call->conn != NULL && !call->conn->server;
   return (peri_event){
       .type = PERI_EV_REPLY,
       .flags = (uint8_t)(PERI_EV_END | (callback ? PERI_EV_CALLBACK : 0)),

@@ -16,6 +16,13 @@
 #pragma once
 #include "entry/server.h"
 
+// Functions of the peer that a job takes along (lua/far.h).
+typedef struct peri_lent {
+  // Any thread: ends it and what of it nobody took.
+  void (*give_back)(struct peri_lent *lent);
+  char *names;  // the call's text; owned
+} peri_lent;
+
 typedef struct peri_job {
   peri_message message;  // takes it home
   peri_list link;        // in the pool's queue; before that in server->handed, then in ->spare
@@ -45,6 +52,7 @@ typedef struct peri_job {
   bool foreign;
   bool has_session;
   peri_error_value error_value;
+  peri_lent *lent;       // owned; NULL without
   peri_session session;  // what the handler may ask of it; its texts lie in `block`
   // What is answered.
   int code;
@@ -124,8 +132,8 @@ static inline bool peri_call_is_local(const peri_call *call) {
   return call->local || (call->hired && call->job->local);
 }
 
-// Home: hands over a call that peri_server_next gave.
-void peri_job_hand(peri_server *server, peri_call *call);
+// Home: hands over a call that peri_server_next gave. Takes `lent`, NULL when it has no callbacks.
+void peri_job_hand(peri_server *server, peri_call *call, peri_lent *lent);
 // Home: what was handed goes to the pool; what finds no room there is refused.
 void peri_jobs_send(peri_server *server);
 // At the end of a drain, of either side.

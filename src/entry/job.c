@@ -19,7 +19,15 @@ enum {
   SPARE_REPLY = 4096,
 };
 
+static void end_lent(peri_job *job) {
+  if (job->lent != NULL) {
+    job->lent->give_back(job->lent);
+    job->lent = NULL;
+  }
+}
+
 void peri_job_free(peri_job *job) {
+  end_lent(job);
   peri_block_unref(job->block);
   peri_buf_fini(&job->reply);
   peri_buf_fini(&job->error);
@@ -31,6 +39,7 @@ void peri_job_free(peri_job *job) {
 static void discard(peri_server *server, peri_job *job) {
   free((void *)job->reply_attachments.ptr);
   job->reply_attachments.ptr = NULL;
+  end_lent(job);
   peri_buf_fini(&job->error);
   if (server->spare_count >= SPARE || job->block->cap > SPARE_BLOCK || job->block->refs != 1 ||
       job->reply.cap > SPARE_REPLY) {
@@ -232,17 +241,16 @@ static void refuse(peri_server *server, peri_call *call) {
   fail(server, call, PERI_EOVERLOADED, text, true);
 }
 
-void peri_job_hand(peri_server *server, peri_call *call) {
-  if (call->callback != NULL) {
-    fail(server, call, PERI_EBAD_REQUEST,
-         "the method runs in an executor, which takes no functions as arguments", false);
-    return;
-  }
+void peri_job_hand(peri_server *server, peri_call *call, peri_lent *lent) {
   peri_job *job = job_new(server, call);
   if (job == NULL) {
+    if (lent != NULL) {
+      lent->give_back(lent);
+    }
     fail(server, call, PERI_ENO_MEMORY, "no memory for another job", true);
     return;
   }
+  job->lent = lent;
   call->state = PERI_CALL_HANDED;
   call->handed = job;
   peri_block_unref(call->block);

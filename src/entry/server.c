@@ -324,6 +324,7 @@ peri_call *peri_server_open_job(peri_server *server, peri_job *job) {
       .body = job->body,
       .block = job->block,
       .session = job->has_session ? &job->session : NULL,
+      .callback = job->lent != NULL ? peri_bytes_of(job->lent->names) : (peri_bytes){NULL, 0},
   };
   peri_call *call = job->code == 0 ? enqueue(server, NULL, &event, method, job->foreign) : NULL;
   if (call == NULL) {

@@ -2,6 +2,7 @@
 #include "lua/argument_types.h"
 
 #include <lauxlib.h>
+#include <math.h>
 
 #include "lua/value.h"
 
@@ -47,4 +48,34 @@ int peri_lua_argument_types(lua_State *L) {
   lua_rawseti(L, -2, number);
   lua_pushinteger(L, number);
   return 1;
+}
+
+static const char *class_of(lua_State *co, int index) {
+  double number = lua_tonumber(co, index);
+  switch (lua_type(co, index)) {
+  case LUA_TFUNCTION: return "io.joyrpc.Callback";
+  case LUA_TSTRING: return "java.lang.String";
+  case LUA_TBOOLEAN: return "java.lang.Boolean";
+  case LUA_TNUMBER:
+    if (number != floor(number)) {
+      return "java.lang.Double";
+    }
+    return number >= INT32_MIN && number <= INT32_MAX ? "java.lang.Integer" : "java.lang.Long";
+  case LUA_TTABLE: return lua_objlen(co, index) != 0 ? "java.util.List" : "java.util.Map";
+  default: return "java.lang.Object";
+  }
+}
+
+void peri_argument_classes(lua_State *co, int first, int count, peri_buf *out) {
+  peri_encoder encoder;
+  peri_sink sink;
+  const peri_serializer *msgpack = peri_serializer_by_id(PERI_SER_MSGPACK);
+  msgpack->encoder_init(&encoder, out, &PERI_VALUE_LIMITS_DEFAULT, NULL, &sink);
+  sink.ops->list_begin(sink.self, (size_t)count);
+  for (int i = 0; i < count; i++) {
+    const char *class = class_of(co, first + i);
+    sink.ops->string(sink.self, class, strlen(class));
+  }
+  sink.ops->list_end(sink.self);
+  msgpack->encoder_finish(&encoder);
 }

@@ -11,3 +11,5 @@
 peri_bytes peri_argument_types(lua_State *L, uint32_t number);
 // core.argument_types(list of names) -> number. The list stays for good: the caller asks once for each.
 int peri_lua_argument_types(lua_State *L);
+// Appends what Java calls the `count` values from `first` on, as event->args_type wants it.
+void peri_argument_classes(lua_State *co, int first, int count, peri_buf *out);

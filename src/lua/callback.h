@@ -6,6 +6,7 @@
 // script does, the call was not run, or the connection ends. Numbers are slot and generation: a call
 // of one that is over finds nothing.
 #pragma once
+#include "entry/executor.h"
 #include "lua/request.h"
 
 // One of our functions that a peer may call.
@@ -23,13 +24,23 @@ enum { PERI_CALLBACK_NAME_MAX = 511 };
 // A function of a peer that scripts hold, one per connection and name however many objects stand for it.
 typedef struct peri_callback {
   peri_id id;
-  peri_conn *conn;  // NULL once closed
+  struct peri_far *far;  // lua/far.h: of another worker's, or executors hold this one; or NULL
+  peri_conn *conn;       // NULL once closed
   peri_list of_conn;
   peri_list over;  // in vm->callbacks_over while no object is left
   uint32_t refs;   // objects
   uint8_t serializer;
   char *name;  // on the wire; owned
 } peri_callback;
+
+// One of the names in a call's text.
+typedef struct peri_callback_name {
+  char text[PERI_CALLBACK_NAME_MAX + 1];
+  int index;  // of the argument, 0 = not said
+} peri_callback_name;
+
+// Cuts the first name off `text`; NULL when it is none.
+const char *peri_callback_name_read(const char *text, peri_callback_name *out);
 
 void peri_callbacks_init(peri_vm *vm, uint32_t per_conn);
 // After lua_close.
@@ -43,8 +54,6 @@ void peri_callbacks_sweep(peri_vm *vm);
 // one at most. On failure nothing is offered.
 int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
                          bool native, peri_buf *text, peri_err *err);
-// Appends what Java calls the `count` values from `first` on, as event->args_type wants it.
-void peri_callbacks_classes(lua_State *co, int first, int count, peri_buf *out);
 // The call of that stream was not run: its offers end.
 void peri_callbacks_unoffer(peri_link *link, uint64_t stream);
 void peri_callbacks_revoke_all(peri_link *link);
@@ -56,9 +65,14 @@ void peri_callback_serve(peri_link *link, const peri_event *event);
 // `first` on.
 int peri_callbacks_adopt(peri_vm *vm, peri_call *call, lua_State *co, int first, int count,
                          peri_err *err);
+// The same for a call that goes to an executor: what its job takes along.
+int peri_callbacks_lend(peri_vm *vm, peri_call *call, peri_lent **lent, peri_err *err);
+// One of the references of a callback ends; nothing when it is over.
+void peri_callback_drop(peri_vm *vm, peri_id id);
 // The callback that the object at `index` stands for; NULL when it is closed or no such object.
 peri_callback *peri_callback_at(peri_vm *vm, lua_State *L, int index);
 // The connection is gone; objects stay and say so.
 void peri_callbacks_gone(peri_accepted *accepted);
 
 extern const luaL_Reg peri_callback_functions[];
+extern const luaL_Reg peri_offer_functions[];

@@ -10,6 +10,7 @@
 #include "lua/argument_types.h"
 #include "lua/callback.h"
 #include "lua/connect.h"
+#include "lua/far.h"
 #include "lua/local.h"
 #include "lua/ref.h"
 #include "lua/serve.h"
@@ -252,7 +253,7 @@ static int offer_functions(peri_vm *vm, lua_State *co, int count, const request 
                      "protocol carries no functions");
   }
   if (!is_native(r) && event->args_type.len == 0) {
-    peri_callbacks_classes(co, first, count, &c->classes);
+    peri_argument_classes(co, first, count, &c->classes);
     event->args_type = (peri_bytes){c->classes.data, c->classes.len};
   }
   if (r->link == NULL) {
@@ -324,12 +325,17 @@ static void *pointer_at(lua_State *co, int index) {
   return pointer;
 }
 
+static const char FAR[] = "the connection is another worker's";
+
 // Who is called: the session of a connection, or a function of a peer.
 static const char *read_callee(peri_vm *vm, lua_State *co, request *r) {
   if (__builtin_expect(lua_type(co, 3) == LUA_TUSERDATA, 0)) {
     r->callback = peri_callback_at(vm, co, 3);
     if (r->callback == NULL) {
       return "the callback was closed";
+    }
+    if (peri_callback_is_far(vm, r->callback)) {
+      return FAR;
     }
     r->conn = r->callback->conn;
     r->serializer = peri_serializer_by_id(r->callback->serializer);
@@ -400,6 +406,10 @@ static void begin_request(peri_vm *vm, peri_fiber *fiber) {
     return;
   }
   const char *why = read_request(vm, co, &r);
+  if (why == FAR) {
+    peri_far_begin(vm, fiber, r.callback, request_done);
+    return;
+  }
   if (why != NULL) {
     peri_wait_fail(vm, fiber, PERI_ECLOSED, why, "NOT_SENT");
     return;

@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "entry/executor.h"
 #include "lua/callback.h"
+#include "lua/error_value.h"
 #include "lua/ref.h"
 #include "lua/sessions.h"
-#include "lua/thrown.h"
 #include "lua/value.h"
 
 // Calls of a method that start no trace, see lua/perilune/entry/hotness.lua.
@@ -158,6 +158,18 @@ static PERI_COLD void warm(peri_vm *vm, const peri_method *method) {
   }
 }
 
+static void hand(peri_vm *vm, peri_call *call) {
+  peri_err err;
+  peri_lent *lent = NULL;
+  int code =
+      call->callback != NULL && call->conn != NULL ? peri_callbacks_lend(vm, call, &lent, &err) : 0;
+  if (code != 0) {
+    refuse(vm, call, code, err.text);
+  } else {
+    peri_job_hand(&vm->server, call, lent);
+  }
+}
+
 bool peri_serve_next(peri_vm *vm) {
   peri_err err;
   peri_call *call = peri_server_next(&vm->server);
@@ -165,7 +177,7 @@ bool peri_serve_next(peri_vm *vm) {
     return false;
   }
   if (__builtin_expect(call->method->pooled, 0)) {
-    peri_job_hand(&vm->server, call);
+    hand(vm, call);
     return true;
   }
   peri_fiber *fiber = peri_fiber_take(vm);
@@ -227,52 +239,13 @@ static void reply_body(peri_vm *vm, peri_call *call, lua_State *co) {
   peri_call_reply_body(&vm->server, call, from);
 }
 
-// Details in MessagePack, which has no classes: an exception is {"@class": its class, "@fields": it}.
-static int encode_details(peri_vm *vm, lua_State *co, peri_buf *out, peri_err *err) {
-  int at = 4;
-  if (lua_isstring(co, 5)) {
-    lua_createtable(co, 0, 2);
-    lua_pushvalue(co, 4);
-    lua_setfield(co, -2, "@fields");
-    lua_pushvalue(co, 5);
-    lua_setfield(co, -2, "@class");
-    at = lua_gettop(co);
-  }
-  int code = peri_value_encode(co, at, peri_serializer_by_id(PERI_SER_MSGPACK), value_limits(vm),
-                               out, err);
-  return code == 0 && out->len > PERI_DETAILS_MAX
-             ? peri_fail(err, PERI_ETOO_BIG, "they take %zu bytes, at most %d travel",
-                         (size_t)out->len, PERI_DETAILS_MAX)
-             : code;
-}
-
-// What the error says besides code and text, as the peer takes it. What cannot be encoded is left out.
-static void encode_error(peri_vm *vm, const peri_call *call, lua_State *co, peri_buf *out) {
-  peri_err err;
-  int code = 0;
-  peri_error_value kind = peri_call_error_value(call);
-  if (kind == PERI_ERROR_DETAILS) {
-    code = encode_details(vm, co, out, &err);
-  } else if (kind == PERI_ERROR_EXCEPTION && lua_isstring(co, 5)) {
-    const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
-    peri_thrown_push(co, 4, serializer);
-    code = peri_value_encode(co, lua_gettop(co), serializer, value_limits(vm), out, &err);
-    lua_pop(co, 1);
-  }
-  if (code != 0) {
-    out->len = 0;
-    peri_log(PERI_LOG_WARN, "ERROR-DETAILS", "%s.%s: the details of an error are left out: %s",
-             call->method->exporter->iface, call->method->name, err.text);
-  }
-}
-
 static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
   size_t len = 0;
   int code = (int)lua_tointeger(co, 1);
   const char *text = lua_tolstring(co, 2, &len);
   peri_buf value = {0};
   if (!lua_isnoneornil(co, 4)) {
-    encode_error(vm, call, co, &value);
+    peri_error_encode(vm, call, co, &value);
   }
   peri_call_throw(&vm->server, call, code != 0 ? code : PERI_EUNKNOWN,
                   (peri_bytes){(const uint8_t *)text, len}, lua_toboolean(co, 3) != 0,

@@ -216,6 +216,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_limits_functions);
   peri_vm_add(vm, peri_sessions_functions);
   peri_vm_add(vm, peri_callback_functions);
+  peri_vm_add(vm, peri_offer_functions);
   peri_vm_add(vm, (const luaL_Reg[]){{"argument_types", peri_lua_argument_types}, {NULL, NULL}});
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
@@ -326,6 +327,7 @@ bool peri_vm_idle(const peri_vm *vm) {
 void peri_vm_free(peri_vm *vm) {
   peri_owner_check(&vm->loop->owner);
   peri_list *node;
+  vm->loop->user = NULL;  // messages that come now find nobody
   while ((node = peri_list_pop(&vm->tasks)) != NULL) {
     peri_task *task = peri_container(node, peri_task, link);
     task->free(task);

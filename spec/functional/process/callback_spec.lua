@@ -5,7 +5,7 @@ local app = require 'spec.support.app'
 local peer = require 'spec.support.peer'
 
 local PROVIDER = [[
-perilune.export { interface = 'demo.News', service = {
+perilune.export { interface = 'demo.News', executor = %s, service = {
   subscribe = function(ctx, topic, fn)
     local first = perilune.check(fn(topic .. ' 1', 7, 2.5, { 1 }))
     perilune.spawn(function() fn:call({ method = 'changed', timeout = 300 }, 'later') end)
@@ -19,10 +19,10 @@ local NEGOTIATE = '{"serialization":"json","compression":null,"checksum":null,'
   .. '"serializations":["json"],"compressions":[],"checksums":[],'
   .. '"attributes":{"interface":"demo.News","alias":""}}'
 
-describe('a callback of a JoyRPC peer', function()
+local function cases(executor)
   local server, it_
   before_each(function()
-    server = app.serve(PROVIDER, { args = { '--workers', '1' } })
+    server = app.serve(PROVIDER:format(executor), { args = { '--workers', '1' } })
     it_ = peer.connect(tonumber(server.url:match ':(%d+)$'))
     it_:send(peer.frame { type = peer.NEGOTIATE, body = NEGOTIATE })
     assert.equal(peer.NEGOTIATED, (it_:reply()))
@@ -84,4 +84,12 @@ describe('a callback of a JoyRPC peer', function()
     assert.equal(peer.REPLY, type)
     assert.truthy(body:find('BAD_REQUEST', 1, true), body)
   end)
+end
+
+describe('a callback of a JoyRPC peer', function()
+  cases 'nil'
+end)
+
+describe('a callback of a JoyRPC peer in an executor', function()
+  cases "'pool'"
 end)

@@ -173,6 +173,64 @@ describe('executor', function()
     end
   end)
 
+  it('calls functions of its caller over the home of the call', function()
+    local server = app.serve(
+      [[
+      local core = require 'perilune.core'
+      local kept
+      perilune.export { interface = 'demo.C', executor = 'pool', service = {
+        ask = function(_, fn, text, other)
+          local a, err = fn(text)
+          local b = perilune.check(other:call({ attachments = { k = 'v' } }, 1, 2))
+          return { core.role, a or false, err and err.code or false, err and err.details or false, b }
+        end,
+        keep = function(_, fn) kept = fn return fn:alive() end,
+        slow = function(_, fn)
+          local _, err = fn:call({ timeout = 50 })
+          return err.code
+        end,
+        oneway = function(_, fn) return fn:call({ oneway = true }, 'x') end,
+        drop = function() kept:close() kept = nil collectgarbage() return true end,
+        alive = function() return kept:alive() end,
+        call_kept = function()
+          local _, err = kept 'x'
+          return err and err.code
+        end,
+      } }
+      perilune.listen 'tcp://127.0.0.1:0']],
+      { args = { '--workers', '1', '--executors', '1' } }
+    )
+    local client = app.start(([[
+      local core = require 'perilune.core'
+      local proxy = perilune.refer { interface = 'demo.C', url = '%s' }
+      perilune.main(function()
+        local function say(text) return 'said ' .. text end
+        local function fail() return nil, perilune.error('LIMITED', 'no', { retry_after = 3 }) end
+        local function add(ctx, a, b) return ctx.call.attachments.k .. a + b end
+        local one = perilune.check(proxy:ask(function(_, t) return say(t) end, 'moon', add))
+        print(table.concat({ one[1], one[2], tostring(one[5]) }, ' '))
+        one = perilune.check(proxy:ask(fail, 'moon', add))
+        print(one[3], one[4].retry_after)
+        print(proxy:slow(function() perilune.sleep(60000) end))
+        local heard
+        print(proxy:oneway(function(_, x) heard = x end))
+        while not heard do perilune.sleep(1) end
+        print(heard, perilune.check(proxy:keep(function() end)))
+        local before = core.callback_count()
+        perilune.check(proxy:drop())
+        while core.callback_count() >= before do perilune.sleep(1) end
+        perilune.check(proxy:keep(function() end))
+        print 'kept'
+      end)]]):format(server.url))
+    local exit = client:wait()
+    assert.equal(0, exit.code, client.output)
+    assert.same('executor said moon v3\nLIMITED\t3\nTIMEOUT\ntrue\nx\ttrue\nkept\n', client.output)
+    eventually(function()
+      return call(server, 'demo.C.alive') == false
+    end, { what = 'the function to be gone' })
+    assert.equal('CLOSED', call(server, 'demo.C.call_kept'))
+  end)
+
   it('can be called from within, from a worker and from an executor', function()
     local server = serve(1)
     assert.equal('executor', call(server, 'demo.Outer.where'))
