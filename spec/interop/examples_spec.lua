@@ -32,6 +32,19 @@ describe('example', function()
     end
   end
 
+  it('dubbo: each calls the other, and back', function()
+    has(run 'dubbo', {
+      'Java to Lua: MOON costs 1.5, 1099511627776 sold',
+      'Java to Lua: UnknownSymbol, nobody sells MARS (MARS)',
+      'Lua calls back: MOON costs 3.25',
+      'Java to Lua: 2 of 3 were wanted',
+      'Lua to Java: MOON costs 1.5, 1099511627776 sold',
+      'Lua to Java: demo.UnknownSymbol, nobody sells MARS (MARS)',
+      'Java calls back: MOON costs 3.25',
+      'Lua to Java: 2 of 3 were wanted',
+    })
+  end)
+
   it('joyrpc-java: each calls the other', function()
     has(run 'joyrpc-java', {
       'Java to Lua: 1 seat',
