@@ -250,6 +250,7 @@ local function load_native(point, full, path)
     return nil, message
   end
   local name, provider = full:match '^([^@]+)@?(.*)$'
+  ---@type perilune.Plugin
   local plugin = {
     point = point.name,
     name = name,

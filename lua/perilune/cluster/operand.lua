@@ -38,7 +38,7 @@ end
 -- text means nothing.
 ---@param text any
 ---@return function?
----@return 'call'|'node'|string
+---@return string?  'call' or 'node', which it looks at; or what is wrong
 function M.compile(text)
   if type(text) ~= 'string' then
     return nil, ('an operand is a text like attachment.user, got a %s'):format(type(text))

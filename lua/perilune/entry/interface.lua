@@ -301,7 +301,7 @@ end
 ---@param interface perilune.Interface
 ---@param name string
 ---@param call function
----@param json boolean  results come in JSON
+---@param json? boolean  results come in JSON
 ---@return function
 function M.caller(interface, name, call, json)
   local method, title = interface.methods[name], interface.name .. '.' .. name

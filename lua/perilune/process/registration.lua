@@ -23,8 +23,8 @@ local ANY = { ['0.0.0.0'] = true, ['[::]'] = true, ['::'] = true, ['*'] = true }
 -- own, so the setting `host` says it; without that only this machine can be meant.
 ---@param bound string
 ---@param host? string
----@return string address
----@return string scheme
+---@return string? address
+---@return string? scheme
 function M.advertised(bound, host)
   local scheme, address = bound:match '^(%a[%w+.-]*)://(.+)$'
   local where, port = address:match '^(.*):(%d+)$'
