@@ -76,7 +76,7 @@ describe('JoyRPC peers', function()
       return report.from[s.prefix .. name]
     end
     function s.both()
-      s.load:reset()
+      s.load:take()
       return s.load:wait(function(report)
         return s.count(report, 'one') > RATE / 4 and s.count(report, 'two') > RATE / 4
       end, 'calls to both')
@@ -128,7 +128,7 @@ describe('JoyRPC peers', function()
     case(column, 'retry after restart, reconnect', function()
       local s = scene(column, { load = { millis = 5 } })
       s.both()
-      s.load:reset()
+      s.load:take()
       s.one:kill 'KILL'
       s.one:wait()
       s.one = s.make('one', { port = s.one.port })
@@ -211,7 +211,7 @@ describe('JoyRPC peers', function()
     load:wait(function()
       return wire:report()['up 14'] > 0
     end, 'a session beat', 60)
-    load:reset()
+    load:take()
     local report = load:wait(function(report)
       return report.answers > 5
     end, 'answers')
@@ -226,7 +226,7 @@ describe('JoyRPC peers', function()
     load:wait(function()
       return wire:report()['up 14'] > 0
     end, 'a session beat', 60)
-    load:reset()
+    load:take()
     local report = load:wait(function(report)
       return report.answers > 5
     end, 'answers')
@@ -284,7 +284,7 @@ describe('JoyRPC peers', function()
       load:wait(function(report)
         return report.from.lua > 0 and report.from.java > 0
       end, 'calls to both')
-      load:reset()
+      load:take()
       local report = load:wait(function(now)
         return now.answers > ENOUGH
       end, 'many calls')

@@ -160,18 +160,22 @@ function M.load(url, settings)
   return setmetatable({ process = process }, Load)
 end
 
--- What has been seen since the beginning or the last reset.
----@return {calls: integer, skipped: integer, answers: integer, failures: integer, from: table, failed: table}
-function Load:report()
+local function ask(self, line)
   local begin = #self.process.output
-  self.process:write 'report\n'
-  self.process:wait_line('done report\n', REPORT_LIMIT)
+  self.process:write(line .. '\n')
+  self.process:wait_line('done ' .. line .. '\n', REPORT_LIMIT)
   return read(self.process.output:sub(begin + 1))
 end
 
-function Load:reset()
-  self.process:write 'reset\n'
-  self.process:wait_line('done reset\n', REPORT_LIMIT)
+-- What has been seen since the beginning or since it was taken last.
+---@return {calls: integer, skipped: integer, answers: integer, failures: integer, from: table, failed: table}
+function Load:report()
+  return ask(self, 'report')
+end
+
+-- The same; counting then begins anew.
+function Load:take()
+  return ask(self, 'take')
 end
 
 -- Ends it when its calls have ended; the last report.

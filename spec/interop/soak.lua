@@ -76,8 +76,7 @@ end
 function Soak:collect()
   local failures = {}
   for _, chain in ipairs(CHAINS) do
-    local seen = self.loads[chain]:report()
-    self.loads[chain]:reset()
+    local seen = self.loads[chain]:take()
     add(self.totals[chain], seen)
     failures[chain] = seen.failures
   end

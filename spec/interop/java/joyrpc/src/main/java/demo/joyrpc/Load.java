@@ -19,7 +19,7 @@ import java.util.concurrent.locks.LockSupport;
  * A stock consumer under a steady load. One in a JVM: two of one interface share their nodes, whatever
  * their URLs. Settings: url, rate (calls a second), threads, millis (calls `slow`, else `where`), init
  * (connections to begin with), warmup, beat, sessionTimeout, initConnectTimeout (ms), and those of Consumer. Obeys the lines of its
- * input: `report` (`calls COUNT`, `skipped COUNT`, `from COUNT NAME`, `failed COUNT WHY`), `reset`,
+ * input: `report` (`calls COUNT`, `skipped COUNT`, `from COUNT NAME`, `failed COUNT WHY`), `take`,
  * `stop`; the end of the input is `stop`.
  */
 public final class Load {
@@ -116,27 +116,21 @@ public final class Load {
     }
   }
 
+  /** `take` is a report after which counting begins anew; nothing is lost in between. */
   private void obey(String line) {
-    if (line.equals("reset")) {
-      calls.set(0);
-      skipped.set(0);
-      synchronized (answers) {
-        answers.clear();
-      }
-      synchronized (failures) {
-        failures.clear();
-      }
-      return;
-    }
-    System.out.println("calls " + calls);
-    System.out.println("skipped " + skipped);
-    show("from", answers);
-    show("failed", failures);
+    boolean anew = line.equals("take");
+    System.out.println("calls " + (anew ? calls.getAndSet(0) : calls.get()));
+    System.out.println("skipped " + (anew ? skipped.getAndSet(0) : skipped.get()));
+    show("from", answers, anew);
+    show("failed", failures, anew);
   }
 
-  private void show(String what, Map<String, Long> counts) {
+  private void show(String what, Map<String, Long> counts, boolean anew) {
     synchronized (counts) {
       counts.forEach((key, count) -> System.out.println(what + " " + count + " " + key));
+      if (anew) {
+        counts.clear();
+      }
     }
   }
 
