@@ -173,7 +173,11 @@ describe('a greedy peer', function()
   end
 
   it('that opens more connections than it may', function()
-    begin { PERILUNE_CONNECTIONS_PER_PEER = '60', PERILUNE_FIRST_BYTE_TIMEOUT = '100' }
+    begin {
+      PERILUNE_CONNECTIONS_PER_PEER = '60',
+      PERILUNE_FIRST_BYTE_TIMEOUT = '100',
+      PERILUNE_SILENT_CONNECTIONS = '0',
+    }
     for _ = 1, 5 do
       local all = {}
       for i = 1, 200 do
