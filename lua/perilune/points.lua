@@ -301,7 +301,7 @@ return {
       local ok, message = require('perilune.core').serializer_add(spec)
       return not ok and message or nil
     end,
-    builtin = { 'json', 'msgpack', 'raw', 'hessian2', 'hessian2@dubbo' },
+    builtin = { 'json', 'msgpack', 'raw', 'hessian2', 'hessian2@dubbo', 'protostuff' },
     default = 'msgpack',
   },
   {

@@ -8,5 +8,6 @@ extern const peri_serializer peri_serializer_msgpack;
 extern const peri_serializer peri_serializer_raw;
 extern const peri_serializer peri_serializer_hessian2;
 extern const peri_serializer peri_serializer_hessian2_dubbo;
+extern const peri_serializer peri_serializer_protostuff;
 // Only decodes, and is not registered: JoyRPC's consumers negotiate in it and in nothing else.
 extern const peri_serializer peri_serializer_java;

@@ -1,0 +1,717 @@
+// SPDX-License-Identifier: MIT
+// The encoder. A value is written by what stands around it: under a number, with its declared type or
+// saying itself what it is.
+#include <string.h>
+
+#include "protocol/serializer/builtin.h"
+#include "protocol/serializer/hessian2/bigint.h"
+#include "protocol/serializer/java_error.h"
+#include "protocol/serializer/protostuff/wire.h"
+
+typedef enum frame_kind {
+  ROOT,
+  ITEMS,     // values under number 1
+  ARGS,      // the same, in places: what is null cannot be left out before another
+  REPEATED,  // values of a type under the number of a field
+  ELEMENTS,  // values of a type under number 2, nulls counted
+  ENTRIES,
+  FIELDS,
+  CONSTANT,  // an enum's: its name is to come
+} frame_kind;
+
+typedef struct frame {
+  uint8_t kind;
+  bool keyed;      // ENTRIES, FIELDS, CONSTANT: the key is written, its value is to come
+  bool bare;       // CONSTANT: the number alone, as a field
+  uint32_t group;  // whose end tag closes it, 0 = none
+  uint32_t first;  // FIELDS: of Throwable before the class' own
+  uint32_t field;  // FIELDS, REPEATED: number of the next value
+  uint32_t nulls;
+  const peri_java_type *type;           // of the next value, NULL = ANY
+  const peri_java_type *keys, *values;  // ENTRIES
+  const peri_class *class;
+} frame;
+
+enum { DEPTH = 40 };
+
+typedef struct encoder {
+  peri_buf *out;
+  peri_err *err;
+  uint32_t depth, max_depth;
+  peri_cast cast;
+  bool args, dictionary, key_next, named;
+  uint32_t name_len;
+  char name[256];  // of the class of the list or map that follows
+  frame frames[DEPTH + 1];
+} encoder;
+
+_Static_assert(sizeof(encoder) <= PERI_ENCODER_SIZE, "encoder state must fit");
+
+// ---- bytes ----------------------------------------------------------------------------------------
+
+void peri_protostuff_put_varint(peri_buf *out, uint64_t value) {
+  uint8_t *at = peri_buf_reserve(out, 10);
+  size_t len = 0;
+  for (; value > 0x7f; value >>= 7) {
+    at[len++] = (uint8_t)(value | 0x80);
+  }
+  at[len++] = (uint8_t)value;
+  out->len += len;
+}
+
+void peri_protostuff_put_tag(peri_buf *out, uint32_t number, unsigned wire) {
+  peri_protostuff_put_varint(out, (uint64_t)number << 3 | wire);
+}
+
+void peri_protostuff_put_text(peri_buf *out, uint32_t number, peri_bytes text) {
+  peri_protostuff_put_tag(out, number, WIRE_BYTES);
+  peri_protostuff_put_varint(out, text.len);
+  peri_buf_add(out, text.ptr, text.len);
+}
+
+static void put_number(peri_buf *out, uint32_t number, uint64_t value) {
+  peri_protostuff_put_tag(out, number, WIRE_VARINT);
+  peri_protostuff_put_varint(out, value);
+}
+
+static void put_fixed(peri_buf *out, uint64_t bits, size_t size) {
+  uint8_t *at = peri_buf_reserve(out, size);
+  for (size_t i = 0; i < size; i++) {
+    at[i] = (uint8_t)(bits >> (8 * i));
+  }
+  out->len += size;
+}
+
+// ---- places ---------------------------------------------------------------------------------------
+
+static int wrong(encoder *e, const char *what) {
+  return peri_fail(e->err, PERI_EBAD_REQUEST, "protostuff: %s", what);
+}
+
+// Where the next value goes: its number (0 = nowhere, at the root) and type.
+static uint32_t place(frame *f, const peri_java_type **type) {
+  *type = f->type != NULL && f->type->kind == PERI_JAVA_ANY ? NULL : f->type;
+  switch (f->kind) {
+  case ROOT: return 0;
+  case REPEATED:
+  case FIELDS: return f->field;
+  case ELEMENTS: return 2;
+  case ENTRIES: return f->keyed ? 2 : 1;
+  default: return 1;
+  }
+}
+
+static void put_nulls(encoder *e, frame *f) {
+  if (f->kind == ELEMENTS && f->nulls != 0) {
+    put_number(e->out, 3, f->nulls);
+    f->nulls = 0;
+  }
+}
+
+static int before(encoder *e) {
+  frame *f = &e->frames[e->depth];
+  if (f->kind == ARGS && f->nulls != 0) {
+    return wrong(
+        e, "an argument that is null can only be followed by others that are: Java would take "
+           "them for those before");
+  }
+  if (f->kind == ENTRIES && e->key_next) {
+    peri_protostuff_put_tag(e->out, 1, WIRE_START);
+  }
+  put_nulls(e, f);
+  return 0;
+}
+
+static void after(encoder *e) {
+  frame *f = &e->frames[e->depth];
+  if (f->kind == ENTRIES && e->key_next) {
+    e->key_next = false;
+    f->keyed = true;
+    f->type = f->values;
+  } else if (f->kind == ENTRIES) {
+    peri_protostuff_put_tag(e->out, 1, WIRE_END);
+    f->type = f->keys;
+    f->keyed = false;
+  } else if (f->kind == FIELDS) {
+    f->keyed = false;
+  }
+}
+
+// ---- scalars --------------------------------------------------------------------------------------
+
+typedef struct scalar {
+  enum { BOOLEAN, INTEGER, NUMBER, TEXT, BINARY } is;
+  int64_t integer;
+  double number;
+  peri_bytes bytes;
+} scalar;
+
+static peri_java_kind kind_of(const encoder *e, const scalar *s) {
+  static const peri_java_kind casts[PERI_CASTS] = {
+      [PERI_CAST_INT] = PERI_JAVA_INT,         [PERI_CAST_LONG] = PERI_JAVA_LONG,
+      [PERI_CAST_DOUBLE] = PERI_JAVA_DOUBLE,   [PERI_CAST_FLOAT] = PERI_JAVA_FLOAT,
+      [PERI_CAST_SHORT] = PERI_JAVA_SHORT,     [PERI_CAST_BYTE] = PERI_JAVA_BYTE,
+      [PERI_CAST_CHAR] = PERI_JAVA_CHAR,       [PERI_CAST_DATE] = PERI_JAVA_DATE,
+      [PERI_CAST_DECIMAL] = PERI_JAVA_DECIMAL, [PERI_CAST_BIGINT] = PERI_JAVA_BIGINT,
+  };
+  if (e->cast != PERI_CAST_NONE) {
+    return casts[e->cast];
+  }
+  switch (s->is) {
+  case BOOLEAN: return PERI_JAVA_BOOLEAN;
+  case INTEGER:
+    return s->integer >= INT32_MIN && s->integer <= INT32_MAX ? PERI_JAVA_INT : PERI_JAVA_LONG;
+  case NUMBER: return PERI_JAVA_DOUBLE;
+  case TEXT: return PERI_JAVA_STRING;
+  default: return PERI_JAVA_BYTES;
+  }
+}
+
+static bool put_bigint(encoder *e, peri_bytes text) {
+  peri_bigint number;
+  uint8_t bytes[4 * PERI_BIGINT_WORDS + 1] = {0};
+  if (!peri_bigint_parse((const char *)text.ptr, text.len, &number)) {
+    return false;
+  }
+  size_t size = 4 * (size_t)number.count + 1;
+  for (size_t i = 0; i + 1 < size; i++) {
+    bytes[1 + i] = (uint8_t)(number.words[i / 4] >> (24 - 8 * (i % 4)));
+  }
+  for (size_t i = size, carry = 1; number.negative && i-- > 0;) {
+    carry += (uint8_t)~bytes[i];
+    bytes[i] = (uint8_t)carry;
+    carry >>= 8;
+  }
+  size_t at = 0;  // what only repeats the sign
+  while (at + 1 < size && ((bytes[at] == 0 && bytes[at + 1] < 0x80) ||
+                           (bytes[at] == 0xff && bytes[at + 1] >= 0x80))) {
+    at++;
+  }
+  peri_protostuff_put_varint(e->out, size - at);
+  peri_buf_add(e->out, bytes + at, size - at);
+  return true;
+}
+
+static bool put_bytes(encoder *e, const scalar *s) {
+  if (s->is != TEXT && s->is != BINARY) {
+    return false;
+  }
+  peri_protostuff_put_varint(e->out, s->bytes.len);
+  peri_buf_add(e->out, s->bytes.ptr, s->bytes.len);
+  return true;
+}
+
+static bool put_char(encoder *e, const scalar *s) {
+  const uint8_t *at = s->bytes.ptr;
+  uint32_t unit = 0;
+  if (s->is != TEXT || s->bytes.len == 0 || s->bytes.len > 3) {
+    return false;
+  }
+  switch (s->bytes.len) {
+  case 1: unit = at[0]; break;
+  case 2: unit = (uint32_t)(at[0] & 0x1f) << 6 | (at[1] & 0x3f); break;
+  default: unit = (uint32_t)(at[0] & 15) << 12 | (uint32_t)(at[1] & 0x3f) << 6 | (at[2] & 0x3f);
+  }
+  peri_protostuff_put_varint(e->out, unit);
+  return true;
+}
+
+static bool put_real(encoder *e, peri_java_kind kind, const scalar *s) {
+  double value = s->is == INTEGER ? (double)s->integer : s->number;
+  if (s->is != INTEGER && s->is != NUMBER) {
+    return false;
+  }
+  uint64_t bits = 0;
+  if (kind == PERI_JAVA_DATE) {
+    bits = s->is == INTEGER ? (uint64_t)s->integer : (uint64_t)(int64_t)value;
+  } else if (kind == PERI_JAVA_DOUBLE) {
+    memcpy(&bits, &value, sizeof value);
+  } else {
+    float small = (float)value;
+    memcpy(&bits, &small, sizeof small);
+  }
+  put_fixed(e->out, bits, kind == PERI_JAVA_FLOAT ? 4 : 8);
+  return true;
+}
+
+static bool put_payload(encoder *e, peri_java_kind kind, const scalar *s) {
+  int64_t limit = kind == PERI_JAVA_BYTE    ? 1 << 7
+                  : kind == PERI_JAVA_SHORT ? 1 << 15
+                                            : INT64_C(1) << 31;
+  switch (kind) {
+  case PERI_JAVA_BOOLEAN:
+    peri_protostuff_put_varint(e->out, s->integer != 0);
+    return s->is == BOOLEAN;
+  case PERI_JAVA_BYTE:
+  case PERI_JAVA_SHORT:
+    peri_protostuff_put_varint(e->out, (uint32_t)s->integer);
+    return s->is == INTEGER && s->integer >= -limit && s->integer < limit;
+  case PERI_JAVA_INT:
+    peri_protostuff_put_varint(e->out, (uint64_t)s->integer);
+    return s->is == INTEGER && s->integer >= -limit && s->integer < limit;
+  case PERI_JAVA_LONG:
+    peri_protostuff_put_varint(e->out, (uint64_t)s->integer);
+    return s->is == INTEGER;
+  case PERI_JAVA_CHAR: return put_char(e, s);
+  case PERI_JAVA_BIGINT: return s->is == TEXT && put_bigint(e, s->bytes);
+  case PERI_JAVA_FLOAT:
+  case PERI_JAVA_DOUBLE:
+  case PERI_JAVA_DATE: return put_real(e, kind, s);
+  default: return put_bytes(e, s);
+  }
+}
+
+// A field or, under a number, a value that says what it is.
+static int put(encoder *e, const scalar *s) {
+  const peri_java_type *type;
+  frame *f = &e->frames[e->depth];
+  uint32_t number = place(f, &type);
+  peri_java_kind kind = type != NULL ? type->kind : kind_of(e, s);
+  int rc = before(e);
+  if (rc != 0) {
+    return rc;
+  }
+  e->cast = PERI_CAST_NONE;
+  if (kind > PERI_JAVA_DATE) {
+    return wrong(e, "a value of another type than declared");
+  }
+  bool open = type == NULL && number != 0;
+  if (open) {
+    peri_protostuff_put_tag(e->out, number, WIRE_START);
+  }
+  peri_protostuff_put_tag(e->out, type == NULL ? (uint32_t)kind : number,
+                          peri_protostuff_wire(kind));
+  if (!put_payload(e, kind, s)) {
+    return wrong(e, "a value of another type than declared, or too large for it");
+  }
+  if (open) {
+    peri_protostuff_put_tag(e->out, number, WIRE_END);
+  }
+  after(e);
+  return 0;
+}
+
+static int put_ordinal(encoder *e, uint32_t number, const peri_class *class, peri_bytes name) {
+  int ordinal = class != NULL && class->is_enum ? peri_class_index(class, name) : -1;
+  if (ordinal < 0) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "protostuff: no constant %.*s is declared; declare the enum in "
+                     "perilune.interface, its constants in order",
+                     (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
+  }
+  put_number(e->out, number, (uint64_t)ordinal);
+  return 0;
+}
+
+// ---- the sink's scalars ---------------------------------------------------------------------------
+
+static int on_null(void *sink) {
+  encoder *e = sink;
+  frame *f = &e->frames[e->depth];
+  e->cast = PERI_CAST_NONE;
+  if (e->key_next) {
+    return wrong(e, "null cannot be the key of a map");
+  }
+  f->nulls += f->kind == ARGS || f->kind == ELEMENTS;
+  after(e);
+  return 0;
+}
+
+static int on_boolean(void *sink, bool value) {
+  return put(sink, &(scalar){.is = BOOLEAN, .integer = value});
+}
+
+static int on_integer(void *sink, int64_t value) {
+  return put(sink, &(scalar){.is = INTEGER, .integer = value});
+}
+
+static int on_uinteger(void *sink, uint64_t value) {
+  (void)value;
+  return wrong(sink, "an integer beyond what a long holds");
+}
+
+static int on_number(void *sink, double value) {
+  return put(sink, &(scalar){.is = NUMBER, .number = value});
+}
+
+static int on_string(void *sink, const char *text, size_t len) {
+  encoder *e = sink;
+  frame *f = &e->frames[e->depth];
+  peri_bytes bytes = {(const uint8_t *)text, len};
+  if (f->kind == CONSTANT) {
+    return f->keyed ? put_ordinal(e, f->bare ? f->field : 1, f->class, bytes)
+                    : wrong(e, "a constant of an enum has a name");
+  }
+  const peri_java_type *type;
+  uint32_t number = place(f, &type);
+  if (type != NULL && type->kind == PERI_JAVA_CLASS) {
+    int rc = before(e);
+    rc = rc != 0 ? rc : put_ordinal(e, number, peri_protostuff_class(type->name), bytes);
+    if (rc == 0) {
+      after(e);
+    }
+    return rc;
+  }
+  return put(e, &(scalar){.is = TEXT, .bytes = bytes});
+}
+
+static int on_bytes(void *sink, const uint8_t *data, size_t len) {
+  return put(sink, &(scalar){.is = BINARY, .bytes = {data, len}});
+}
+
+// ---- lists ----------------------------------------------------------------------------------------
+
+static int push(encoder *e, frame f) {
+  if (e->depth == e->max_depth) {
+    return peri_fail(e->err, PERI_ETOO_BIG, "nested deeper than %u; is there a cycle?",
+                     e->max_depth);
+  }
+  e->frames[++e->depth] = f;
+  return 0;
+}
+
+static peri_bytes take_name(encoder *e) {
+  peri_bytes name = {(const uint8_t *)e->name, e->named ? e->name_len : 0};
+  e->named = false;
+  return name;
+}
+
+static const struct {
+  const char *name;
+  uint32_t id;
+  peri_java_type type;
+} arrays[] = {
+    {"[boolean", 0, {.kind = PERI_JAVA_BOOLEAN}}, {"[char", 2, {.kind = PERI_JAVA_CHAR}},
+    {"[short", 3, {.kind = PERI_JAVA_SHORT}},     {"[int", 4, {.kind = PERI_JAVA_INT}},
+    {"[long", 5, {.kind = PERI_JAVA_LONG}},       {"[float", 6, {.kind = PERI_JAVA_FLOAT}},
+    {"[double", 7, {.kind = PERI_JAVA_DOUBLE}},   {"[string", 16, {.kind = PERI_JAVA_STRING}},
+};
+
+static void put_array_of_object(encoder *e, size_t count) {
+  peri_protostuff_put_text(e->out, ID_ARRAY, peri_bytes_of("java.lang.Object"));
+  put_number(e->out, 3, count);
+  put_number(e->out, 2, 1);
+}
+
+// An array by its name in Hessian: '[int', '[demo.Person'.
+static int begin_array(encoder *e, peri_bytes name, uint32_t group, size_t count) {
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+    if (peri_bytes_equal(name, peri_bytes_of(arrays[i].name))) {
+      put_number(e->out, ID_ARRAY_SCALAR, arrays[i].id);
+      put_number(e->out, 1, count);
+      return push(e, (frame){.kind = ELEMENTS, .group = group, .type = &arrays[i].type});
+    }
+  }
+  if (peri_bytes_equal(name, peri_bytes_of("[object"))) {
+    put_array_of_object(e, count);
+    return push(e, (frame){.kind = ARGS, .group = group});
+  }
+  return wrong(e, "an array of this type cannot be written; use a list");
+}
+
+static int begin_any_list(encoder *e, uint32_t number, size_t count) {
+  static const char package[] = "java.util.";
+  peri_bytes name = take_name(e);
+  if (number != 0) {
+    peri_protostuff_put_tag(e->out, number, WIRE_START);
+  }
+  if (name.len != 0 && name.ptr[0] == '[') {
+    return count == PERI_COUNT_UNKNOWN ? wrong(e, "an array of unknown size")
+                                       : begin_array(e, name, number, count);
+  }
+  if (name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0) {
+    name.ptr += sizeof package - 1;
+    name.len -= sizeof package - 1;
+  }
+  peri_protostuff_put_text(e->out, ID_COLLECTION,
+                           name.len != 0 ? name : peri_bytes_of("ArrayList"));
+  return push(e, (frame){.kind = ITEMS, .group = number});
+}
+
+static int begin_array_field(encoder *e, const peri_java_type *type, uint32_t number,
+                             size_t count) {
+  const peri_java_type *of = type->first;
+  bool inlined = of->kind != PERI_JAVA_ANY && of->kind <= PERI_JAVA_CLASS;
+  if (count == PERI_COUNT_UNKNOWN) {
+    return wrong(e, "an array of unknown size");
+  }
+  peri_protostuff_put_tag(e->out, number, WIRE_START);
+  if (!inlined) {
+    put_array_of_object(e, count);
+    return push(e, (frame){.kind = ARGS, .group = number});
+  }
+  put_number(e->out, 1, count);
+  return push(e, (frame){.kind = ELEMENTS, .group = number, .type = of});
+}
+
+static int on_list_begin(void *sink, size_t count) {
+  encoder *e = sink;
+  const peri_java_type *type;
+  frame *f = &e->frames[e->depth];
+  uint32_t number = place(f, &type);
+  bool args = e->args && e->depth == 0;
+  e->dictionary = false;
+  e->cast = PERI_CAST_NONE;
+  int rc = before(e);
+  if (rc != 0) {
+    return rc;
+  }
+  if (args && count != PERI_COUNT_UNKNOWN) {
+    put_array_of_object(e, count);
+    return push(e, (frame){.kind = ARGS});
+  }
+  if (type == NULL) {
+    return begin_any_list(e, number, count);
+  }
+  e->named = false;
+  if (type->kind == PERI_JAVA_LIST) {
+    return f->kind != FIELDS
+               ? wrong(e, "a list in a declared list cannot be written")
+               : push(e, (frame){.kind = REPEATED, .field = number, .type = type->first});
+  }
+  return type->kind == PERI_JAVA_ARRAY ? begin_array_field(e, type, number, count)
+                                       : wrong(e, "a list where another type is declared");
+}
+
+static int end(encoder *e) {
+  frame *f = &e->frames[e->depth];
+  if (e->depth == 0) {
+    return peri_fail(e->err, PERI_EINTERNAL, "protostuff: calls on the encoder do not nest");
+  }
+  put_nulls(e, f);
+  if (f->group != 0) {
+    peri_protostuff_put_tag(e->out, f->group, WIRE_END);
+  }
+  e->depth--;
+  after(e);
+  return 0;
+}
+
+static int on_list_end(void *sink) {
+  return end(sink);
+}
+
+// ---- maps and objects -----------------------------------------------------------------------------
+
+static int begin_map(encoder *e, peri_bytes name, uint32_t group) {
+  static const char package[] = "java.util.";
+  if (name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0) {
+    name.ptr += sizeof package - 1;
+    name.len -= sizeof package - 1;
+  }
+  peri_protostuff_put_text(e->out, ID_MAP, name.len != 0 ? name : peri_bytes_of("HashMap"));
+  return push(e, (frame){.kind = ENTRIES, .group = group});
+}
+
+static int begin_object(encoder *e, peri_bytes name, uint32_t group) {
+  const peri_class *class = peri_protostuff_class(name);
+  if (peri_java_error_is(name)) {
+    peri_protostuff_put_text(e->out, ID_THROWABLE, name);
+    return push(e,
+                (frame){.kind = FIELDS, .group = group, .class = class, .first = THROWABLE_FIELDS});
+  }
+  if (class == NULL) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "protostuff: the fields of %.*s are not known here; declare the class in "
+                     "perilune.interface, with its fields in order",
+                     (int)name.len, (const char *)name.ptr);
+  }
+  peri_protostuff_put_text(e->out, class->is_enum ? ID_ENUM : ID_POJO, name);
+  return push(e,
+              (frame){.kind = class->is_enum ? CONSTANT : FIELDS, .group = group, .class = class});
+}
+
+static int begin_class_field(encoder *e, const peri_java_type *type, uint32_t number) {
+  const peri_class *class = peri_protostuff_class(type->name);
+  peri_bytes name = take_name(e);
+  if (class == NULL && name.len != 0) {  // an interface: the value says what it is
+    peri_protostuff_put_tag(e->out, number, WIRE_START);
+    return begin_object(e, name, number);
+  }
+  if (class == NULL || (name.len != 0 && !peri_bytes_equal(name, type->name))) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST,
+                     "protostuff: where %.*s is declared stands another class, or it is not "
+                     "declared itself",
+                     (int)type->name.len, (const char *)type->name.ptr);
+  }
+  if (class->is_enum) {
+    return push(e, (frame){.kind = CONSTANT, .bare = true, .field = number, .class = class});
+  }
+  peri_protostuff_put_tag(e->out, number, WIRE_START);
+  return push(e, (frame){.kind = FIELDS, .group = number, .class = class});
+}
+
+static int begin_any_map(encoder *e, uint32_t number) {
+  bool dictionary = e->dictionary;
+  peri_bytes name = take_name(e);
+  if (number != 0) {
+    peri_protostuff_put_tag(e->out, number, WIRE_START);
+  }
+  return dictionary || name.len == 0 ||
+                 memcmp(name.ptr, "java.util.", name.len < 10 ? name.len : 10) == 0
+             ? begin_map(e, name, number)
+             : begin_object(e, name, number);
+}
+
+static int on_map_begin(void *sink, size_t count) {
+  (void)count;
+  encoder *e = sink;
+  const peri_java_type *type;
+  uint32_t number = place(&e->frames[e->depth], &type);
+  e->cast = PERI_CAST_NONE;
+  int rc = before(e);
+  if (rc == 0 && type == NULL) {
+    rc = begin_any_map(e, number);
+  } else if (rc == 0 && type->kind == PERI_JAVA_MAP) {
+    const peri_java_type *keys = type->first;
+    peri_protostuff_put_tag(e->out, number, WIRE_START);
+    take_name(e);
+    rc = push(
+        e,
+        (frame){
+            .kind = ENTRIES, .group = number, .type = keys, .keys = keys, .values = type->second});
+  } else if (rc == 0) {
+    rc = type->kind == PERI_JAVA_CLASS ? begin_class_field(e, type, number)
+                                       : wrong(e, "a map where another type is declared");
+  }
+  e->dictionary = false;
+  return rc;
+}
+
+static int find_field(encoder *e, frame *f, peri_bytes name) {
+  int at = f->class != NULL && !f->class->is_enum ? peri_class_index(f->class, name) : -1;
+  f->type = NULL;
+  f->keyed = true;
+  if (at >= 0) {
+    f->field = f->first + (uint32_t)at + 1;
+    f->type = &f->class->types[at];
+    return 0;
+  }
+  static const peri_java_type text = {.kind = PERI_JAVA_STRING};
+  static const peri_java_type flag = {.kind = PERI_JAVA_BOOLEAN};
+  if (f->first != 0 && peri_bytes_equal(name, peri_bytes_of("detailMessage"))) {
+    f->field = THROWABLE_MESSAGE;
+    f->type = &text;
+  } else if (f->first != 0 && peri_bytes_equal(name, peri_bytes_of("cause"))) {
+    f->field = THROWABLE_CAUSE;
+  } else if (f->first != 0 && peri_bytes_equal(name, peri_bytes_of("errorCode"))) {
+    f->field = LAF_CODE;
+    f->type = &text;
+  } else if (f->first != 0 && peri_bytes_equal(name, peri_bytes_of("retry"))) {
+    f->field = LAF_RETRY;
+    f->type = &flag;
+  } else {
+    return peri_fail(e->err, PERI_EBAD_REQUEST, "protostuff: field %.*s is not declared",
+                     (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
+  }
+  return 0;
+}
+
+static int on_any_key(void *sink) {
+  encoder *e = sink;
+  frame *f = &e->frames[e->depth];
+  if (f->kind != ENTRIES) {
+    return wrong(e, "the fields of an object are named by strings");
+  }
+  e->key_next = true;
+  return 0;
+}
+
+static int on_key(void *sink, const char *text, size_t len) {
+  encoder *e = sink;
+  frame *f = &e->frames[e->depth];
+  peri_bytes name = {(const uint8_t *)text, len};
+  if (f->kind == FIELDS) {
+    return find_field(e, f, name);
+  }
+  if (f->kind == CONSTANT) {
+    f->keyed = peri_bytes_equal(name, peri_bytes_of("name")) != 0;
+    return f->keyed ? 0 : wrong(e, "a constant of an enum has a name and nothing else");
+  }
+  e->key_next = true;
+  return on_string(sink, text, len);
+}
+
+static int on_map_end(void *sink) {
+  return end(sink);
+}
+
+// ---- marks ----------------------------------------------------------------------------------------
+
+static int on_type(void *sink, const char *name, size_t len) {
+  encoder *e = sink;
+  if (len >= sizeof e->name) {
+    return wrong(e, "the name of a class is too long");
+  }
+  memcpy(e->name, name, len);
+  e->name_len = (uint32_t)len;
+  e->named = len != 0;
+  return 0;
+}
+
+static int on_cast(void *sink, peri_cast cast) {
+  ((encoder *)sink)->cast = cast;
+  return 0;
+}
+
+static int on_dictionary(void *sink) {
+  ((encoder *)sink)->dictionary = true;
+  return 0;
+}
+
+static const peri_sink_graph graph = {.cast = on_cast, .dictionary = on_dictionary};
+
+static const peri_sink_ops ops = {
+    .null = on_null,
+    .boolean = on_boolean,
+    .integer = on_integer,
+    .uinteger = on_uinteger,
+    .number = on_number,
+    .string = on_string,
+    .bytes = on_bytes,
+    .list_begin = on_list_begin,
+    .list_end = on_list_end,
+    .map_begin = on_map_begin,
+    .key = on_key,
+    .any_key = on_any_key,
+    .map_end = on_map_end,
+    .type = on_type,
+    .graph = &graph,
+};
+
+// Where the list of arguments of an envelope begins on this thread.
+static _Thread_local struct {
+  const peri_buf *out;
+  size_t at;
+} expected;
+
+void peri_protostuff_expect_args(const peri_buf *out) {
+  expected.out = out;
+  expected.at = out->len;
+}
+
+void peri_protostuff_encoder_init(void *memory, peri_buf *out, const peri_value_limits *limits,
+                                  peri_err *err, peri_sink *sink) {
+  encoder *e = memory;
+  uint32_t depth = peri_value_depth(limits);
+  e->out = out;
+  e->err = err;
+  e->depth = 0;
+  e->max_depth = depth < DEPTH ? depth : DEPTH;
+  e->cast = PERI_CAST_NONE;
+  e->args = expected.out == out && expected.at == out->len;
+  e->dictionary = e->key_next = e->named = false;
+  e->frames[0] = (frame){.kind = ROOT};
+  expected.out = NULL;
+  *sink = (peri_sink){&ops, e};
+}
+
+void peri_protostuff_encoder_field(void *memory, uint32_t field, const peri_java_type *type) {
+  encoder *e = memory;
+  e->frames[0] = (frame){.kind = FIELDS, .field = field, .type = type};
+}
+
+int peri_protostuff_encoder_finish(void *memory) {
+  encoder *e = memory;
+  return e->depth == 0 ? 0 : peri_fail(e->err, PERI_EINTERNAL, "protostuff: no whole value");
+}
