@@ -167,7 +167,9 @@ peri_block *dubbo_join(peri_bytes *body, peri_bytes *attachments) {
   if (body->len != 0) {
     memcpy(block->data, body->ptr, body->len);
   }
-  memcpy(block->data + body->len, attachments->ptr, attachments->len);
+  if (attachments->len != 0) {
+    memcpy(block->data + body->len, attachments->ptr, attachments->len);
+  }
   block->used = block->cap;
   body->ptr = block->data;
   attachments->ptr = block->data + body->len;

@@ -76,7 +76,7 @@ static int arguments_read(lines *in, dubbo_head *head, peri_buf *out) {
   for (uint32_t i = 0; i < head->count && rc == 0; i++) {
     rc = next_line(in, &line);
     if (rc == 0) {
-      peri_buf_add(out, ",", i > 0);
+      peri_buf_add(out, i > 0 ? "," : "", i > 0);
       peri_buf_add(out, line.ptr, line.len);
       bool null = line.len == 4 && memcmp(line.ptr, "null", 4) == 0;
       head->nulls |= null && i < 64 ? UINT64_C(1) << i : 0;
