@@ -63,6 +63,9 @@ int peri_protostuff_tag(peri_protostuff_reader *r, uint32_t *number, unsigned *w
 int peri_protostuff_bytes(peri_protostuff_reader *r, peri_bytes *bytes);
 // Steps over the field whose tag was read.
 int peri_protostuff_skip(peri_protostuff_reader *r, uint32_t number, unsigned wire);
+// Feeds the scalar of that kind whose tag was read.
+int peri_protostuff_scalar(peri_protostuff_reader *r, peri_sink *sink, peri_java_kind kind,
+                           unsigned wire);
 // Feeds a value that says what it is, up to the end tag of `group` (0: to the end of the input).
 int peri_protostuff_any(peri_protostuff_reader *r, peri_sink *sink, uint32_t group);
 // Feeds the entries of a map with keys of text and values of any kind up to the end tag.

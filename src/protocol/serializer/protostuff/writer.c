@@ -1,49 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The encoder. A value is written by what stands around it: under a number, with its declared type or
 // saying itself what it is.
+#include "protocol/serializer/protostuff/write.h"
+
 #include <string.h>
 
-#include "protocol/serializer/builtin.h"
-#include "protocol/serializer/hessian2/bigint.h"
 #include "protocol/serializer/java_error.h"
-#include "protocol/serializer/protostuff/wire.h"
-
-typedef enum frame_kind {
-  ROOT,
-  ITEMS,     // values under number 1
-  ARGS,      // the same, in places: what is null cannot be left out before another
-  REPEATED,  // values of a type under the number of a field
-  ELEMENTS,  // values of a type under number 2, nulls counted
-  ENTRIES,
-  FIELDS,
-  CONSTANT,  // an enum's: its name is to come
-} frame_kind;
-
-typedef struct frame {
-  uint8_t kind;
-  bool keyed;      // ENTRIES, FIELDS, CONSTANT: the key is written, its value is to come
-  bool bare;       // CONSTANT: the number alone, as a field
-  uint32_t group;  // whose end tag closes it, 0 = none
-  uint32_t first;  // FIELDS: of Throwable before the class' own
-  uint32_t field;  // FIELDS, REPEATED: number of the next value
-  uint32_t nulls;
-  const peri_java_type *type;           // of the next value, NULL = ANY
-  const peri_java_type *keys, *values;  // ENTRIES
-  const peri_class *class;
-} frame;
-
-enum { DEPTH = 40 };
-
-typedef struct encoder {
-  peri_buf *out;
-  peri_err *err;
-  uint32_t depth, max_depth;
-  peri_cast cast;
-  bool args, dictionary, key_next, named;
-  uint32_t name_len;
-  char name[256];  // of the class of the list or map that follows
-  frame frames[DEPTH + 1];
-} encoder;
 
 _Static_assert(sizeof(encoder) <= PERI_ENCODER_SIZE, "encoder state must fit");
 
@@ -69,27 +31,19 @@ void peri_protostuff_put_text(peri_buf *out, uint32_t number, peri_bytes text) {
   peri_buf_add(out, text.ptr, text.len);
 }
 
-static void put_number(peri_buf *out, uint32_t number, uint64_t value) {
+void peri_protostuff_put_number(peri_buf *out, uint32_t number, uint64_t value) {
   peri_protostuff_put_tag(out, number, WIRE_VARINT);
   peri_protostuff_put_varint(out, value);
 }
 
-static void put_fixed(peri_buf *out, uint64_t bits, size_t size) {
-  uint8_t *at = peri_buf_reserve(out, size);
-  for (size_t i = 0; i < size; i++) {
-    at[i] = (uint8_t)(bits >> (8 * i));
-  }
-  out->len += size;
-}
-
 // ---- places ---------------------------------------------------------------------------------------
 
-static int wrong(encoder *e, const char *what) {
+int peri_protostuff_wrong(encoder *e, const char *what) {
   return peri_fail(e->err, PERI_EBAD_REQUEST, "protostuff: %s", what);
 }
 
 // Where the next value goes: its number (0 = nowhere, at the root) and type.
-static uint32_t place(frame *f, const peri_java_type **type) {
+uint32_t peri_protostuff_place(frame *f, const peri_java_type **type) {
   *type = f->type != NULL && f->type->kind == PERI_JAVA_ANY ? NULL : f->type;
   switch (f->kind) {
   case ROOT: return 0;
@@ -103,15 +57,15 @@ static uint32_t place(frame *f, const peri_java_type **type) {
 
 static void put_nulls(encoder *e, frame *f) {
   if (f->kind == ELEMENTS && f->nulls != 0) {
-    put_number(e->out, 3, f->nulls);
+    peri_protostuff_put_number(e->out, 3, f->nulls);
     f->nulls = 0;
   }
 }
 
-static int before(encoder *e) {
+int peri_protostuff_before(encoder *e) {
   frame *f = &e->frames[e->depth];
   if (f->kind == ARGS && f->nulls != 0) {
-    return wrong(
+    return peri_protostuff_wrong(
         e, "an argument that is null can only be followed by others that are: Java would take "
            "them for those before");
   }
@@ -122,7 +76,7 @@ static int before(encoder *e) {
   return 0;
 }
 
-static void after(encoder *e) {
+void peri_protostuff_after(encoder *e) {
   frame *f = &e->frames[e->depth];
   if (f->kind == ENTRIES && e->key_next) {
     e->key_next = false;
@@ -138,13 +92,6 @@ static void after(encoder *e) {
 }
 
 // ---- scalars --------------------------------------------------------------------------------------
-
-typedef struct scalar {
-  enum { BOOLEAN, INTEGER, NUMBER, TEXT, BINARY } is;
-  int64_t integer;
-  double number;
-  peri_bytes bytes;
-} scalar;
 
 static peri_java_kind kind_of(const encoder *e, const scalar *s) {
   static const peri_java_kind casts[PERI_CASTS] = {
@@ -167,113 +114,19 @@ static peri_java_kind kind_of(const encoder *e, const scalar *s) {
   }
 }
 
-static bool put_bigint(encoder *e, peri_bytes text) {
-  peri_bigint number;
-  uint8_t bytes[4 * PERI_BIGINT_WORDS + 1] = {0};
-  if (!peri_bigint_parse((const char *)text.ptr, text.len, &number)) {
-    return false;
-  }
-  size_t size = 4 * (size_t)number.count + 1;
-  for (size_t i = 0; i + 1 < size; i++) {
-    bytes[1 + i] = (uint8_t)(number.words[i / 4] >> (24 - 8 * (i % 4)));
-  }
-  for (size_t i = size, carry = 1; number.negative && i-- > 0;) {
-    carry += (uint8_t)~bytes[i];
-    bytes[i] = (uint8_t)carry;
-    carry >>= 8;
-  }
-  size_t at = 0;  // what only repeats the sign
-  while (at + 1 < size && ((bytes[at] == 0 && bytes[at + 1] < 0x80) ||
-                           (bytes[at] == 0xff && bytes[at + 1] >= 0x80))) {
-    at++;
-  }
-  peri_protostuff_put_varint(e->out, size - at);
-  peri_buf_add(e->out, bytes + at, size - at);
-  return true;
-}
-
-static bool put_bytes(encoder *e, const scalar *s) {
-  if (s->is != TEXT && s->is != BINARY) {
-    return false;
-  }
-  peri_protostuff_put_varint(e->out, s->bytes.len);
-  peri_buf_add(e->out, s->bytes.ptr, s->bytes.len);
-  return true;
-}
-
-static bool put_char(encoder *e, const scalar *s) {
-  const uint8_t *at = s->bytes.ptr;
-  uint32_t unit = 0;
-  if (s->is != TEXT || s->bytes.len == 0 || s->bytes.len > 3) {
-    return false;
-  }
-  switch (s->bytes.len) {
-  case 1: unit = at[0]; break;
-  case 2: unit = (uint32_t)(at[0] & 0x1f) << 6 | (at[1] & 0x3f); break;
-  default: unit = (uint32_t)(at[0] & 15) << 12 | (uint32_t)(at[1] & 0x3f) << 6 | (at[2] & 0x3f);
-  }
-  peri_protostuff_put_varint(e->out, unit);
-  return true;
-}
-
-static bool put_real(encoder *e, peri_java_kind kind, const scalar *s) {
-  double value = s->is == INTEGER ? (double)s->integer : s->number;
-  if (s->is != INTEGER && s->is != NUMBER) {
-    return false;
-  }
-  uint64_t bits = 0;
-  if (kind == PERI_JAVA_DATE) {
-    bits = s->is == INTEGER ? (uint64_t)s->integer : (uint64_t)(int64_t)value;
-  } else if (kind == PERI_JAVA_DOUBLE) {
-    memcpy(&bits, &value, sizeof value);
-  } else {
-    float small = (float)value;
-    memcpy(&bits, &small, sizeof small);
-  }
-  put_fixed(e->out, bits, kind == PERI_JAVA_FLOAT ? 4 : 8);
-  return true;
-}
-
-static bool put_payload(encoder *e, peri_java_kind kind, const scalar *s) {
-  int64_t limit = kind == PERI_JAVA_BYTE    ? 1 << 7
-                  : kind == PERI_JAVA_SHORT ? 1 << 15
-                                            : INT64_C(1) << 31;
-  switch (kind) {
-  case PERI_JAVA_BOOLEAN:
-    peri_protostuff_put_varint(e->out, s->integer != 0);
-    return s->is == BOOLEAN;
-  case PERI_JAVA_BYTE:
-  case PERI_JAVA_SHORT:
-    peri_protostuff_put_varint(e->out, (uint32_t)s->integer);
-    return s->is == INTEGER && s->integer >= -limit && s->integer < limit;
-  case PERI_JAVA_INT:
-    peri_protostuff_put_varint(e->out, (uint64_t)s->integer);
-    return s->is == INTEGER && s->integer >= -limit && s->integer < limit;
-  case PERI_JAVA_LONG:
-    peri_protostuff_put_varint(e->out, (uint64_t)s->integer);
-    return s->is == INTEGER;
-  case PERI_JAVA_CHAR: return put_char(e, s);
-  case PERI_JAVA_BIGINT: return s->is == TEXT && put_bigint(e, s->bytes);
-  case PERI_JAVA_FLOAT:
-  case PERI_JAVA_DOUBLE:
-  case PERI_JAVA_DATE: return put_real(e, kind, s);
-  default: return put_bytes(e, s);
-  }
-}
-
 // A field or, under a number, a value that says what it is.
 static int put(encoder *e, const scalar *s) {
   const peri_java_type *type;
   frame *f = &e->frames[e->depth];
-  uint32_t number = place(f, &type);
+  uint32_t number = peri_protostuff_place(f, &type);
   peri_java_kind kind = type != NULL ? type->kind : kind_of(e, s);
-  int rc = before(e);
+  int rc = peri_protostuff_before(e);
   if (rc != 0) {
     return rc;
   }
   e->cast = PERI_CAST_NONE;
   if (kind > PERI_JAVA_DATE) {
-    return wrong(e, "a value of another type than declared");
+    return peri_protostuff_wrong(e, "a value of another type than declared");
   }
   bool open = type == NULL && number != 0;
   if (open) {
@@ -281,13 +134,13 @@ static int put(encoder *e, const scalar *s) {
   }
   peri_protostuff_put_tag(e->out, type == NULL ? (uint32_t)kind : number,
                           peri_protostuff_wire(kind));
-  if (!put_payload(e, kind, s)) {
-    return wrong(e, "a value of another type than declared, or too large for it");
+  if (!peri_protostuff_put_payload(e, kind, s)) {
+    return peri_protostuff_wrong(e, "a value of another type than declared, or too large for it");
   }
   if (open) {
     peri_protostuff_put_tag(e->out, number, WIRE_END);
   }
-  after(e);
+  peri_protostuff_after(e);
   return 0;
 }
 
@@ -299,7 +152,7 @@ static int put_ordinal(encoder *e, uint32_t number, const peri_class *class, per
                      "perilune.interface, its constants in order",
                      (int)(name.len < 100 ? name.len : 100), (const char *)name.ptr);
   }
-  put_number(e->out, number, (uint64_t)ordinal);
+  peri_protostuff_put_number(e->out, number, (uint64_t)ordinal);
   return 0;
 }
 
@@ -310,10 +163,10 @@ static int on_null(void *sink) {
   frame *f = &e->frames[e->depth];
   e->cast = PERI_CAST_NONE;
   if (e->key_next) {
-    return wrong(e, "null cannot be the key of a map");
+    return peri_protostuff_wrong(e, "null cannot be the key of a map");
   }
   f->nulls += f->kind == ARGS || f->kind == ELEMENTS;
-  after(e);
+  peri_protostuff_after(e);
   return 0;
 }
 
@@ -327,7 +180,7 @@ static int on_integer(void *sink, int64_t value) {
 
 static int on_uinteger(void *sink, uint64_t value) {
   (void)value;
-  return wrong(sink, "an integer beyond what a long holds");
+  return peri_protostuff_wrong(sink, "an integer beyond what a long holds");
 }
 
 static int on_number(void *sink, double value) {
@@ -340,15 +193,15 @@ static int on_string(void *sink, const char *text, size_t len) {
   peri_bytes bytes = {(const uint8_t *)text, len};
   if (f->kind == CONSTANT) {
     return f->keyed ? put_ordinal(e, f->bare ? f->field : 1, f->class, bytes)
-                    : wrong(e, "a constant of an enum has a name");
+                    : peri_protostuff_wrong(e, "a constant of an enum has a name");
   }
   const peri_java_type *type;
-  uint32_t number = place(f, &type);
+  uint32_t number = peri_protostuff_place(f, &type);
   if (type != NULL && type->kind == PERI_JAVA_CLASS) {
-    int rc = before(e);
+    int rc = peri_protostuff_before(e);
     rc = rc != 0 ? rc : put_ordinal(e, number, peri_protostuff_class(type->name), bytes);
     if (rc == 0) {
-      after(e);
+      peri_protostuff_after(e);
     }
     return rc;
   }
@@ -361,7 +214,7 @@ static int on_bytes(void *sink, const uint8_t *data, size_t len) {
 
 // ---- lists ----------------------------------------------------------------------------------------
 
-static int push(encoder *e, frame f) {
+int peri_protostuff_push(encoder *e, frame f) {
   if (e->depth == e->max_depth) {
     return peri_fail(e->err, PERI_ETOO_BIG, "nested deeper than %u; is there a cycle?",
                      e->max_depth);
@@ -370,107 +223,10 @@ static int push(encoder *e, frame f) {
   return 0;
 }
 
-static peri_bytes take_name(encoder *e) {
+peri_bytes peri_protostuff_take_name(encoder *e) {
   peri_bytes name = {(const uint8_t *)e->name, e->named ? e->name_len : 0};
   e->named = false;
   return name;
-}
-
-static const struct {
-  const char *name;
-  uint32_t id;
-  peri_java_type type;
-} arrays[] = {
-    {"[boolean", 0, {.kind = PERI_JAVA_BOOLEAN}}, {"[char", 2, {.kind = PERI_JAVA_CHAR}},
-    {"[short", 3, {.kind = PERI_JAVA_SHORT}},     {"[int", 4, {.kind = PERI_JAVA_INT}},
-    {"[long", 5, {.kind = PERI_JAVA_LONG}},       {"[float", 6, {.kind = PERI_JAVA_FLOAT}},
-    {"[double", 7, {.kind = PERI_JAVA_DOUBLE}},   {"[string", 16, {.kind = PERI_JAVA_STRING}},
-};
-
-static void put_array_of_object(encoder *e, size_t count) {
-  peri_protostuff_put_text(e->out, ID_ARRAY, peri_bytes_of("java.lang.Object"));
-  put_number(e->out, 3, count);
-  put_number(e->out, 2, 1);
-}
-
-// An array by its name in Hessian: '[int', '[demo.Person'.
-static int begin_array(encoder *e, peri_bytes name, uint32_t group, size_t count) {
-  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-    if (peri_bytes_equal(name, peri_bytes_of(arrays[i].name))) {
-      put_number(e->out, ID_ARRAY_SCALAR, arrays[i].id);
-      put_number(e->out, 1, count);
-      return push(e, (frame){.kind = ELEMENTS, .group = group, .type = &arrays[i].type});
-    }
-  }
-  if (peri_bytes_equal(name, peri_bytes_of("[object"))) {
-    put_array_of_object(e, count);
-    return push(e, (frame){.kind = ARGS, .group = group});
-  }
-  return wrong(e, "an array of this type cannot be written; use a list");
-}
-
-static int begin_any_list(encoder *e, uint32_t number, size_t count) {
-  static const char package[] = "java.util.";
-  peri_bytes name = take_name(e);
-  if (number != 0) {
-    peri_protostuff_put_tag(e->out, number, WIRE_START);
-  }
-  if (name.len != 0 && name.ptr[0] == '[') {
-    return count == PERI_COUNT_UNKNOWN ? wrong(e, "an array of unknown size")
-                                       : begin_array(e, name, number, count);
-  }
-  if (name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0) {
-    name.ptr += sizeof package - 1;
-    name.len -= sizeof package - 1;
-  }
-  peri_protostuff_put_text(e->out, ID_COLLECTION,
-                           name.len != 0 ? name : peri_bytes_of("ArrayList"));
-  return push(e, (frame){.kind = ITEMS, .group = number});
-}
-
-static int begin_array_field(encoder *e, const peri_java_type *type, uint32_t number,
-                             size_t count) {
-  const peri_java_type *of = type->first;
-  bool inlined = of->kind != PERI_JAVA_ANY && of->kind <= PERI_JAVA_CLASS;
-  if (count == PERI_COUNT_UNKNOWN) {
-    return wrong(e, "an array of unknown size");
-  }
-  peri_protostuff_put_tag(e->out, number, WIRE_START);
-  if (!inlined) {
-    put_array_of_object(e, count);
-    return push(e, (frame){.kind = ARGS, .group = number});
-  }
-  put_number(e->out, 1, count);
-  return push(e, (frame){.kind = ELEMENTS, .group = number, .type = of});
-}
-
-static int on_list_begin(void *sink, size_t count) {
-  encoder *e = sink;
-  const peri_java_type *type;
-  frame *f = &e->frames[e->depth];
-  uint32_t number = place(f, &type);
-  bool args = e->args && e->depth == 0;
-  e->dictionary = false;
-  e->cast = PERI_CAST_NONE;
-  int rc = before(e);
-  if (rc != 0) {
-    return rc;
-  }
-  if (args && count != PERI_COUNT_UNKNOWN) {
-    put_array_of_object(e, count);
-    return push(e, (frame){.kind = ARGS});
-  }
-  if (type == NULL) {
-    return begin_any_list(e, number, count);
-  }
-  e->named = false;
-  if (type->kind == PERI_JAVA_LIST) {
-    return f->kind != FIELDS
-               ? wrong(e, "a list in a declared list cannot be written")
-               : push(e, (frame){.kind = REPEATED, .field = number, .type = type->first});
-  }
-  return type->kind == PERI_JAVA_ARRAY ? begin_array_field(e, type, number, count)
-                                       : wrong(e, "a list where another type is declared");
 }
 
 static int end(encoder *e) {
@@ -483,8 +239,12 @@ static int end(encoder *e) {
     peri_protostuff_put_tag(e->out, f->group, WIRE_END);
   }
   e->depth--;
-  after(e);
+  peri_protostuff_after(e);
   return 0;
+}
+
+static int on_list_begin(void *sink, size_t count) {
+  return peri_protostuff_begin_list(sink, count);
 }
 
 static int on_list_end(void *sink) {
@@ -500,15 +260,15 @@ static int begin_map(encoder *e, peri_bytes name, uint32_t group) {
     name.len -= sizeof package - 1;
   }
   peri_protostuff_put_text(e->out, ID_MAP, name.len != 0 ? name : peri_bytes_of("HashMap"));
-  return push(e, (frame){.kind = ENTRIES, .group = group});
+  return peri_protostuff_push(e, (frame){.kind = ENTRIES, .group = group});
 }
 
 static int begin_object(encoder *e, peri_bytes name, uint32_t group) {
   const peri_class *class = peri_protostuff_class(name);
   if (peri_java_error_is(name)) {
     peri_protostuff_put_text(e->out, ID_THROWABLE, name);
-    return push(e,
-                (frame){.kind = FIELDS, .group = group, .class = class, .first = THROWABLE_FIELDS});
+    return peri_protostuff_push(
+        e, (frame){.kind = FIELDS, .group = group, .class = class, .first = THROWABLE_FIELDS});
   }
   if (class == NULL) {
     return peri_fail(e->err, PERI_EBAD_REQUEST,
@@ -517,13 +277,13 @@ static int begin_object(encoder *e, peri_bytes name, uint32_t group) {
                      (int)name.len, (const char *)name.ptr);
   }
   peri_protostuff_put_text(e->out, class->is_enum ? ID_ENUM : ID_POJO, name);
-  return push(e,
-              (frame){.kind = class->is_enum ? CONSTANT : FIELDS, .group = group, .class = class});
+  return peri_protostuff_push(
+      e, (frame){.kind = class->is_enum ? CONSTANT : FIELDS, .group = group, .class = class});
 }
 
 static int begin_class_field(encoder *e, const peri_java_type *type, uint32_t number) {
   const peri_class *class = peri_protostuff_class(type->name);
-  peri_bytes name = take_name(e);
+  peri_bytes name = peri_protostuff_take_name(e);
   if (class == NULL && name.len != 0) {  // an interface: the value says what it is
     peri_protostuff_put_tag(e->out, number, WIRE_START);
     return begin_object(e, name, number);
@@ -535,15 +295,16 @@ static int begin_class_field(encoder *e, const peri_java_type *type, uint32_t nu
                      (int)type->name.len, (const char *)type->name.ptr);
   }
   if (class->is_enum) {
-    return push(e, (frame){.kind = CONSTANT, .bare = true, .field = number, .class = class});
+    return peri_protostuff_push(
+        e, (frame){.kind = CONSTANT, .bare = true, .field = number, .class = class});
   }
   peri_protostuff_put_tag(e->out, number, WIRE_START);
-  return push(e, (frame){.kind = FIELDS, .group = number, .class = class});
+  return peri_protostuff_push(e, (frame){.kind = FIELDS, .group = number, .class = class});
 }
 
 static int begin_any_map(encoder *e, uint32_t number) {
   bool dictionary = e->dictionary;
-  peri_bytes name = take_name(e);
+  peri_bytes name = peri_protostuff_take_name(e);
   if (number != 0) {
     peri_protostuff_put_tag(e->out, number, WIRE_START);
   }
@@ -557,22 +318,23 @@ static int on_map_begin(void *sink, size_t count) {
   (void)count;
   encoder *e = sink;
   const peri_java_type *type;
-  uint32_t number = place(&e->frames[e->depth], &type);
+  uint32_t number = peri_protostuff_place(&e->frames[e->depth], &type);
   e->cast = PERI_CAST_NONE;
-  int rc = before(e);
+  int rc = peri_protostuff_before(e);
   if (rc == 0 && type == NULL) {
     rc = begin_any_map(e, number);
   } else if (rc == 0 && type->kind == PERI_JAVA_MAP) {
     const peri_java_type *keys = type->first;
     peri_protostuff_put_tag(e->out, number, WIRE_START);
-    take_name(e);
-    rc = push(
+    peri_protostuff_take_name(e);
+    rc = peri_protostuff_push(
         e,
         (frame){
             .kind = ENTRIES, .group = number, .type = keys, .keys = keys, .values = type->second});
   } else if (rc == 0) {
-    rc = type->kind == PERI_JAVA_CLASS ? begin_class_field(e, type, number)
-                                       : wrong(e, "a map where another type is declared");
+    rc = type->kind == PERI_JAVA_CLASS
+             ? begin_class_field(e, type, number)
+             : peri_protostuff_wrong(e, "a map where another type is declared");
   }
   e->dictionary = false;
   return rc;
@@ -611,7 +373,7 @@ static int on_any_key(void *sink) {
   encoder *e = sink;
   frame *f = &e->frames[e->depth];
   if (f->kind != ENTRIES) {
-    return wrong(e, "the fields of an object are named by strings");
+    return peri_protostuff_wrong(e, "the fields of an object are named by strings");
   }
   e->key_next = true;
   return 0;
@@ -626,7 +388,8 @@ static int on_key(void *sink, const char *text, size_t len) {
   }
   if (f->kind == CONSTANT) {
     f->keyed = peri_bytes_equal(name, peri_bytes_of("name")) != 0;
-    return f->keyed ? 0 : wrong(e, "a constant of an enum has a name and nothing else");
+    return f->keyed ? 0
+                    : peri_protostuff_wrong(e, "a constant of an enum has a name and nothing else");
   }
   e->key_next = true;
   return on_string(sink, text, len);
@@ -641,7 +404,7 @@ static int on_map_end(void *sink) {
 static int on_type(void *sink, const char *name, size_t len) {
   encoder *e = sink;
   if (len >= sizeof e->name) {
-    return wrong(e, "the name of a class is too long");
+    return peri_protostuff_wrong(e, "the name of a class is too long");
   }
   memcpy(e->name, name, len);
   e->name_len = (uint32_t)len;
