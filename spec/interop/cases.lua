@@ -170,7 +170,7 @@ end
 -- Runs the cases against a provider: case name -> true, or what went wrong; and their order. `peer` is
 -- { scheme, port, more = 'options of the refer', watch = 'interface', cases = 'further cases' }; with
 -- `options`, a list of { prefix, more }, all cases are run with each, and their names begin with it.
----@param peer {scheme: string, port: integer, more?: string, watch: string, cases?: string, options?: table[], only?: string[]}
+---@param peer table
 ---@return table<string, true|string> results
 ---@return string[] order
 function M.run(peer)
