@@ -9,6 +9,7 @@ local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
 local log = require 'perilune.log'
 local operand = require 'perilune.cluster.operand'
+local key = require 'perilune.entry.key'
 local plugin = require 'perilune.plugin'
 local retry = require 'perilune.cluster.retry'
 local C = require 'perilune.ffi'
@@ -33,6 +34,10 @@ local M = {
   -- a table like { 'in', 'node.zone', { 'a' } } as { test(ctx, call, node), of_call, of_node }
   condition = condition.compile,
 }
+
+-- Values as a text to find them by, the same for equal ones: key(prefix, values, n, limit). Nil when it
+-- would be longer than `limit` (65536) bytes, or tables are nested too deep.
+M.key = key.of
 
 M.json = {}
 
@@ -84,6 +89,11 @@ function M.copy(value)
   end
   return setmetatable(made, getmetatable(value))
 end
+
+-- A copy of a value that outlives its call, like a result in a cache, and the bytes it costs, about.
+-- Nil for what cannot be kept: bodies and functions, circles, more than 31 tables within each other.
+---@type fun(value: any): any, integer?
+M.kept = core.kept
 
 -- A set of error codes; raises for one that there is not.
 ---@param codes string[]

@@ -13,6 +13,7 @@
 #include "lua/core.h"
 #include "lua/core_crypto.h"
 #include "lua/core_java.h"
+#include "lua/core_keep.h"
 #include "lua/limits.h"
 #include "lua/ref.h"
 #include "lua/request.h"
@@ -209,6 +210,7 @@ static void make_core(peri_vm *vm) {
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_core_crypto_functions);
   peri_vm_add(vm, peri_core_java_functions);
+  peri_vm_add(vm, peri_core_keep_functions);
   peri_vm_add(vm, peri_serve_functions);
   peri_vm_add(vm, peri_call_functions);
   peri_vm_add(vm, peri_request_functions);

@@ -1,7 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Values as a string: equal values give equal strings, different ones different strings. Tables by
--- content, whatever the order of their fields.
-local null = require('perilune').null
+-- content, whatever the order of their fields. The core writes it; what stands here is for values that
+-- only Lua can tell: bodies, functions, lists with holes.
+local core = require 'perilune.core'
+
+local null = core.null
 
 local M = {}
 
@@ -21,10 +24,14 @@ local function before(a, b)
   return a < b
 end
 
--- Whole numbers, which most are, need no format.
+-- The fewest digits that name the number.
 local function digits_of(number)
-  return number % 1 == 0 and number > -1e14 and number < 1e14 and tostring(number)
-    or ('%.17g'):format(number)
+  if number % 1 == 0 and math.abs(number) <= 2 ^ 53 then
+    return ('%.16g'):format(number)
+  elseif number ~= number or math.abs(number) == math.huge then
+    return number ~= number and 'nan' or tostring(number)
+  end
+  return core.encode(number)
 end
 
 -- In a map, null is absence.
@@ -72,21 +79,35 @@ function write(out, value, depth)
   return true
 end
 
--- The key of `n` values, or nil when they are too large or too deep for one.
----@param method string
+-- The same in Lua, of whatever there is.
+---@param prefix string
 ---@param values table
 ---@param n integer
----@param limit? integer  bytes
+---@param limit integer
 ---@return string?
-function M.of(method, values, n, limit)
-  local out = { method, '\0m' }
+function M.written(prefix, values, n, limit)
+  local out = { prefix }
   for i = 1, n do
     if not write(out, values[i], 1) then
       return nil
     end
   end
   local key = table.concat(out)
-  return #key <= (limit or M.LIMIT) and key or nil
+  return #key <= limit and key or nil
+end
+
+-- The key of `n` values, or nil when they are too large or too deep for one.
+---@param prefix string  what it begins with
+---@param values table
+---@param n integer
+---@param limit? integer  bytes
+---@return string?
+function M.of(prefix, values, n, limit)
+  local key = core.key(prefix .. '\0m', values, n, limit or M.LIMIT)
+  if key == false then
+    return M.written(prefix .. '\0m', values, n, limit or M.LIMIT)
+  end
+  return key
 end
 
 return M

@@ -3,51 +3,75 @@
 -- goes first.
 local policy = require('perilune').policy
 
-local Lru = {}
-Lru.__index = Lru
+-- By slot, so that an entry costs no table of its own: the ring in `before` and `behind` begins and ends at
+-- the slot ENDS; behind it is what was used last. Free slots are chained in `behind`.
+local ENDS = 1
 
--- The ring: head.next was used last, head.prev goes first.
-local function unlink(node)
-  node.prev.next, node.next.prev = node.next, node.prev
+local function unlink(self, slot)
+  local before, behind = self.before, self.behind
+  local prev, next = before[slot], behind[slot]
+  behind[prev], before[next] = next, prev
 end
 
-local function link(head, node)
-  node.prev, node.next = head, head.next
-  head.next.prev, head.next = node, node
+local function link(self, slot)
+  local before, behind = self.before, self.behind
+  local first = behind[ENDS]
+  before[slot], behind[slot] = ENDS, first
+  before[first], behind[ENDS] = slot, slot
 end
 
-local function drop(self, node)
-  unlink(node)
-  self.nodes[node.key] = nil
-  self.count, self.bytes = self.count - 1, self.bytes - node.bytes
+local function drop(self, slot)
+  unlink(self, slot)
+  self.slots[self.keys[slot]] = nil
+  self.count, self.bytes = self.count - 1, self.bytes - self.sizes[slot]
+  self.keys[slot], self.entries[slot] = false, false
+  self.behind[slot], self.free = self.free, slot
 end
 
 local function new(conf)
-  local self = setmetatable({ nodes = {}, count = 0, bytes = 0, evicted = 0 }, Lru)
-  self.capacity, self.limit = conf.capacity, conf.bytes
-  self.head = {}
-  self.head.prev, self.head.next = self.head, self.head
-  return self
+  return {
+    slots = {}, -- by key
+    keys = { false },
+    entries = { false },
+    sizes = { 0 },
+    expires = { 0 },
+    before = { ENDS },
+    behind = { ENDS },
+    free = 0,
+    count = 0,
+    bytes = 0,
+    evicted = 0,
+    capacity = conf.capacity,
+    limit = conf.bytes,
+  }
 end
 
 local function get(self, key)
-  local node = self.nodes[key]
-  if not node then
+  local slot = self.slots[key]
+  if not slot then
     return nil
-  elseif node.expires <= policy.clock() then
-    drop(self, node)
+  elseif self.expires[slot] <= policy.clock() then
+    drop(self, slot)
     return nil
   end
-  local head = self.head
-  if head.next ~= node then
-    unlink(node)
-    link(head, node)
+  if self.behind[ENDS] ~= slot then
+    unlink(self, slot)
+    link(self, slot)
   end
-  return node.entry
+  return self.entries[slot]
+end
+
+-- No loop: the compiler would give up a call for the sake of the loop in it.
+local function make_room(self, bytes)
+  if self.count >= self.capacity or self.bytes + bytes > self.limit then
+    drop(self, self.before[ENDS])
+    self.evicted = self.evicted + 1
+    return make_room(self, bytes)
+  end
 end
 
 local function set(self, key, entry, ttl, bytes)
-  local old = self.nodes[key]
+  local old = self.slots[key]
   if old then
     drop(self, old)
   end
@@ -55,15 +79,17 @@ local function set(self, key, entry, ttl, bytes)
   if bytes > self.limit then
     return false
   end
-  while self.count >= self.capacity or self.bytes + bytes > self.limit do
-    drop(self, self.head.prev)
-    self.evicted = self.evicted + 1
+  make_room(self, bytes)
+  local slot = self.free
+  if slot == 0 then
+    slot = #self.keys + 1
+  else
+    self.free = self.behind[slot]
   end
-  local expires = ttl and policy.clock() + ttl or math.huge
-  local node = { key = key, entry = entry, bytes = bytes, expires = expires }
-  self.nodes[key] = node
+  self.slots[key], self.keys[slot], self.entries[slot] = slot, key, entry
+  self.sizes[slot], self.expires[slot] = bytes, ttl and policy.clock() + ttl or math.huge
   self.count, self.bytes = self.count + 1, self.bytes + bytes
-  link(self.head, node)
+  link(self, slot)
   return true
 end
 
@@ -83,8 +109,8 @@ return {
         return set(self, key, entry, ttl, bytes)
       end,
       remove = function(key)
-        if self.nodes[key] then
-          drop(self, self.nodes[key])
+        if self.slots[key] then
+          drop(self, self.slots[key])
         end
       end,
       stats = function()

@@ -9,33 +9,11 @@
 -- On a provider, a result that depends on who calls needs that in its key.
 local perilune = require 'perilune'
 
-local TABLE, SLOT = 64, 32 -- bytes a table and a field of it cost, about
+-- Tables are copied in and out, so that nobody changes what others get.
+local copy = perilune.policy.kept
 
 -- Stand in for nil, which a store cannot tell from nothing.
 local NULL = {}
-
--- A deep copy, so that nobody changes what others get, and its size in bytes. nil when it cannot be kept:
--- bodies and functions end with their call, circles have no size.
-local function copy(value, depth)
-  local kind = type(value)
-  if kind == 'string' then
-    return value, #value
-  elseif kind == 'number' or kind == 'boolean' then
-    return value, 8
-  elseif kind == 'table' and depth < 32 then
-    local made, bytes = {}, TABLE
-    for key, inner in pairs(value) do
-      local copied, size = copy(inner, depth + 1)
-      if copied == nil then
-        return nil
-      end
-      made[key], bytes = copied, bytes + size + SLOT
-    end
-    return setmetatable(made, getmetatable(value)), bytes
-  elseif value == perilune.null then
-    return value, 8
-  end
-end
 
 -- Keeps a result, and returns what was kept: nil when it cannot be.
 local function keep(self, key, result)
@@ -45,7 +23,7 @@ local function keep(self, key, result)
     end
     return NULL
   end
-  local kept, bytes = copy(result, 1)
+  local kept, bytes = copy(result)
   if kept ~= nil then
     self.store.set(key, kept, self.ttl, bytes)
   end
@@ -56,7 +34,7 @@ local function given(self, entry)
   if entry == NULL then
     return nil
   elseif type(entry) == 'table' and not self.share then
-    return (copy(entry, 1))
+    return (copy(entry))
   end
   return entry
 end
@@ -68,33 +46,48 @@ local function gave_up(ctx, err)
     or (err.code == 'TIMEOUT' and ctx:left() <= 0)
 end
 
+-- What `flights` has under a key while somebody asks and nobody waits; else { future, settle }.
+local ALONE = true
 local AGAIN, EACH = 'again', 'each'
 
-local function nobody() end
+-- The end of asking, for those who wait, if any. They get { what was kept }, AGAIN when one of them has to
+-- ask, EACH when every one has to, or the error.
+local function land(self, key)
+  local flight = self.flights[key]
+  self.flights[key] = nil
+  return flight ~= ALONE and flight.settle or nil
+end
 
--- Asks for itself and for those who wait. They get { what was kept }, AGAIN when one of them has to ask,
--- EACH when every one has to, or the error.
+local function land_failed(self, key, ctx, err)
+  local settle = land(self, key)
+  if settle and gave_up(ctx, err) then
+    settle(AGAIN)
+  elseif settle then
+    settle(nil, err)
+  end
+end
+
+-- Asks for itself and for those who wait.
 ---@async
 local function lead(self, key, ctx, call, next)
-  local flight = {}
-  self.flights[key] = flight
+  self.flights[key] = ALONE
   local ok, result, err = pcall(next, ctx, call)
-  self.flights[key] = nil
-  local settle = flight.settle or nobody
   if not ok then
-    settle(nil, perilune.error('INTERNAL', 'internal error'))
+    local settle = land(self, key)
+    if settle then
+      settle(nil, perilune.error('INTERNAL', 'internal error'))
+    end
     error(result, 0)
   elseif err ~= nil then
     err = perilune.error_of(err)
-    if gave_up(ctx, err) then
-      settle(AGAIN)
-    else
-      settle(nil, err)
-    end
+    land_failed(self, key, ctx, err)
     return nil, err
   end
+  local settle = land(self, key)
   local kept = keep(self, key, result)
-  settle(kept ~= nil and { kept } or EACH)
+  if settle then
+    settle(kept ~= nil and { kept } or EACH)
+  end
   return result
 end
 
@@ -115,8 +108,10 @@ local function miss(self, key, ctx, call, next)
     if not flight then
       self.misses()
       return lead(self, key, ctx, call, next)
-    elseif not flight.future then
-      flight.future, flight.settle = perilune.future()
+    elseif flight == ALONE then
+      local future, settle = perilune.future()
+      flight = { future = future, settle = settle }
+      self.flights[key] = flight
     end
     local answer, err = flight.future:await(ctx:left())
     if err ~= nil then

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "lua/core_keep.h"
+
+#include "lua/raw.h"
+#include "lua/value_parts.h"
+#include "protocol/canonical.h"
+#include "protocol/serializer/scratch.h"
+
+enum {
+  DEPTH_MAX = 31,   // tables within each other
+  TABLE_SIZE = 64,  // bytes that a table costs, about
+  ENTRY_SIZE = 32,  // and an entry of it
+  SCALAR_SIZE = 8,
+  SLOTS = 8,
+};
+
+// ---- keys ---------------------------------------------------------------------------------------
+
+static int add_values(lua_State *L, int first, int count, size_t limit, peri_buf *out) {
+  peri_canonical canonical;
+  peri_sink sink;
+  peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
+  int rc = 0;
+  peri_canonical_init(&canonical, out, limit, DEPTH_MAX, &sink);
+  for (int i = first; i < first + count && rc == 0; i++) {
+    if (lua_isnil(L, i)) {
+      peri_buf_add_u8(out, 'z');
+    } else {
+      rc = peri_walk_value(L, i, &limits, &sink, NULL);
+    }
+  }
+  peri_canonical_fini(&canonical);
+  return rc;
+}
+
+// core.key(prefix, values, n, limit) -> text; nil when it is too long or nested too deep, false when
+// there are too many values, or one of a type that no format has.
+static int key(lua_State *L) {
+  size_t len;
+  const char *prefix = luaL_checklstring(L, 1, &len);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  int count = luaL_checkint(L, 3);
+  lua_Number limit = luaL_checknumber(L, 4);
+  luaL_argcheck(L, count >= 0, 3, "out of range");
+  luaL_argcheck(L, limit >= 0 && limit <= UINT32_MAX, 4, "out of range");
+  if (count > PERI_ARGS_MAX) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  luaL_checkstack(L, count + LUA_MINSTACK, "values for a key");
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, 2, i);
+  }
+  peri_buf *out = peri_scratch_get();
+  peri_buf_add(out, prefix, len);
+  int rc = add_values(L, lua_gettop(L) - count + 1, count, (size_t)limit, out);
+  if (rc == 0 && out->len <= (size_t)limit) {
+    lua_pushlstring(L, (const char *)out->data, out->len);
+  } else if (rc == PERI_EBAD_REQUEST) {
+    lua_pushboolean(L, 0);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
+// ---- copies -------------------------------------------------------------------------------------
+
+static bool copy(lua_State *L, int index, int depth, size_t *size);
+
+// Copies the entry whose key and value are on top into the table at `made`; pops the value.
+static bool copy_entry(lua_State *L, int made, int depth, size_t *size) {
+  int at = lua_gettop(L);
+  if (!copy(L, at, depth, size)) {
+    return false;
+  }
+  *size += ENTRY_SIZE;
+  lua_pushvalue(L, at - 1);
+  lua_insert(L, -2);
+  lua_rawset(L, made);
+  lua_settop(L, at - 1);
+  return true;
+}
+
+static bool copy_entries(lua_State *L, int index, int made, int depth, size_t *size) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    if (!copy_entry(L, made, depth, size)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool copy_in_memory(lua_State *L, int index, int made, int depth, size_t *size) {
+  const peri_raw_table *t = peri_raw_table_at(L, index);
+  uint32_t at = 0;
+  peri_raw key;
+  peri_raw value;
+  while (peri_raw_next(t, &at, &key, &value)) {
+    peri_raw_push(L, key);
+    peri_raw_push(L, value);
+    if (!copy_entry(L, made, depth, size)) {
+      return false;
+    }
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+static void make(lua_State *L, int index) {
+  if (peri_raw_usable()) {
+    const peri_raw_table *t = peri_raw_table_at(L, index);
+    int items = t->array_size != 0 ? (int)t->array_size - 1 : 0;
+    lua_createtable(L, items, t->node_mask != 0 ? (int)t->node_mask + 1 : 0);
+  } else {
+    lua_createtable(L, (int)lua_objlen(L, index), 0);
+  }
+}
+
+static bool copy_table(lua_State *L, int index, int depth, size_t *size) {
+  if (depth > DEPTH_MAX) {
+    return false;
+  }
+  luaL_checkstack(L, SLOTS, "a copy");
+  *size += TABLE_SIZE;
+  make(L, index);
+  int made = lua_gettop(L);
+  bool copied = peri_raw_usable() ? copy_in_memory(L, index, made, depth + 1, size)
+                                  : copy_entries(L, index, made, depth + 1, size);
+  if (copied && lua_getmetatable(L, index)) {
+    lua_setmetatable(L, made);
+  }
+  return copied;
+}
+
+// Pushes a copy of the value at `index`; false when it cannot be kept, with anything on the stack.
+static bool copy(lua_State *L, int index, int depth, size_t *size) {
+  switch (lua_type(L, index)) {
+  case LUA_TTABLE: return copy_table(L, index, depth, size);
+  case LUA_TSTRING: *size += lua_objlen(L, index); break;
+  case LUA_TLIGHTUSERDATA:
+    if (lua_touserdata(L, index) != NULL) {
+      return false;
+    }
+    *size += SCALAR_SIZE;
+    break;
+  case LUA_TNUMBER:
+  case LUA_TBOOLEAN: *size += SCALAR_SIZE; break;
+  default: return false;
+  }
+  lua_pushvalue(L, index);
+  return true;
+}
+
+// core.kept(value) -> a deep copy, the bytes it costs; nothing when it cannot be kept.
+static int kept(lua_State *L) {
+  size_t size = 0;
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (!copy(L, 1, 1, &size)) {
+    return 0;
+  }
+  lua_pushnumber(L, (lua_Number)size);
+  return 2;
+}
+
+const luaL_Reg peri_core_keep_functions[] = {{"key", key}, {"kept", kept}, {NULL, NULL}};
