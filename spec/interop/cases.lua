@@ -19,7 +19,7 @@ local wanted = {}
 for _, name in ipairs(only) do wanted[name] = true end
 local prefix = ''
 local function case(name, body)
-  if #only > 0 and not wanted[name] then return end
+  if next(wanted) and not wanted[name] then return end
   local ok, wrong = pcall(body)
   if ok and not wrong then
     print('ok ' .. prefix .. name)

@@ -42,7 +42,15 @@ local SERIALIZATIONS = {
     title = 'json (Jackson)',
     wire = 'json',
     timeout = 2000,
-    only = { 'void', 'null result', 'sync', 'null argument', 'declared exception', 'object' },
+    only = {
+      'void',
+      'null result',
+      'sync',
+      'null argument',
+      'declared exception',
+      'Map',
+      'object',
+    },
   },
 }
 local COMPRESSIONS = { 'snappy', 'lz4', 'zlib', 'gzip', 'lzma', 'snappyf', 'lz4f' }

@@ -2,6 +2,7 @@
 -- Every transport, each also through a transform: `open(loop)` gives both ends of a connection.
 local assert = require 'luassert'
 local ffi = require 'ffi'
+local folders = require 'spec.support.folders'
 local t = require 'spec.support.transport'
 
 local lib = t.lib
@@ -43,7 +44,7 @@ local transports = {
   {
     name = 'unix',
     open = from_listener(function()
-      return 'unix://' .. os.tmpname() .. '.sock'
+      return 'unix://' .. folders.new()
     end),
   },
   { name = 'unix pair', open = from_sockets(1) },

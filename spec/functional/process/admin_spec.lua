@@ -118,7 +118,7 @@ describe('the service of README.md', function()
     file:close()
     local source = assert(text:match '```lua\n(%-%- greeter%.lua.-)```')
     source = source:gsub('22000', '0')
-    local path = os.tmpname() .. '.lua'
+    local path = os.tmpname()
     file = assert(io.open(path, 'w'))
     file:write(source)
     file:close()

@@ -53,8 +53,8 @@ local function cases(executor)
     assert.equal(peer.json, frame:byte(18))
     assert.equal('\1\5\2\0\0101993134103', frame:sub(24, 38))
     assert.equal(
-      '{"className":"io.joyrpc.Callback","methodName":"notify","argsType":["java.lang.String","java.lang.Integer",'
-        .. '"java.lang.Double","java.util.List"],"args":["moon 1",7,2.5,[1]]}',
+      '{"className":"io.joyrpc.Callback","methodName":"notify","argsType":["java.lang.String",'
+        .. '"java.lang.Integer","java.lang.Double","java.util.List"],"args":["moon 1",7,2.5,[1]]}',
       body
     )
     it_:send(peer.frame {
