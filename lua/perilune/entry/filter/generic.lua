@@ -34,8 +34,10 @@ return {
   new = function()
     return function(ctx, call, next)
       local attachments = call.attachments
-      -- Dubbo's generic calls have it, too, but come with the arguments themselves.
-      if not attachments.generic or call.args[1] ~= call.method then
+      -- Dubbo's generic calls have it, too, but come with the arguments themselves; its consumers
+      -- always name the path.
+      local plain = not attachments.generic or attachments.path == call.interface
+      if plain or call.args[1] ~= call.method then
         return next(ctx, call)
       end
       local list = call.args[3]
