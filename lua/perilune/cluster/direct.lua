@@ -8,6 +8,7 @@ local dispatch = require 'perilune.cluster.dispatch'
 local M = {}
 
 local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
+local attachments_of = dispatch.attachments
 
 -- What `prepare` gives when all is ready for the request, which the caller then yields for.
 M.PENDING = setmetatable({}, {
@@ -106,7 +107,7 @@ local function request(ctx, call, result, err, node, session, timeout, nodes)
       call.method,
       call.args,
       timeout,
-      call.attachments,
+      attachments_of(call),
       flags,
       counters
     )

@@ -113,6 +113,17 @@ local function copy(value)
   return setmetatable(result, getmetatable(value))
 end
 
+-- What is sent with a call; nil when nobody looked for any, so that none are made for it.
+---@param call table
+---@return table?
+function M.attachments(call)
+  if type(call) == 'cdata' then
+    return call._attachments -- a handle of entry/outgoing.lua
+  end
+  return call.attachments
+end
+local attachments_of = M.attachments
+
 -- What attempts beside each other share, made before they are told apart.
 local function share(ctx)
   ctx._on_end = ctx._on_end or {}
@@ -340,8 +351,9 @@ local function request(link, ctx, call)
     return false, 'UNAVAILABLE', link:why().message, 'NOT_SENT'
   end
   local session = link.session
+  local attachments = attachments_of(call)
   local ok, a, b, c, d =
-    core.request(link.conn, session, call.method, call.args, timeout, call.attachments, call.flags)
+    core.request(link.conn, session, call.method, call.args, timeout, attachments, call.flags)
   if not ok and a == 'SESSION_LOST' then
     link:renegotiate(session)
   end

@@ -215,6 +215,11 @@ local call_fields = {
     self.attachments = {}
     return self.attachments
   end,
+  -- Those there are, if somebody asked for them.
+  _attachments = function(self)
+    local extra = extras[self.slot]
+    return extra and extra.call.attachments or nil
+  end,
 }
 
 Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
