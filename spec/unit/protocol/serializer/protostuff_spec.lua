@@ -136,6 +136,18 @@ describe('protostuff', function()
     assert.same(value, back)
   end)
 
+  it('writes maps and objects as keys of a map', function()
+    local inner = values.typed('demo.proto.Inner', { city = 'London', number = 12 })
+    local outer = values.typed('demo.proto.Outer', { more = { home = inner }, name = 'Ada' })
+    for _, key in ipairs { outer, { a = { b = 1 } }, { { c = 2 } } } do
+      local seen = {}
+      for k, v in pairs(decode(assert(encode(java.entries { { key, 'first' }, { 'b', 2 } })))) do
+        seen[v] = k
+      end
+      assert.same({ first = key, [2] = 'b' }, seen)
+    end
+  end)
+
   it('says what is not declared', function()
     local _, text = encode(values.typed('demo.proto.Nobody', { a = 1 }))
     assert.matches('demo.proto.Nobody.*perilune.interface', text)
@@ -143,6 +155,8 @@ describe('protostuff', function()
     assert.matches('street', (select(2, encode(field))))
     local constant = java.enum('demo.proto.Color', 'BLUE')
     assert.matches('BLUE', (select(2, encode(constant))))
+    local number = values.typed('demo.proto.Color', { name = 1 })
+    assert.matches('a name and nothing else', (select(2, encode(number))))
   end)
 
   it('writes exceptions and reads their message and code', function()
@@ -169,6 +183,7 @@ describe('protostuff', function()
     end
     local deep = ('\202\1\9ArrayList\11'):rep(100)
     assert.is_false((values.decode('protostuff', deep)))
+    assert.is_false((values.decode('protostuff', '\202\1\9Array')))
     assert.is_nil((read('request', ('\43'):rep(100))))
     assert.is_nil((read('request', '\43\44\44')))
   end)

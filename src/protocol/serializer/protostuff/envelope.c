@@ -210,6 +210,7 @@ int peri_protostuff_end_request(peri_buf *out, const peri_envelope *envelope) {
   peri_value_limits limits = PERI_VALUE_LIMITS_DEFAULT;
   peri_encoder encoder;
   peri_sink sink;
+  peri_protostuff_expect_args(NULL);  // of a body that came encoded
   peri_protostuff_put_tag(out, ARGS, WIRE_END);
   if (envelope->attachments.len == 0) {
     return 0;
@@ -234,6 +235,7 @@ static void put_exception(peri_buf *out, const peri_reply_envelope *envelope) {
 }
 
 int peri_protostuff_begin_reply(peri_buf *out, const peri_reply_envelope *envelope) {
+  peri_protostuff_expect_args(NULL);  // of a request that was given up
   peri_protostuff_put_tag(out, envelope->failed ? EXCEPTION : RESPONSE, WIRE_START);
   if (envelope->failed && !envelope->thrown) {
     put_exception(out, envelope);

@@ -62,9 +62,10 @@ static int next_field(reader *r, uint32_t group, uint32_t *number, unsigned *wir
   return rc;
 }
 
-// ---- enums and objects ----------------------------------------------------------------------------
+// ---- enums and objects --------------------------------------------------------------------------
 
-// Names the class of the map that follows. Who wants the fields named before gets a map of the class.
+// Names the class of the map that follows. Who wants the fields named before gets a map of the
+// class.
 static int name_class(peri_sink *sink, peri_bytes name) {
   int rc = sink->ops->type(sink->self, (const char *)name.ptr, name.len);
   if (rc == 1 && sink->ops->graph != NULL && sink->ops->graph->dictionary != NULL) {
@@ -128,7 +129,7 @@ static int elements(reader *r, peri_sink *sink, const peri_java_type *type, uint
   return rc != 1 ? rc : sink->ops->list_end(sink->self);
 }
 
-// ---- collections ----------------------------------------------------------------------------------
+// ---- collections --------------------------------------------------------------------------------
 
 // Values that say what they are, under number 1; `least` where the rest of them are null.
 static int items(reader *r, peri_sink *sink, uint64_t least, uint32_t group) {
@@ -154,9 +155,12 @@ static int collection(reader *r, peri_sink *sink, uint32_t group) {
   peri_bytes name;
   char full[96] = "java.util.";
   int rc = peri_protostuff_bytes(r, &name);
+  if (rc != 0) {
+    return rc;
+  }
   bool plain = peri_bytes_equal(name, peri_bytes_of("ArrayList")) ||
                peri_bytes_equal(name, peri_bytes_of("java.util.Arrays$ArrayList"));
-  if (rc == 0 && !plain && name.len != 0 && name.len < 64) {
+  if (!plain && name.len != 0 && name.len < 64) {
     size_t at = memchr(name.ptr, '.', name.len) == NULL ? strlen(full) : 0;
     memcpy(full + at, name.ptr, name.len);
     rc = sink->ops->type(sink->self, full, at + name.len);
@@ -257,7 +261,7 @@ int peri_protostuff_attachments(reader *r, peri_sink *sink, uint32_t group) {
   return rc;
 }
 
-// ---- what says itself what it is --------------------------------------------------------------------
+// ---- what says itself what it is ----------------------------------------------------------------
 
 static int named(reader *r, peri_sink *sink, uint32_t first, uint32_t group) {
   peri_bytes name;
@@ -329,7 +333,7 @@ int peri_protostuff_any(reader *r, peri_sink *sink, uint32_t group) {
   return any(r, sink, group);
 }
 
-// ---- what is declared -------------------------------------------------------------------------------
+// ---- what is declared ---------------------------------------------------------------------------
 
 static int class_value(reader *r, peri_sink *sink, peri_bytes name, uint32_t number,
                        unsigned wire) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Protostuff as JoyRPC configures it (runtime schemas): messages of numbered fields, nested ones between
-// a start and an end tag. A value whose type is not declared says itself what it is: its first field is
-// the number of an inline type, a collection, an enum or a class. What stands in a class is told by its
-// declaration (protocol/classes.h) alone.
+// Protostuff as JoyRPC configures it (runtime schemas): messages of numbered fields, nested ones
+// between a start and an end tag. A value whose type is not declared says itself what it is: its
+// first field is the number of an inline type, a collection, an enum or a class. What stands in a
+// class is told by its declaration (protocol/classes.h) alone.
 #pragma once
 #include "protocol/classes.h"
 #include "protocol/serializer.h"
@@ -78,7 +78,8 @@ void peri_protostuff_encoder_init(void *encoder, peri_buf *out, const peri_value
 int peri_protostuff_encoder_finish(void *encoder);
 // The value that follows init is a field of that number and type.
 void peri_protostuff_encoder_field(void *encoder, uint32_t field, const peri_java_type *type);
-// The value written next to `out`, from its end on, is a call's list of arguments: an array of Object.
+// The value written next to `out`, from its end on, is a call's list of arguments, an array of
+// Object; NULL: none is.
 void peri_protostuff_expect_args(const peri_buf *out);
 
 void peri_protostuff_put_varint(peri_buf *out, uint64_t value);

@@ -17,6 +17,7 @@ typedef enum frame_kind {
 typedef struct frame {
   uint8_t kind;
   bool keyed;      // ENTRIES, FIELDS, CONSTANT: the key is written, its value is to come
+  bool key_next;   // ENTRIES: the next value is a key
   bool bare;       // CONSTANT: the number alone, as a field
   uint32_t group;  // whose end tag closes it, 0 = none
   uint32_t first;  // FIELDS: of Throwable before the class' own
@@ -34,7 +35,7 @@ typedef struct encoder {
   peri_err *err;
   uint32_t depth, max_depth;
   peri_cast cast;
-  bool args, dictionary, key_next, named;
+  bool args, dictionary, named;
   uint32_t name_len;
   char name[256];  // of the class of the list or map that follows
   frame frames[DEPTH + 1];
@@ -56,6 +57,8 @@ void peri_protostuff_after(encoder *e);
 int peri_protostuff_push(encoder *e, frame f);
 // The class that was named for the list or map that begins, once.
 peri_bytes peri_protostuff_take_name(encoder *e);
+// A name without its package, where that is java.util.
+peri_bytes peri_protostuff_short_name(peri_bytes name);
 void peri_protostuff_put_number(peri_buf *out, uint32_t number, uint64_t value);
 // What follows the tag of a scalar; false when it is none of this kind.
 bool peri_protostuff_put_payload(encoder *e, peri_java_kind kind, const scalar *s);

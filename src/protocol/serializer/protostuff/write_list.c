@@ -39,7 +39,6 @@ static int begin_array(encoder *e, peri_bytes name, uint32_t group, size_t count
 }
 
 static int begin_any_list(encoder *e, uint32_t number, size_t count) {
-  static const char package[] = "java.util.";
   peri_bytes name = peri_protostuff_take_name(e);
   if (number != 0) {
     peri_protostuff_put_tag(e->out, number, WIRE_START);
@@ -48,10 +47,7 @@ static int begin_any_list(encoder *e, uint32_t number, size_t count) {
     return count == PERI_COUNT_UNKNOWN ? peri_protostuff_wrong(e, "an array of unknown size")
                                        : begin_array(e, name, number, count);
   }
-  if (name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0) {
-    name.ptr += sizeof package - 1;
-    name.len -= sizeof package - 1;
-  }
+  name = peri_protostuff_short_name(name);
   peri_protostuff_put_text(e->out, ID_COLLECTION,
                            name.len != 0 ? name : peri_bytes_of("ArrayList"));
   return peri_protostuff_push(e, (frame){.kind = ITEMS, .group = number});

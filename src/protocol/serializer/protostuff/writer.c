@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The encoder. A value is written by what stands around it: under a number, with its declared type or
-// saying itself what it is.
+// The encoder. A value is written by what stands around it: under a number, with its declared type
+// or saying itself what it is.
 #include "protocol/serializer/protostuff/write.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 
 _Static_assert(sizeof(encoder) <= PERI_ENCODER_SIZE, "encoder state must fit");
 
-// ---- bytes ----------------------------------------------------------------------------------------
+// ---- bytes --------------------------------------------------------------------------------------
 
 void peri_protostuff_put_varint(peri_buf *out, uint64_t value) {
   uint8_t *at = peri_buf_reserve(out, 10);
@@ -36,7 +36,7 @@ void peri_protostuff_put_number(peri_buf *out, uint32_t number, uint64_t value) 
   peri_protostuff_put_varint(out, value);
 }
 
-// ---- places ---------------------------------------------------------------------------------------
+// ---- places -------------------------------------------------------------------------------------
 
 int peri_protostuff_wrong(encoder *e, const char *what) {
   return peri_fail(e->err, PERI_EBAD_REQUEST, "protostuff: %s", what);
@@ -69,7 +69,10 @@ int peri_protostuff_before(encoder *e) {
         e, "an argument that is null can only be followed by others that are: Java would take "
            "them for those before");
   }
-  if (f->kind == ENTRIES && e->key_next) {
+  if (f->kind == CONSTANT) {
+    return peri_protostuff_wrong(e, "a constant of an enum has a name and nothing else");
+  }
+  if (f->key_next) {
     peri_protostuff_put_tag(e->out, 1, WIRE_START);
   }
   put_nulls(e, f);
@@ -78,8 +81,8 @@ int peri_protostuff_before(encoder *e) {
 
 void peri_protostuff_after(encoder *e) {
   frame *f = &e->frames[e->depth];
-  if (f->kind == ENTRIES && e->key_next) {
-    e->key_next = false;
+  if (f->key_next) {
+    f->key_next = false;
     f->keyed = true;
     f->type = f->values;
   } else if (f->kind == ENTRIES) {
@@ -91,7 +94,7 @@ void peri_protostuff_after(encoder *e) {
   }
 }
 
-// ---- scalars --------------------------------------------------------------------------------------
+// ---- scalars ------------------------------------------------------------------------------------
 
 static peri_java_kind kind_of(const encoder *e, const scalar *s) {
   static const peri_java_kind casts[PERI_CASTS] = {
@@ -156,13 +159,13 @@ static int put_ordinal(encoder *e, uint32_t number, const peri_class *class, per
   return 0;
 }
 
-// ---- the sink's scalars ---------------------------------------------------------------------------
+// ---- the sink's scalars -------------------------------------------------------------------------
 
 static int on_null(void *sink) {
   encoder *e = sink;
   frame *f = &e->frames[e->depth];
   e->cast = PERI_CAST_NONE;
-  if (e->key_next) {
+  if (f->key_next) {
     return peri_protostuff_wrong(e, "null cannot be the key of a map");
   }
   f->nulls += f->kind == ARGS || f->kind == ELEMENTS;
@@ -212,7 +215,7 @@ static int on_bytes(void *sink, const uint8_t *data, size_t len) {
   return put(sink, &(scalar){.is = BINARY, .bytes = {data, len}});
 }
 
-// ---- lists ----------------------------------------------------------------------------------------
+// ---- lists --------------------------------------------------------------------------------------
 
 int peri_protostuff_push(encoder *e, frame f) {
   if (e->depth == e->max_depth) {
@@ -251,14 +254,21 @@ static int on_list_end(void *sink) {
   return end(sink);
 }
 
-// ---- maps and objects -----------------------------------------------------------------------------
+// ---- maps and objects ---------------------------------------------------------------------------
+
+static const char package[] = "java.util.";
+
+static bool in_package(peri_bytes name) {
+  return name.len >= sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0;
+}
+
+peri_bytes peri_protostuff_short_name(peri_bytes name) {
+  size_t skip = in_package(name) ? sizeof package - 1 : 0;
+  return (peri_bytes){name.ptr + skip, name.len - skip};
+}
 
 static int begin_map(encoder *e, peri_bytes name, uint32_t group) {
-  static const char package[] = "java.util.";
-  if (name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0) {
-    name.ptr += sizeof package - 1;
-    name.len -= sizeof package - 1;
-  }
+  name = peri_protostuff_short_name(name);
   peri_protostuff_put_text(e->out, ID_MAP, name.len != 0 ? name : peri_bytes_of("HashMap"));
   return peri_protostuff_push(e, (frame){.kind = ENTRIES, .group = group});
 }
@@ -308,10 +318,8 @@ static int begin_any_map(encoder *e, uint32_t number) {
   if (number != 0) {
     peri_protostuff_put_tag(e->out, number, WIRE_START);
   }
-  return dictionary || name.len == 0 ||
-                 memcmp(name.ptr, "java.util.", name.len < 10 ? name.len : 10) == 0
-             ? begin_map(e, name, number)
-             : begin_object(e, name, number);
+  return dictionary || name.len == 0 || in_package(name) ? begin_map(e, name, number)
+                                                         : begin_object(e, name, number);
 }
 
 static int on_map_begin(void *sink, size_t count) {
@@ -375,7 +383,7 @@ static int on_any_key(void *sink) {
   if (f->kind != ENTRIES) {
     return peri_protostuff_wrong(e, "the fields of an object are named by strings");
   }
-  e->key_next = true;
+  f->key_next = true;
   return 0;
 }
 
@@ -391,7 +399,7 @@ static int on_key(void *sink, const char *text, size_t len) {
     return f->keyed ? 0
                     : peri_protostuff_wrong(e, "a constant of an enum has a name and nothing else");
   }
-  e->key_next = true;
+  f->key_next = true;
   return on_string(sink, text, len);
 }
 
@@ -399,7 +407,7 @@ static int on_map_end(void *sink) {
   return end(sink);
 }
 
-// ---- marks ----------------------------------------------------------------------------------------
+// ---- marks --------------------------------------------------------------------------------------
 
 static int on_type(void *sink, const char *name, size_t len) {
   encoder *e = sink;
@@ -450,7 +458,7 @@ static _Thread_local struct {
 
 void peri_protostuff_expect_args(const peri_buf *out) {
   expected.out = out;
-  expected.at = out->len;
+  expected.at = out != NULL ? out->len : 0;
 }
 
 void peri_protostuff_encoder_init(void *memory, peri_buf *out, const peri_value_limits *limits,
@@ -463,7 +471,7 @@ void peri_protostuff_encoder_init(void *memory, peri_buf *out, const peri_value_
   e->max_depth = depth < DEPTH ? depth : DEPTH;
   e->cast = PERI_CAST_NONE;
   e->args = expected.out == out && expected.at == out->len;
-  e->dictionary = e->key_next = e->named = false;
+  e->dictionary = e->named = false;
   e->frames[0] = (frame){.kind = ROOT};
   expected.out = NULL;
   *sink = (peri_sink){&ops, e};
