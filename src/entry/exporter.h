@@ -56,7 +56,7 @@ typedef struct peri_exporter {
   const struct peri_serializer
       *serializer;  // the one of its id that is used here; NULL = the first
   bool open;        // false after unexport: calls are refused, those in progress finish
-  bool ramped;      // JoyRPC consumers are told that it has nearly ended its warm-up
+  bool ramped;      // peers that are not ours are told that it has nearly ended its warm-up
   uint32_t count, mask;
   peri_method **table;  // open addressing, owned
   peri_method *last;    // found last: most services have one method that is called most

@@ -92,8 +92,7 @@ static void errand_free(errand *it) {
   free(it);
 }
 
-static peri_bytes part(const errand *it, const uint8_t *data, size_t from, size_t len) {
-  (void)it;
+static peri_bytes part(const uint8_t *data, size_t from, size_t len) {
   return (peri_bytes){len != 0 ? data + from : NULL, len};
 }
 
@@ -103,9 +102,9 @@ static void set_answer(peri_future *future, const errand *it, peri_block *block)
   future->compression = it->compression;
   future->flags |= it->not_run ? PERI_FUTURE_NOT_RUN : 0;
   if (block != NULL) {
-    future->body = part(it, block->data, 0, it->body);
-    future->attachments = part(it, block->data, it->body, it->attachments);
-    future->message = part(it, block->data, it->body + it->attachments, it->text);
+    future->body = part(block->data, 0, it->body);
+    future->attachments = part(block->data, it->body, it->attachments);
+    future->message = part(block->data, it->body + it->attachments, it->text);
   }
 }
 
@@ -175,10 +174,10 @@ static void send_call(peri_vm *vm, errand *it, const peri_callback *callback) {
       .timeout_ms = it->timeout_ms,
       .method = peri_bytes_of(it->method),
       .callback = peri_bytes_of(callback->name),
-      .body = part(it, data, 0, it->body),
-      .attachments = part(it, data, it->body, it->attachments),
+      .body = part(data, 0, it->body),
+      .attachments = part(data, it->body, it->attachments),
       .attachments_ser = PERI_SER_MSGPACK,
-      .args_type = part(it, data, it->body + it->attachments, it->args_type),
+      .args_type = part(data, it->body + it->attachments, it->args_type),
   };
   it->home = &vm->futures;
   future->conn = conn;
@@ -240,6 +239,7 @@ static int post(peri_vm *vm, peri_fiber *fiber, const peri_callback *callback, d
                  .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
                  .serializer = callback->serializer};
   fiber->int64 = (uint8_t)(lua_tointeger(co, 9) >> 1 & 3);
+  fiber->exact = false;
   fiber->reads = peri_serializer_by_id(callback->serializer);
   int code = pack(vm, co, it, err);
   if (code != 0) {

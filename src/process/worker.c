@@ -313,6 +313,7 @@ static void *run(void *arg) {
   }
   peri_metrics_attach();
   // The loop of one that ran before goes on: others may still have posted to it.
+  peri_owner_take(&worker->loop.owner);
   if (worker->loop.state == NULL && peri_loop_init(&worker->loop) != 0) {
     peri_fail(&worker->err, PERI_ESYSTEM, "cannot make an event loop: out of descriptors?");
     set_state(worker, PERI_THREAD_FAILED);
