@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What stock Java consumers say: JoyRPC's frames on a negotiated session and Dubbo 2's messages, both
-// with Hessian bodies as they were recorded from the real ones, calling
+// What stock Java consumers say: JoyRPC's frames on a negotiated session and Dubbo 2's messages,
+// both with Hessian bodies as they were recorded from the real ones, calling
 // `String echoString(String)` of demo.Probe (or the method and interface that were given).
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the fuzz targets of protocol machines share: a machine as server or as client is fed the input
-// in pieces that it chooses. First byte: bit 0 client, bit 1 the target's, bits 2.. size of the pieces.
-// The server answers what it is asked with its own arguments, so that writing is fuzzed too.
+// What the fuzz targets of protocol machines share: a machine as server or as client is fed the
+// input in pieces that it chooses. First byte: bit 0 client, bit 1 the target's, bits 2.. size of
+// the pieces. The server answers what it is asked with its own arguments, so that writing is fuzzed
+// too.
 #pragma once
 #include <stdlib.h>
 
@@ -145,7 +146,8 @@ static void feed(peri_conn *conn, const uint8_t *data, size_t len, size_t piece)
   }
 }
 
-// Feeds one input to `protocol`; `prepare` (may be NULL) sees the connection and the first byte before.
+// Feeds one input to `protocol`; `prepare` (may be NULL) sees the connection and the first byte
+// before.
 static inline int fuzz_machine(const peri_protocol *protocol, const uint8_t *data, size_t len,
                                void (*prepare)(peri_conn *conn, uint8_t first)) {
   if (len < 2) {

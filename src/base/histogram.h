@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How values are distributed, in little memory: buckets that are exact below 16 and at most an
-// eighth of their value wide above, up to 2^27. Old values fade: when a bucket is full, the counts of
-// all are halved. Adding touches one line of the cache. One thread.
+// eighth of their value wide above, up to 2^27. Old values fade: when a bucket is full, the counts
+// of all are halved. Adding touches one line of the cache. One thread.
 #pragma once
 #include <stdint.h>
 

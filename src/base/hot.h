@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hints for the compiler about what every call runs through: there, the registers that a function saves
-// and restores cost more than what it does.
+// Hints for the compiler about what every call runs through: there, the registers that a function
+// saves and restores cost more than what it does.
 #pragma once
 
 // Rarely called: kept out of line, and the branch to it is taken to be unlikely.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The thread something belongs to. A loop, a table of slots, and what hangs on them (channels,
 // connections, calls, futures, fibers) are one thread's and have no locks; debug builds remember
-// which thread that is and stop at the first use from another one. With NDEBUG nothing is left of it.
+// which thread that is and stop at the first use from another one. With NDEBUG nothing is left of
+// it.
 #pragma once
 #include "base/mem.h"
 

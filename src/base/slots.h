@@ -55,7 +55,8 @@ static inline void *peri_slots_get(const peri_slots *slots, peri_id id) {
   return header->gen == (uint32_t)(id >> 32) && (header->gen & 1) != 0 ? header + 1 : NULL;
 }
 
-// Puts a slot that was never handed out in front of the free ones, which are none; false without memory.
+// Puts a slot that was never handed out in front of the free ones, which are none; false without
+// memory.
 bool peri_slots_add(peri_slots *slots);
 
 // peri_slots_take without clearing the object, for who sets all of it.

@@ -250,7 +250,8 @@ void peri_call_reply_null(peri_server *server, peri_call *call) {
   finish(server, call);
 }
 
-// Whether the answer is its result and nothing else, to a peer whose protocol has a short way for that.
+// Whether the answer is its result and nothing else, to a peer whose protocol has a short way for
+// that.
 static bool is_plain(const peri_call *call) {
   return call->conn != NULL && call->conn->channel != NULL && !call->oneway &&
          call->reply_attachments.len == 0 && call->callback == NULL &&

@@ -9,10 +9,10 @@
 //
 // A job belongs to one thread at a time: its home, the pool (under its lock), an executor, its home.
 //
-// Waking a thread costs more than a brief call. So a home sends what it handed in its turn at once, and
-// an executor that has more to do leaves answers for their homes without waking them, as many as take it
-// about 100 us; a home that waits for answers looks for them after a millisecond, in case that the next
-// handler takes long.
+// Waking a thread costs more than a brief call. So a home sends what it handed in its turn at once,
+// and an executor that has more to do leaves answers for their homes without waking them, as many
+// as take it about 100 us; a home that waits for answers looks for them after a millisecond, in
+// case that the next handler takes long.
 #pragma once
 #include "entry/server.h"
 

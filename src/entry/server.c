@@ -168,8 +168,8 @@ static PERI_INLINE bool within_limits(peri_server *server, peri_conn *conn,
   return code == 0;
 }
 
-// Our peers know at once what is served no more, their connection refuses it. Others go on for as long
-// as their reaction to the goodbye takes, and may not try again: what they send is served.
+// Our peers know at once what is served no more, their connection refuses it. Others go on for as
+// long as their reaction to the goodbye takes, and may not try again: what they send is served.
 static bool may_not_know(const peri_server *server, const peri_conn *conn) {
   return !server->leaving && conn->draining && !conn->native && conn->protocol->drain != NULL;
 }

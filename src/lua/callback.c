@@ -124,8 +124,8 @@ static int callback_close(lua_State *L) {
   return 0;
 }
 
-// core.callback_alive(object): can it still be called? And its name, and what is the same for objects
-// that stand for the same function.
+// core.callback_alive(object): can it still be called? And its name, and what is the same for
+// objects that stand for the same function.
 static int callback_alive(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   const peri_callback *callback = peri_callback_at(vm, L, 1);

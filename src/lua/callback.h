@@ -50,8 +50,8 @@ void peri_callbacks_sweep(peri_vm *vm);
 
 // --- consumer
 // Offers each function among the `count` values from `first` on, puts nil in its place and appends the
-// names for event->callback to `text`. JoyRPC's peers (neither `native` nor PERI_CALLBACK_BY_TYPE) get
-// one at most. On failure nothing is offered.
+// names for event->callback to `text`. JoyRPC's peers (neither `native` nor PERI_CALLBACK_BY_TYPE)
+// get one at most. On failure nothing is offered.
 int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, uint64_t stream,
                          bool native, peri_buf *text, peri_err *err);
 // The call of that stream was not run: its offers end.

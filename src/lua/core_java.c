@@ -23,7 +23,8 @@ static peri_bytes *strings_of(lua_State *L, int index, uint32_t count) {
   return list;
 }
 
-// core.declare_class(name, names, types) -> true, or nil, message. No types: the names are an enum's.
+// core.declare_class(name, names, types) -> true, or nil, message. No types: the names are an
+// enum's.
 static int declare_class(lua_State *L) {
   peri_bytes name;
   peri_err err = {0};

@@ -33,8 +33,8 @@ static int add_values(lua_State *L, int first, int count, size_t limit, peri_buf
   return rc;
 }
 
-// core.key(prefix, values, n, limit) -> text; nil when it is too long or nested too deep, false when
-// there are too many values, or one of a type that no format has.
+// core.key(prefix, values, n, limit) -> text; nil when it is too long or nested too deep, false
+// when there are too many values, or one of a type that no format has.
 static int key(lua_State *L) {
   size_t len;
   const char *prefix = luaL_checklstring(L, 1, &len);

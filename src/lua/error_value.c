@@ -5,7 +5,8 @@
 #include "lua/thrown.h"
 #include "lua/value.h"
 
-// Details in MessagePack, which has no classes: an exception is {"@class": its class, "@fields": it}.
+// Details in MessagePack, which has no classes: an exception is {"@class": its class, "@fields":
+// it}.
 static int encode_details(peri_vm *vm, lua_State *co, peri_buf *out, peri_err *err) {
   int at = 4;
   if (lua_isstring(co, 5)) {

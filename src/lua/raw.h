@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Tables as LuaJIT keeps them on 64-bit machines (GC64), read without its API: a walk through a
-// table by lua_next and friends takes three times as long. Nothing is written but the slot of a value
-// that was just pushed. What is assumed here is compared with what the API says whenever a VM is
-// made; where it is otherwise, peri_raw_usable() is false and the API is used.
+// table by lua_next and friends takes three times as long. Nothing is written but the slot of a
+// value that was just pushed. What is assumed here is compared with what the API says whenever a VM
+// is made; where it is otherwise, peri_raw_usable() is false and the API is used.
 //
 // A table that is read stays on the Lua stack. Whatever may run Lua code or the collector may also
 // change the table: nothing but the address of the table itself is kept across such calls.
@@ -86,7 +86,8 @@ static inline void peri_raw_push(lua_State *L, peri_raw value) {
   (*top)[-1] = value;
 }
 
-// The entry at `at` (from 0 on) or the next one behind it; moves `at` behind that. False at the end.
+// The entry at `at` (from 0 on) or the next one behind it; moves `at` behind that. False at the
+// end.
 static inline bool peri_raw_next(const peri_raw_table *t, uint32_t *at, peri_raw *key,
                                  peri_raw *value) {
   uint32_t i = *at;

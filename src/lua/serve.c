@@ -364,9 +364,9 @@ static void on_session(void *arg, peri_conn *conn, peri_session *session) {
   peri_sessions_tell(arg, conn, session, true);
 }
 
-// Consumers of JoyRPC raise the weight of a provider during its first 60 s, but leave it at 0 when it is
-// older than that at their first sight (their warm-up is inverted). One of 59 s is raised to its weight
-// at once.
+// Consumers of JoyRPC raise the weight of a provider during its first 60 s, but leave it at 0 when
+// it is older than that at their first sight (their warm-up is inverted). One of 59 s is raised to
+// its weight at once.
 static uint64_t on_started(void *arg, const peri_session *session) {
   enum { RAMPED_AGE = 59000 };
   const peri_vm *vm = arg;

@@ -5,6 +5,6 @@
 
 #include "protocol/serializer.h"
 
-// Pushes the exception at `index` (absolute) as `serializer` can write it for a Java peer; one value.
-// May raise Lua's memory error.
+// Pushes the exception at `index` (absolute) as `serializer` can write it for a Java peer; one
+// value. May raise Lua's memory error.
 void peri_thrown_push(lua_State *L, int index, const peri_serializer *serializer);

@@ -72,8 +72,8 @@ static bool plain(peri_bytes name) {
   return true;
 }
 
-// "local set, class = ... return function(a1, ..) return set({['name'] = a1, ..}, class) end"; 0 when
-// a name is not plain, or too long.
+// "local set, class = ... return function(a1, ..) return set({['name'] = a1, ..}, class) end"; 0
+// when a name is not plain, or too long.
 static size_t write_maker(const peri_shape *shape, char *text) {
   size_t len = (size_t)sprintf(text, "local set,class=... return function(a1");
   for (uint32_t i = 1; i < shape->count; i++) {

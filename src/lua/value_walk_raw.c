@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The walker's way through tables as they lie in memory. Scalars go from there to the sink; whatever
-// else there is gets onto the Lua stack, with its key for the path of an error, and through the API.
+// The walker's way through tables as they lie in memory. Scalars go from there to the sink;
+// whatever else there is gets onto the Lua stack, with its key for the path of an error, and
+// through the API.
 #include "lua/value_walk.h"
 
 // OTHERWISE for what is no plain scalar.

@@ -5,7 +5,8 @@
 #include "lua/vm.h"
 
 // Tells every peer that no new calls are taken and refuses the ones that still come, so that they
-// are tried elsewhere; those here go on. Peers that are not Perilune are served as long as they send.
+// are tried elsewhere; those here go on. Peers that are not Perilune are served as long as they
+// send.
 void peri_drain_begin(peri_vm *vm);
 // From now on they are refused too.
 void peri_drain_refuse(peri_vm *vm);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Java classes as scripts declare them: enums with their constants, others with their fields in
 // order. For serializations whose bytes name neither (protostuff), or do not tell an enum from an
-// object (JSON). What is declared stays for the life of the process; a later declaration of the same
-// name takes the place of the former, which those who read it at this moment may still use.
+// object (JSON). What is declared stays for the life of the process; a later declaration of the
+// same name takes the place of the former, which those who read it at this moment may still use.
 #pragma once
 #include <stdbool.h>
 

@@ -42,8 +42,8 @@ typedef struct peri_conn_handler {
   void (*event)(void *arg, peri_conn *conn, const peri_event *event);
   // Server: a session was negotiated; may set session->user. May be NULL.
   void (*session)(void *arg, peri_conn *conn, peri_session *session);
-  // Server: since when the service of the session runs, as a peer that is not ours is to be told, ms
-  // of the wall clock. May be NULL: peri_started_ms().
+  // Server: since when the service of the session runs, as a peer that is not ours is to be told,
+  // ms of the wall clock. May be NULL: peri_started_ms().
   uint64_t (*started)(void *arg, const peri_session *session);
   // A session ended before its connection did. May be NULL.
   void (*session_ended)(void *arg, peri_conn *conn, peri_session *session);
@@ -116,7 +116,8 @@ struct peri_conn {
 
 // Server side: takes a fresh channel, sniffs its protocol among the registered ones allowed by
 // `protocols` (NULL-terminated names, NULL = all; kept), within first_byte_ms (or longer, see
-// limits->silent) and match_max bytes, and hands over. Returns borrowed until `closed`; the channel is started by this call.
+// limits->silent) and match_max bytes, and hands over. Returns borrowed until `closed`; the channel
+// is started by this call.
 peri_conn *peri_conn_accept(peri_channel *channel, const char *const *protocols,
                             const peri_conn_handler *handler, void *arg,
                             const peri_conn_limits *limits);
@@ -142,9 +143,9 @@ uint32_t peri_conn_expecting(const peri_conn *conn);
 // Callbacks. A request names the functions among its arguments in event->callback, in place of which
 // null stands: "17:2" is callback 17 for argument 2, "17:2,18:3" two of them; JoyRPC's "17" names no
 // argument. The text is at most PERI_CALLBACK_TEXT_MAX bytes. A call of one has its number alone.
-// With PERI_CALLBACK_BY_TYPE the consumer's numbers have 31 bits and one function keeps its number as
-// long as the connection has it. The names that a provider gets are its protocol's: any text without
-// ':' and ','.
+// With PERI_CALLBACK_BY_TYPE the consumer's numbers have 31 bits and one function keeps its number
+// as long as the connection has it. The names that a provider gets are its protocol's: any text
+// without ':' and ','.
 #define PERI_CALLBACK_TEXT_MAX 1024u
 // The method by which a server says that it needs the callbacks named in event->callback no more.
 #define PERI_CALLBACK_RELEASE "$release"
@@ -171,8 +172,9 @@ uint64_t peri_conn_now_ms(const peri_conn *conn);
 typedef void (*peri_beat_fn)(peri_conn *conn);
 // From protocol->init. Does nothing for a server.
 void peri_conn_beat_begin(peri_conn *conn);
-// From protocol->tick of a client: sends one when it is due and returns ms until the next, 0 = none.
-// After limits->beat_misses without answer the connection is closed, with `tag` (static) as its reason.
+// From protocol->tick of a client: sends one when it is due and returns ms until the next, 0 =
+// none. After limits->beat_misses without answer the connection is closed, with `tag` (static) as
+// its reason.
 uint64_t peri_conn_beat(peri_conn *conn, uint64_t now_ms, const char *tag, peri_beat_fn send);
 // Reports an event; completes futures for REPLY.
 void peri_conn_event(peri_conn *conn, const peri_event *event);

@@ -53,7 +53,8 @@ typedef struct peri_protocol {
   uint32_t state_size;  // bytes of zeroed memory at conn->state
   uint32_t match_max;   // most bytes `match` ever needs; 0 = cannot be detected (client only)
   uint32_t silent_ms;   // its clients may say nothing for so long after they connected
-  // What it complains of by peri_conn_complain: each tag has a counter. NULL-terminated; NULL = none.
+  // What it complains of by peri_conn_complain: each tag has a counter. NULL-terminated; NULL =
+  // none.
   const char *const *tags;
 
   // Pure and bounded. Called with the first `len` bytes of a connection, again with more after NEED.
@@ -81,8 +82,8 @@ typedef struct peri_protocol {
   // reference.
   int (*emit)(struct peri_conn *conn, const peri_event *event);
 
-  // What `emit` does, for the answer of most calls: a result of known bytes and nothing else, which needs
-  // no event. NULL: `emit` is called.
+  // What `emit` does, for the answer of most calls: a result of known bytes and nothing else, which
+  // needs no event. NULL: `emit` is called.
   int (*reply)(struct peri_conn *conn, const peri_reply *reply);
 
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller

@@ -125,8 +125,9 @@ static void on_wake(uv_poll_t *poll, int status, int events) {
   (void)!read(loop->state->wake_fd, &count, sizeof count);
 }
 
-// An eventfd of our own, for uv_async_send is not over until after its write: the loop that it wakes
-// spins until then, for long where both threads share a core and the sender has to wait for it.
+// An eventfd of our own, for uv_async_send is not over until after its write: the loop that it
+// wakes spins until then, for long where both threads share a core and the sender has to wait for
+// it.
 static int init_wake(peri_loop *loop, struct peri_loop_state *state) {
   state->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (state->wake_fd < 0) {

@@ -54,9 +54,9 @@ void peri_loop_run(peri_loop *loop);
 void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms);
 // Makes peri_loop_run return after this turn. Loop thread.
 void peri_loop_stop(peri_loop *loop);
-// On the loop's thread, or on one that has joined it. Closes internal handles, runs the loop until every handle is closed, frees. All channels and
-// listeners of the loop must have been closed (the close may still be pending). Returns the number
-// of handles the owner forgot, 0 when clean.
+// On the loop's thread, or on one that has joined it. Closes internal handles, runs the loop until
+// every handle is closed, frees. All channels and listeners of the loop must have been closed (the
+// close may still be pending). Returns the number of handles the owner forgot, 0 when clean.
 int peri_loop_fini(peri_loop *loop);
 // Any thread: queues `message` (keeps it until run) and wakes the loop. After peri_loop_stop
 // messages are still accepted; fini runs what is left.

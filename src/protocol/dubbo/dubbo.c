@@ -3,8 +3,8 @@
 
 #include "protocol/dubbo/body.h"
 
-// A consumer connects before it calls, and its first heartbeat comes after 60 s. Java's providers wait
-// for three of them.
+// A consumer connects before it calls, and its first heartbeat comes after 60 s. Java's providers
+// wait for three of them.
 enum { SILENT_MS = 180000 };
 
 static const char readonly[] = "R";

@@ -61,7 +61,8 @@ static inline dubbo_state *dubbo_state_of(peri_conn *conn) {
 // when known), or PERI_EPROTOCOL / PERI_ETOO_BIG after complaining.
 ssize_t dubbo_frame_decode(peri_conn *conn, const uint8_t *data, size_t len, size_t *need,
                            dubbo_frame *frame);
-// Appends a header whose length dubbo_frame_seal fixes; a flag without a serialization gets Hessian's.
+// Appends a header whose length dubbo_frame_seal fixes; a flag without a serialization gets
+// Hessian's.
 void dubbo_frame_begin(peri_buf *out, uint8_t flag, uint8_t status, uint64_t id);
 // The message at `start` ends at the end of the output. PERI_ETOO_BIG when it is over limits->frame.
 int dubbo_frame_seal(peri_conn *conn, size_t start);
@@ -97,8 +98,8 @@ int dubbo_attachments_read(peri_hessian_reader *reader, dubbo_attachments *found
 // Appends the map that comes next to `out`, in MessagePack.
 int dubbo_attachments_convert(peri_hessian_reader *reader, const peri_value_limits *limits,
                               peri_buf *out);
-// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments, and names
-// the callbacks of a request (`event->callback` without PERI_EV_CALLBACK).
+// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments, and
+// names the callbacks of a request (`event->callback` without PERI_EV_CALLBACK).
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
                             size_t pairs);
 // A block with the two of them, which move there. NULL when there is no memory.
@@ -129,9 +130,9 @@ typedef struct dubbo_callback {
   peri_bytes id, class, group;
 } dubbo_callback;
 
-// Writes event->callback for the callbacks found among the arguments to `text`, and points to it. What
-// stands for no null of a class is left out: consumers hand such attachments on with calls of their own.
-// PERI_EBAD_REQUEST when there are too many or a name cannot be carried.
+// Writes event->callback for the callbacks found among the arguments to `text`, and points to it.
+// What stands for no null of a class is left out: consumers hand such attachments on with calls of
+// their own. PERI_EBAD_REQUEST when there are too many or a name cannot be carried.
 int dubbo_callbacks_name(const dubbo_head *head, const dubbo_attachments *found,
                          char text[PERI_CALLBACK_TEXT_MAX], peri_bytes *names, peri_err *err);
 // Takes such a name apart.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Requests in fastjson (serialization 6), and their answers: each value of a body is a line of JSON.
-// The arguments become one list, for the serializer of JSON. A failure is always a status: nobody
-// reads an exception in JSON.
+// Requests in fastjson (serialization 6), and their answers: each value of a body is a line of
+// JSON. The arguments become one list, for the serializer of JSON. A failure is always a status:
+// nobody reads an exception in JSON.
 #include "protocol/dubbo/fastjson.h"
 
 #include "protocol/serializer/builtin.h"

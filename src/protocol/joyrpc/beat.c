@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What happens by the clock. Client: heartbeats and session beats. Server: eviction of sessions whose
-// client has stopped beating.
+// What happens by the clock. Client: heartbeats and session beats. Server: eviction of sessions
+// whose client has stopped beating.
 #include "protocol/counters.h"
 #include "protocol/joyrpc/opening.h"
 

@@ -35,8 +35,8 @@ const peri_serializer *joy_body_serializer(peri_conn *conn, const joy_frame *fra
 // Complains; returns PERI_EPROTOCOL.
 int joy_body_spoilt(peri_conn *conn, const joy_frame *frame, const peri_err *err);
 typedef void (*joy_reply_fn)(peri_conn *conn, joy_opening *opening, joy_body *body);
-// Reads the answer to a step of the opening that waits for it and gives it to `take`. Returns 0, also
-// when none waits, or PERI_E*, with which the connection ends.
+// Reads the answer to a step of the opening that waits for it and gives it to `take`. Returns 0,
+// also when none waits, or PERI_E*, with which the connection ends.
 int joy_opening_reply(peri_conn *conn, const joy_frame *frame, bool authenticating,
                       joy_reply_fn take);
 // Ends an opening: calls `done`, frees. With a code the session, if there is one, is freed before.

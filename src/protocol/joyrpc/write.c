@@ -277,8 +277,8 @@ static PERI_COLD int emit_reply(peri_conn *conn, const peri_reply *reply) {
   return joy_emit(conn, &event);
 }
 
-// The same bytes as through the event, in one piece: half of what an echo costs beside its handler was
-// the event, the frame and the head made of it.
+// The same bytes as through the event, in one piece: half of what an echo costs beside its handler
+// was the event, the frame and the head made of it.
 int joy_reply(peri_conn *conn, const peri_reply *reply) {
   static const uint8_t head[] = {0, 2, 0, 0};  // nothing in it but its length
   size_t len = JOY_HEADER + sizeof head + reply->body.len;

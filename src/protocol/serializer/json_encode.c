@@ -8,8 +8,8 @@
 
 #include "protocol/classes.h"
 
-// CONSTANT is a map that is left out: it is an enum's, whose name stands alone. ANY is a map whose keys
-// may be what is written as one.
+// CONSTANT is a map that is left out: it is an enum's, whose name stands alone. ANY is a map whose
+// keys may be what is written as one.
 enum { LIST = 0, MAP = 1, FILLED = 2, KEYED = 4, CONSTANT = 8, ANY = 16 };
 
 typedef struct encoder {
