@@ -202,4 +202,18 @@ function Rig:server_session(id)
   return lib.peri_conn_session(self:conn(M.DOWN), id)
 end
 
+-- What a server that has to find out the protocol hears of `sent`, and what it says to that.
+---@param sent string
+---@param chunk? integer  most bytes that arrive at a time
+---@return string heard
+---@return string said
+function M.hear(sent, chunk)
+  local rig = M.rig { protocol = false, chunk = chunk }
+  rig:send(M.UP, sent):pump()
+  local heard, said = rig:heard(M.DOWN), rig:wire(M.DOWN)
+  local left = rig:free()
+  assert(left == 0, ('%d blocks were left'):format(left))
+  return heard, said
+end
+
 return M

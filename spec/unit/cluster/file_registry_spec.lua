@@ -2,21 +2,10 @@
 require 'spec.support.c'
 local fake = require 'spec.support.fake_core'
 local folders = require 'spec.support.folders'
+local greeters = require 'spec.support.greeters'
 local lfs = require 'lfs'
 
-local PROD = { interface = 'demo.Greeter', alias = 'prod' }
-
-local function url(port, extra)
-  return ('joyrpc://127.0.0.1:%d/demo.Greeter?alias=prod%s'):format(port, extra or '')
-end
-
-local function addresses(snapshot)
-  local list = {}
-  for i, entry in ipairs(snapshot.entries) do
-    list[i] = entry.address:match ':(%d+)$'
-  end
-  return table.concat(list, ' ')
-end
+local PROD, url, addresses = greeters.PROD, greeters.url, greeters.addresses
 
 teardown(folders.remove_all)
 

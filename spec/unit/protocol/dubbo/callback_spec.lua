@@ -4,6 +4,7 @@ local c = require 'spec.support.c'
 local p = require 'spec.support.protocol'
 local peers = require 'spec.support.golden.dubbo'
 
+local hear = p.hear
 local UP, DOWN, END, CALLBACK = p.UP, p.DOWN, 1, 8
 local KEY = '\23callback.service.instid'
 
@@ -16,15 +17,6 @@ describe('protocol/dubbo callbacks', function()
       rig = nil
     end
   end)
-
-  local function hear(sent)
-    rig = p.rig { protocol = false }
-    rig:send(UP, sent):pump()
-    local heard, said = rig:heard(DOWN), rig:wire(DOWN)
-    assert.equal(0, rig:free())
-    rig = nil
-    return heard, said
-  end
 
   local function changed(message, from, to)
     local body = message:sub(17)

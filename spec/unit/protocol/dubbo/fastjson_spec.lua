@@ -5,6 +5,7 @@ local p = require 'spec.support.protocol'
 local peers = require 'spec.support.golden.dubbo'
 
 local lib = c.cdef 'base/err.h'
+local hear = p.hear
 local UP, DOWN, END, JSON, FASTJSON = p.UP, p.DOWN, 1, 251, 6
 
 describe('protocol/dubbo in fastjson', function()
@@ -16,15 +17,6 @@ describe('protocol/dubbo in fastjson', function()
       rig = nil
     end
   end)
-
-  local function hear(sent, chunk)
-    rig = p.rig { protocol = false, chunk = chunk }
-    rig:send(UP, sent):pump()
-    local heard, said = rig:heard(DOWN), rig:wire(DOWN)
-    assert.equal(0, rig:free())
-    rig = nil
-    return heard, said
-  end
 
   local function request(name)
     return peers.messages[('2.fastjson_%s.request'):format(name)]

@@ -8,6 +8,7 @@ local peers = require 'spec.support.golden.dubbo'
 local lib = c.cdef('protocol/serializer/builtin.h', 'base/err.h')
 local json = lib.peri_serializer_by_name 'json'
 local limits = ffi.new('peri_value_limits', 64, 2 ^ 20, 2 ^ 16, 8 * 2 ^ 20)
+local hear = p.hear
 local UP, DOWN, END, NOT_RUN = p.UP, p.DOWN, 1, 4
 local ARGUMENTS, PLAIN = 250, 32
 local HEARTBEAT = '\xDA\xBB\xE2\0' .. ('\0'):rep(7) .. '\5\0\0\0\1N'
@@ -31,15 +32,6 @@ describe('protocol/dubbo', function()
       rig = nil
     end
   end)
-
-  local function hear(sent, chunk)
-    rig = p.rig { protocol = false, chunk = chunk }
-    rig:send(UP, sent):pump()
-    local heard, said = rig:heard(DOWN), rig:wire(DOWN)
-    assert.equal(0, rig:free())
-    rig = nil
-    return heard, said
-  end
 
   -- What a client hears of an answer to its call.
   local function answer(message)
