@@ -7,9 +7,9 @@ local dispatch = require 'perilune.cluster.dispatch'
 local errors = require 'perilune.error'
 local events = require 'perilune.events'
 local future = require 'perilune.entry.future'
+local keys = require 'perilune.entry.key'
 local log = require 'perilune.log'
 local operand = require 'perilune.cluster.operand'
-local key = require 'perilune.entry.key'
 local plugin = require 'perilune.plugin'
 local retry = require 'perilune.cluster.retry'
 local C = require 'perilune.ffi'
@@ -37,7 +37,7 @@ local M = {
 
 -- Values as a text to find them by, the same for equal ones: key(prefix, values, n, limit). Nil when it
 -- would be longer than `limit` (65536) bytes, or tables are nested too deep.
-M.key = key.of
+M.key = keys.of
 
 M.json = {}
 

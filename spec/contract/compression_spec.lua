@@ -62,8 +62,7 @@ local function load_example()
   end
 end
 
-local NAMES =
-  { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'lzma', 'lz4f', 'snappyf', 'brotli' }
+local NAMES = { 'lz4', 'snappy', 'zlib', 'gzip', 'zstd', 'lzma', 'lz4f', 'snappyf', 'brotli' }
 
 for _, name in ipairs(NAMES) do
   describe('compression ' .. name, function()

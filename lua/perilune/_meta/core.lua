@@ -165,6 +165,23 @@ function core.declare_enum(name) end
 ---@param text string
 ---@return perilune.Bytes?  nil when it is no base64
 function core.base64_decode(text) end
+--- A text that is the same for equal values: nil when it is longer than `limit` or tables are nested too
+--- deep, false when the core cannot tell (too many values, or one of a type that no format has).
+---@param prefix string
+---@param values table
+---@param n integer
+---@param limit integer
+---@return string|false|nil
+function core.key(prefix, values, n, limit) end
+--- A deep copy and the bytes it costs, about; nothing when it cannot be kept.
+---@param value any
+---@return any
+---@return integer?
+function core.kept(value) end
+--- The number of a list of Java type names, for core.request's flags.
+---@param types string[]
+---@return integer
+function core.argument_types(types) end
 --- Equal? Takes as long for a wrong string as for a right one of its length.
 ---@param a string
 ---@param b string
@@ -331,10 +348,12 @@ function core.request(conn, session, method, args, timeout, attachments, flags, 
 --- The metatable of callbacks, for Lua to complete.
 ---@return table
 function core.callback_meta() end
---- Can it still be called? And the number its owner knows it by.
+--- Can it still be called? And the name its owner gave it, and a number that is the same for objects
+--- that stand for the same function, 0 = closed.
 ---@param callback perilune.Callback
 ---@return boolean
 ---@return string?
+---@return number
 function core.callback_alive(callback) end
 ---@param callback perilune.Callback
 function core.callback_close(callback) end
