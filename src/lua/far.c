@@ -206,6 +206,16 @@ static void at_home(peri_message *message, peri_loop *loop) {
   }
 }
 
+static int add_types(peri_vm *vm, lua_State *co, int count, peri_buf *out, peri_err *err) {
+  uint32_t number = (uint32_t)lua_tointeger(co, 9) >> PERI_REQUEST_TYPES_SHIFT;
+  peri_bytes declared = peri_argument_types(vm->L, number);
+  if (declared.len == 0) {
+    return peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, out, err);
+  }
+  peri_buf_add(out, declared.ptr, declared.len);
+  return 0;
+}
+
 static int pack(peri_vm *vm, lua_State *co, errand *it, peri_err *err) {
   const peri_serializer *serializer = peri_serializer_by_id(it->serializer);
   int count = peri_request_spread(co);
@@ -221,7 +231,7 @@ static int pack(peri_vm *vm, lua_State *co, errand *it, peri_err *err) {
   }
   it->attachments = it->bytes.len - it->body;
   if (code == 0 && !it->far->native) {
-    peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, &it->bytes);
+    code = add_types(vm, co, count, &it->bytes, err);
     it->args_type = it->bytes.len - it->body - it->attachments;
   }
   return code;

@@ -170,7 +170,7 @@ enum { ARGS = PERI_REQUEST_ARGS, FIXED = PERI_REQUEST_FIXED };
 
 // The flags: 1 one-way, 2 and 4 int64 mode, 8 generic; from here on the number of the arguments'
 // declared types.
-enum { GENERIC = 8, TYPES_SHIFT = 4 };
+enum { GENERIC = 8, TYPES_SHIFT = PERI_REQUEST_TYPES_SHIFT };
 
 typedef struct request {
   peri_conn *conn;
@@ -231,8 +231,18 @@ static bool is_native(const request *r) {
   return r->session != NULL ? r->session->native : r->conn->native;
 }
 
-// The peer may call the functions among the arguments: it gets their numbers instead. Java wants to know
-// the classes where functions are concerned.
+// A callback of Java's may have parameters of any class: what it is called with tells which. Methods of
+// services are found by their name, and their arguments read as they are declared there.
+static int infer_classes(lua_State *co, int count, peri_event *event, callbacks *c, peri_err *err) {
+  if (event->args_type.len != 0) {
+    return 0;
+  }
+  int code = peri_argument_classes(co, FIXED + 1, count, &c->classes, err);
+  event->args_type = (peri_bytes){c->classes.data, c->classes.len};
+  return code;
+}
+
+// The peer may call the functions among the arguments: it gets their numbers instead.
 static int offer_functions(peri_vm *vm, lua_State *co, int count, const request *r,
                            peri_event *event, callbacks *c, peri_err *err) {
   const int first = FIXED + 1;
@@ -252,12 +262,8 @@ static int offer_functions(peri_vm *vm, lua_State *co, int count, const request 
                      "declare the method's types with perilune.interface: without them this "
                      "protocol carries no functions");
   }
-  if (!is_native(r) && event->args_type.len == 0) {
-    peri_argument_classes(co, first, count, &c->classes);
-    event->args_type = (peri_bytes){c->classes.data, c->classes.len};
-  }
   if (r->link == NULL) {
-    return 0;
+    return r->conn->native ? 0 : infer_classes(co, count, event, c, err);
   }
   int code =
       peri_callbacks_offer(r->link, co, first, count, event->stream, is_native(r), &c->names, err);

@@ -7,6 +7,17 @@ local peer = require 'spec.support.peer'
 local PROVIDER = [[
 perilune.export { interface = 'demo.News', executor = %s, service = {
   subscribe = function(ctx, topic, fn)
+    if topic == 'guess' then
+      local _, empty = fn('x', {})
+      local _, large = fn(2 ^ 60)
+      local java = perilune.java
+      assert(fn:call(
+        { oneway = true },
+        nil, perilune.array {}, java.map('java.util.HashMap', {}), java.long(2 ^ 40), java.double(1),
+          { x = 2 }, perilune.typed('demo.Person', { name = 'Ada' }), perilune.bytes 'a', 5LL, true
+      ))
+      return { empty.code, empty.message, empty.outcome, large.message }
+    end
     local first = perilune.check(fn(topic .. ' 1', 7, 2.5, { 1 }))
     perilune.spawn(function() fn:call({ method = 'changed', timeout = 300 }, 'later') end)
     return first
@@ -43,6 +54,27 @@ local function cases(executor)
         .. '}',
     })
   end
+
+  it('is told the classes of its arguments, or nothing is sent where they are unclear', function()
+    subscribe('["guess",null]', '1')
+    local all = select(3, it_:reply()) .. select(3, it_:reply())
+    assert.truthy(
+      all:find(
+        '["BAD_REQUEST","argument 2 is an empty table, a list or a map to Java: pass '
+          .. 'perilune.array {} or perilune.java.map, or declare',
+        1,
+        true
+      ),
+      all
+    )
+    assert.truthy(all:find('"NOT_SENT","argument 1 is a whole number beyond 2^53', 1, true))
+    local types = all:match '"argsType":(%b[])'
+    assert.equal(
+      '["java.lang.Object","java.util.List","java.util.HashMap","java.lang.Long",'
+        .. '"java.lang.Double","java.util.Map","demo.Person","byte[]","java.lang.Long","java.lang.Boolean"]',
+      types
+    )
+  end)
 
   it('is called as Java does it', function()
     subscribe('["moon",null]', '1993134103')
