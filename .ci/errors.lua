@@ -40,8 +40,8 @@ local HEAD = [[
 
 Written by `.ci/errors.lua` from `src/base/err_defs.h`; change those, not this page.
 
-A failed call gives `nil, err`. `err` has `code`, `message`, `cause`, `details`, `attempts` (of a call that was tried
-more than once), `outcome`, `retryable`. Branch on `code`, show `tostring(err)`.
+A failed call gives `nil, err`. `err` has `code`, `message`, `cause`, `details`, `class` (of an exception from Java), `attempts` (of
+a call that was tried more than once), `outcome`, `retryable`. Branch on `code`, show `tostring(err)`.
 
 ```lua
 local text, err = greeter:hello 'moon'
