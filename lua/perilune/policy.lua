@@ -84,8 +84,8 @@ function M.copy(value)
     return value
   end
   local made = {}
-  for key, inner in pairs(value) do
-    made[key] = M.copy(inner)
+  for name, inner in pairs(value) do
+    made[name] = M.copy(inner)
   end
   return setmetatable(made, getmetatable(value))
 end

@@ -77,7 +77,6 @@ static bool decode_base64(peri_bytes text, peri_buf *out) {
   while (text.len > 0 && text.ptr[text.len - 1] == '=') {
     text.len--;
   }
-  uint8_t *to = peri_buf_reserve(out, text.len / 4 * 3 + 3);
   for (size_t i = 0; i < text.len; i++) {
     int six = sextet(text.ptr[i]);
     if (six < 0) {
@@ -85,10 +84,9 @@ static bool decode_base64(peri_bytes text, peri_buf *out) {
     }
     bits = bits << 6 | (uint32_t)six;
     if (i % 4 != 0) {
-      *to++ = (uint8_t)(bits >> (2 * (3 - i % 4)));
+      peri_buf_add_u8(out, (uint8_t)(bits >> (2 * (3 - i % 4))));
     }
   }
-  out->len = (size_t)(to - out->data);
   return text.len % 4 != 1;
 }
 

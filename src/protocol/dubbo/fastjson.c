@@ -28,7 +28,7 @@ static int next_line(lines *in, peri_bytes *line) {
 
 // Names need no escapes.
 static int next_text(lines *in, peri_bytes *text) {
-  peri_bytes line;
+  peri_bytes line = {NULL, 0};
   int rc = next_line(in, &line);
   if (rc != 0) {
     return rc;

@@ -97,8 +97,8 @@ static int put_varint(peri_sink *sink, peri_java_kind kind, uint64_t bits) {
 }
 
 int peri_protostuff_scalar(reader *r, peri_sink *sink, peri_java_kind kind, unsigned wire) {
-  uint64_t bits;
-  peri_bytes bytes;
+  uint64_t bits = 0;
+  peri_bytes bytes = {NULL, 0};
   if (wire != peri_protostuff_wire(kind)) {
     return peri_protostuff_bad(r, "a field of another type than declared");
   }
