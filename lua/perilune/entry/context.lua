@@ -18,7 +18,7 @@ local M = {}
 ---@field is_local boolean        the peer is on this host
 ---@field identity string?        who authenticated
 ---@field session integer         number of the session, 0 = none
----@field trace table?            W3C trace context: trace_id, span_id, flags
+---@field trace table?            W3C trace context: trace_id, span_id, flags; map: JoyRPC's
 ---@field state table             for filters to hand data to handlers
 ---@field reply table             attachments that go back with the reply
 

@@ -104,6 +104,74 @@ describe('filter trace', function()
   )
 
   it(
+    "takes up the trace map of JoyRPC's peers and hands it on, with the trace in it",
+    inside(function()
+      local inner_attachments
+      local inner = serve({
+        leaf = function(ctx)
+          inner_attachments = ctx.call.attachments
+          return ctx.trace
+        end,
+      }, { trace = true }, { trace = true })
+      local outer = serve({
+        look = function(ctx)
+          return { ctx.trace, (inner:leaf()) }
+        end,
+      }, { trace = { id = 'tr' } })
+      local function look(map)
+        local both = perilune.check(perilune.with(outer, { attachments = { _trace = map } }):look())
+        return both[1], both[2]
+      end
+      local id, span = '4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7'
+      local here, there = look { tr = '4BF92F35-77b3-4da6-a3ce-929d0e0e4736', n = 1, junk = { 1 } }
+      assert.equal(id, here.trace_id)
+      assert.same({ tr = '4BF92F35-77b3-4da6-a3ce-929d0e0e4736', n = 1 }, here.map)
+      assert.equal(id, there.trace_id)
+      assert.same({
+        tr = here.map.tr,
+        n = 1,
+        traceparent = inner_attachments.traceparent,
+      }, inner_attachments._trace)
+      here =
+        look { traceparent = ('00-%s-%s-00'):format(id, span), tracestate = 'rojo=1', tr = 'ff' }
+      assert.same(
+        { id, span, 0, 'rojo=1' },
+        { here.trace_id, here.parent_id, here.flags, here.state }
+      )
+      assert.equal(('0'):rep(28) .. '1a2b', (look { tr = '1a2b' }).trace_id)
+      for _, wrong in ipairs {
+        'x',
+        1,
+        true,
+        { 1, 2 },
+        { tr = 'no digits' },
+        { tr = '000' },
+        { tr = id .. '0' },
+      } do
+        here, there = look(wrong)
+        assert.equal(32, #here.trace_id)
+        assert.equal(here.trace_id, there.trace_id)
+        assert.equal(type(wrong) == 'table' and wrong.tr ~= nil, here.map ~= nil)
+      end
+      look(nil)
+      assert.is_nil(inner_attachments._trace)
+    end)
+  )
+
+  it(
+    'sends a trace map where the consumer says so',
+    inside(function()
+      local greeter = serve({
+        look = function(ctx)
+          return ctx.call.attachments
+        end,
+      }, nil, { trace = { joyrpc = true } })
+      local seen = perilune.check(greeter:look())
+      assert.same({ traceparent = seen.traceparent }, seen._trace)
+    end)
+  )
+
+  it(
     'begins another trace for code that is detached',
     inside(function()
       local ids = {}

@@ -1,9 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- W3C trace context in the attachments `traceparent` and `tracestate`. A provider takes up the caller's
 -- trace, a consumer hands on that of the call it works for; who has none (or a malformed one) begins
--- one. `ctx.trace` is { trace_id, span_id, parent_id, flags, state }.
+-- one. `ctx.trace` is { trace_id, span_id, parent_id, flags, state, map }.
 --
 --   perilune.export { ..., trace = true }        perilune.refer { ..., trace = true }
+--   perilune.refer { ..., trace = { joyrpc = true } }
+--
+-- JoyRPC's peers have a trace map in the attachment `_trace`, which Java hands on to what it calls.
+-- One that came is `ctx.trace.map` and goes on with nested calls, `traceparent` in it; `joyrpc` sends it
+-- with calls for which none came. Its entry `id` gives the trace id where there is no traceparent.
 local perilune = require 'perilune'
 
 local function hex(digits)
@@ -39,46 +44,89 @@ local function parse(text)
   end
 end
 
-local function child(trace_id, parent_id, flags, state)
+local function child(of, parent_id)
   return {
-    trace_id = trace_id or hex(32),
+    trace_id = of.trace_id or hex(32),
     span_id = hex(16),
     parent_id = parent_id,
-    flags = flags,
-    state = state,
+    flags = of.flags or 1,
+    state = of.state,
+    map = of.map,
   }
 end
 
-local function receive(ctx, call)
-  local attachments = call.attachments
-  local trace_id, span_id, flags = parse(attachments.traceparent)
-  local state = trace_id and type(attachments.tracestate) == 'string' and attachments.tracestate
-    or nil
-  ctx.trace = child(trace_id, span_id, flags or 1, state)
+local SCALARS = { string = true, number = true, boolean = true }
+
+-- What a peer says is the trace map, without what cannot be part of one; nil when there is none.
+---@param given any
+---@return table<string, string|number|boolean>?
+local function map_of(given)
+  if type(given) ~= 'table' then
+    return nil
+  end
+  local map = {}
+  for key, value in pairs(given) do
+    if type(key) == 'string' and SCALARS[type(value)] then
+      map[key] = value
+    end
+  end
+  return next(map) ~= nil and map or nil
 end
 
-local function send(ctx, call)
+-- Java's trace id as W3C has it: up to 32 hexadecimal digits, with dashes if it is a UUID.
+local function id_of(text)
+  local digits = type(text) == 'string' and text:gsub('%-', ''):lower() or ''
+  if #digits > 32 or not digits:match '^%x+$' or digits:match '^0+$' then
+    return nil
+  end
+  return ('0'):rep(32 - #digits) .. digits
+end
+
+local function receive(ctx, call, conf)
+  local attachments = call.attachments
+  local map = map_of(attachments._trace)
+  local from = attachments
+  local trace_id, span_id, flags = parse(attachments.traceparent)
+  if not trace_id and map then
+    from = map
+    trace_id, span_id, flags = parse(map.traceparent)
+  end
+  local state = trace_id and type(from.tracestate) == 'string' and from.tracestate or nil
+  trace_id = trace_id or map and id_of(map[conf.id])
+  ctx.trace = child({ trace_id = trace_id, flags = flags, state = state, map = map }, span_id)
+end
+
+local function send(ctx, call, conf)
   local of = ctx.trace or {}
-  local trace = child(of.trace_id, of.span_id, of.flags or 1, of.state)
+  local trace = child(of, of.span_id)
+  local attachments = call.attachments
   ctx.trace = trace
-  call.attachments.traceparent = ('00-%s-%s-%02x'):format(
-    trace.trace_id,
-    trace.span_id,
-    trace.flags
-  )
-  call.attachments.tracestate = trace.state
+  attachments.traceparent = ('00-%s-%s-%02x'):format(trace.trace_id, trace.span_id, trace.flags)
+  attachments.tracestate = trace.state
+  if trace.map or conf.joyrpc then
+    local map = map_of(trace.map) or {}
+    map.traceparent, map.tracestate = attachments.traceparent, trace.state
+    attachments._trace = map
+  end
 end
 
 return {
   name = 'trace',
   side = 'both',
-  schema = {},
-  new = function()
+  schema = {
+    id = {
+      type = 'string',
+      default = 'traceId',
+      help = "entry of JoyRPC's trace map: its trace id",
+    },
+    joyrpc = { type = 'boolean', help = "send JoyRPC's trace map even when none came" },
+  },
+  new = function(conf)
     return function(ctx, call, next)
       if ctx.side == 'provider' then
-        receive(ctx, call)
+        receive(ctx, call, conf)
       else
-        send(ctx, call)
+        send(ctx, call, conf)
       end
       return next(ctx, call)
     end
