@@ -181,6 +181,9 @@ static int on_map_begin(void *sink, size_t count) {
 static int on_any_key(void *sink) {
   peri_canonical *c = sink;
   entry it = {.at = c->out->len};
+  if (c->entries.cap == 0) {
+    peri_buf_reserve(&c->entries, FEW * sizeof it);  // at once, not by and by
+  }
   peri_buf_add(&c->entries, &it, sizeof it);
   top(c)->keyed = true;
   return 0;
