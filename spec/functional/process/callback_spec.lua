@@ -71,7 +71,8 @@ local function cases(executor)
     local types = all:match '"argsType":(%b[])'
     assert.equal(
       '["java.lang.Object","java.util.List","java.util.HashMap","java.lang.Long",'
-        .. '"java.lang.Double","java.util.Map","demo.Person","byte[]","java.lang.Long","java.lang.Boolean"]',
+        .. '"java.lang.Double","java.util.Map","demo.Person","byte[]","java.lang.Long",'
+        .. '"java.lang.Boolean"]',
       types
     )
   end)
