@@ -343,8 +343,8 @@ int peri_worker_start(peri_worker *worker, peri_process *process, int number, co
     return peri_fail(err, PERI_EUNAVAILABLE, "thread %d has not ended yet; try again later",
                      number);
   }
-  if (worker->process ==
-      NULL) {  // others look at these while it runs, and again when it does so again
+  // Others look at these while it runs, and again when it does so again.
+  if (worker->process == NULL) {
     worker->number = number;
     worker->process = process;
   }

@@ -26,16 +26,6 @@ typedef struct reading {
   int generic;  // of the class that a GenericException stands for, 1 = it does not
 } reading;
 
-static int code_by_name(peri_bytes text) {
-  char name[32];
-  if (text.len == 0 || text.len >= sizeof name) {
-    return 1;
-  }
-  memcpy(name, text.ptr, text.len);
-  name[text.len] = '\0';
-  return peri_code_by_name(name);
-}
-
 static int text_field(peri_hessian_reader *r, peri_bytes name, reading *g) {
   bool message = is(name, "detailMessage") || is(name, "exceptionMessage");
   bool class = is(name, "exceptionClass");
@@ -51,7 +41,7 @@ static int text_field(peri_hessian_reader *r, peri_bytes name, reading *g) {
   } else if (class) {
     g->generic = peri_java_error_code(text, &retry);
   } else {
-    g->named = code_by_name(text);
+    g->named = peri_java_error_named(text);
   }
   return 0;
 }

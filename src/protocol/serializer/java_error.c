@@ -72,6 +72,16 @@ int peri_java_error_code(peri_bytes class_name, bool *retry) {
   return PERI_EUNKNOWN;
 }
 
+int peri_java_error_named(peri_bytes name) {
+  char text[32];
+  if (name.len == 0 || name.len >= sizeof text) {
+    return 1;
+  }
+  memcpy(text, name.ptr, name.len);
+  text[name.len] = '\0';
+  return peri_code_by_name(text);
+}
+
 bool peri_java_error_is(peri_bytes class_name) {
   return ends_with(class_name, "Exception") || ends_with(class_name, "Execption") ||
          ends_with(class_name, "Error") || ends_with(class_name, "Throwable");

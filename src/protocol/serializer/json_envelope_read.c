@@ -215,13 +215,9 @@ static int read_throwable(peri_bytes value, const peri_value_limits *limits, per
 }
 
 static int code_by_quoted_name(peri_bytes quoted) {
-  char name[32];
-  if (quoted.len < 2 || quoted.len - 2 >= sizeof name || quoted.ptr[0] != '"') {
-    return 1;
-  }
-  memcpy(name, quoted.ptr + 1, quoted.len - 2);
-  name[quoted.len - 2] = '\0';
-  return peri_code_by_name(name);
+  return quoted.len > 2 && quoted.ptr[0] == '"'
+             ? peri_java_error_named((peri_bytes){quoted.ptr + 1, quoted.len - 2})
+             : 1;
 }
 
 static void set_failure(peri_reply_envelope *out, const throwable *t, peri_bytes exception) {

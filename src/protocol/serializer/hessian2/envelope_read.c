@@ -170,16 +170,6 @@ int peri_hessian_read_request(peri_bytes body, const peri_value_limits *limits, 
   return rc != 0 || g.r.at == g.r.end ? rc : peri_hessian_bad(&g.r, "bytes after the envelope");
 }
 
-static int code_by_name(peri_bytes text) {
-  char name[32];
-  if (text.len == 0 || text.len >= sizeof name) {
-    return 1;
-  }
-  memcpy(name, text.ptr, text.len);
-  name[text.len] = '\0';
-  return peri_code_by_name(name);
-}
-
 static int exception_field(reading *g, peri_bytes name, peri_reply_envelope *out) {
   peri_hessian_kind kind = peri_hessian_peek(&g->r);
   if (is(name, "detailMessage") && kind == PERI_HESSIAN_STRING) {
@@ -188,7 +178,7 @@ static int exception_field(reading *g, peri_bytes name, peri_reply_envelope *out
   if (is(name, "errorCode") && kind == PERI_HESSIAN_STRING) {
     peri_bytes code = {NULL, 0};
     int rc = peri_hessian_read_string(&g->r, &code);
-    int named = rc == 0 ? code_by_name(code) : 1;
+    int named = rc == 0 ? peri_java_error_named(code) : 1;
     out->code = named < 0 ? named : out->code;
     return rc;
   }

@@ -73,16 +73,6 @@ int peri_protostuff_read_request(peri_bytes body, const peri_value_limits *limit
   return rc;
 }
 
-static int code_by_name(peri_bytes name) {
-  char copy[32];
-  if (name.len == 0 || name.len >= sizeof copy) {
-    return 1;
-  }
-  memcpy(copy, name.ptr, name.len);
-  copy[name.len] = '\0';
-  return peri_code_by_name(copy);
-}
-
 static bool is_ours(peri_bytes name) {
   static const char package[] = "io.joyrpc.exception.";
   return name.len > sizeof package && memcmp(name.ptr, package, sizeof package - 1) == 0;
@@ -98,7 +88,7 @@ static int exception_field(peri_protostuff_reader *r, uint32_t number, unsigned 
   }
   if (is_ours(out->type) && number == LAF_CODE && wire == WIRE_BYTES) {
     int rc = peri_protostuff_bytes(r, &name);
-    int code = rc == 0 ? code_by_name(name) : 1;
+    int code = rc == 0 ? peri_java_error_named(name) : 1;
     out->code = code < 0 ? code : out->code;
     return rc;
   }

@@ -8,6 +8,7 @@
 
 typedef peri_protostuff_reader reader;
 
+// A value that says what it is, up to the end tag of `group` (0: to the end of the input).
 static int any(reader *r, peri_sink *sink, uint32_t group);
 static int message(reader *r, peri_sink *sink, const peri_class *class, uint32_t first,
                    uint32_t group);
@@ -327,10 +328,6 @@ static int any(reader *r, peri_sink *sink, uint32_t group) {
   rc = rc != 0 ? rc : content(r, sink, id, wire, group);
   r->depth--;
   return rc;
-}
-
-int peri_protostuff_any(reader *r, peri_sink *sink, uint32_t group) {
-  return any(r, sink, group);
 }
 
 // ---- what is declared ---------------------------------------------------------------------------

@@ -66,8 +66,6 @@ int peri_protostuff_skip(peri_protostuff_reader *r, uint32_t number, unsigned wi
 // Feeds the scalar of that kind whose tag was read.
 int peri_protostuff_scalar(peri_protostuff_reader *r, peri_sink *sink, peri_java_kind kind,
                            unsigned wire);
-// Feeds a value that says what it is, up to the end tag of `group` (0: to the end of the input).
-int peri_protostuff_any(peri_protostuff_reader *r, peri_sink *sink, uint32_t group);
 // Feeds the entries of a map with keys of text and values of any kind up to the end tag.
 int peri_protostuff_attachments(peri_protostuff_reader *r, peri_sink *sink, uint32_t group);
 
