@@ -201,7 +201,7 @@ error('perilune.types only describes; require perilune')
 ---@field meta? table<string, string>    what selectors see as node.meta
 ---@field token? string|table            callers must present it
 ---@field auth? any                      authenticator of sessions
----@field trace? boolean
+---@field trace? boolean|{id?: string, joyrpc?: boolean}
 ---@field access_log? boolean|string|table
 ---@field exception? boolean|table
 ---@field slow? number                   ms from which calls are logged
@@ -237,7 +237,7 @@ error('perilune.types only describes; require perilune')
 ---@field group? any                    which one: a name, { 'by_argument', argument = 1 }, a function
 ---@field inproc? boolean              call what this process exports itself without a connection
 ---@field retry_budget? false|{ratio: number, per_second: number}
----@field trace? boolean
+---@field trace? boolean|{id?: string, joyrpc?: boolean}
 ---@field access_log? boolean|string|table
 ---@field slow? number
 ---@field int64? 'number'|'cdata'|'string'
