@@ -29,6 +29,18 @@ describe('protocol/joyrpc bodies', function()
     there = rig:server_session(1)
   end
 
+  -- The body of a call and of its answer, in the format of the fields.
+  local function asked(id, fields)
+    fields.type, fields.flags, fields.stream = 'OPEN', 1, id
+    fields.session, fields.method = session, 'm'
+    return rig:write(UP, fields)
+  end
+
+  local function answered(id, fields)
+    fields.type, fields.flags, fields.stream, fields.session = 'REPLY', 1, id, there
+    return rig:write(DOWN, fields)
+  end
+
   it('are compressed from 2 KiB on when that makes them smaller', function()
     open { compression = 'lz4' }
     local noise = {}
@@ -43,31 +55,10 @@ describe('protocol/joyrpc bodies', function()
       { table.concat(noise), 0 },
     } do
       local id = rig:expect(UP)
-      local code = rig:write(UP, {
-        type = 'OPEN',
-        flags = 1,
-        stream = id,
-        session = session,
-        method = 'm',
-        serializer = 110,
-        compression = 3,
-        body = case[1],
-      })
-      assert.equal(0, code)
+      assert.equal(0, asked(id, { serializer = 110, compression = 3, body = case[1] }))
       rig:pump()
       assert.equal(case[2], tonumber(rig:news(DOWN):match ' comp=(%d)' or 0))
-      assert.equal(
-        0,
-        rig:write(DOWN, {
-          type = 'REPLY',
-          flags = 1,
-          stream = id,
-          session = there,
-          serializer = 110,
-          compression = 3,
-          body = case[1],
-        })
-      )
+      assert.equal(0, answered(id, { serializer = 110, compression = 3, body = case[1] }))
       rig:pump()
       assert.equal(case[2], tonumber(rig:news(UP):match ' comp=(%d)' or 0))
     end
@@ -78,34 +69,11 @@ describe('protocol/joyrpc bodies', function()
     session.native, there.native = false, false
     local id = rig:expect(UP)
     local body = '["' .. ('moon'):rep(1000) .. '"]'
-    assert.equal(
-      0,
-      rig:write(UP, {
-        type = 'OPEN',
-        flags = 1,
-        stream = id,
-        session = session,
-        method = 'm',
-        serializer = 13,
-        compression = 4,
-        body = body,
-      })
-    )
+    assert.equal(0, asked(id, { serializer = 13, compression = 4, body = body }))
     rig:pump()
     assert.truthy(rig:news(DOWN):find('method=m ser=13 body=(4004 bytes)', 1, true))
     assert.is_true(#rig:wire(UP) < 2000)
-    assert.equal(
-      0,
-      rig:write(DOWN, {
-        type = 'REPLY',
-        flags = 1,
-        stream = id,
-        session = there,
-        serializer = 13,
-        compression = 4,
-        body = body,
-      })
-    )
+    assert.equal(0, answered(id, { serializer = 13, compression = 4, body = body }))
     rig:pump()
     assert.truthy(rig:news(UP):find('OK ser=13 body=(4004 bytes)', 1, true))
     assert.is_true(#rig:wire(DOWN) < 2000)
