@@ -7,21 +7,27 @@ local java = require 'spec.interop.java'
 local matrix = require 'spec.interop.matrix'
 local probe = require 'spec.interop.probe'
 
+local NO_DEFAULT = 'JoyRPC calls no default method on Java 14 and later (NoSuchMethodException: '
+  .. 'Lookup(Class, int)); $invoke is one, around $async'
+
 -- What Java alone cannot do, by serialization and case. Believed only when Java alone fails too.
 local BROKEN = {
   hessian = {
     char = 'JoyRPC cannot read a char in Hessian, not even from Java (ClassCastException)',
+    ['generic sync'] = NO_DEFAULT,
   },
   json = {
     double = 'Fastjson writes an infinite number as null',
     ['Object that is an object'] = 'Fastjson names no class where Object is declared',
     generic = 'JoyRPC cannot read the arguments of a generic call in JSON',
+    ['generic sync'] = NO_DEFAULT,
     lz4f = "JoyRPC's LZ4 frames take no write of more than a block (IndexOutOfBoundsException)",
     async = 'JoyRPC cannot read what a CompletableFuture brought in JSON',
   },
   protostuff = {
     List = 'Protostuff leaves out what is null in a collection',
     cycle = 'JoyRPC writes no end to a cycle in Protostuff (StackOverflowError, a broken frame)',
+    ['generic sync'] = NO_DEFAULT,
   },
   jackson = 'beside Jackson, JoyRPC reads no result in JSON that is not an object (joyrpc-all '
     .. 'takes Jackson for id 13 when its jars are there)',
@@ -83,7 +89,16 @@ local function broken_alone(serialization, names, compression)
   return broken
 end
 
+-- What only JoyRPC's providers are asked. The refer sends a trace map.
+local MORE = [[
+  case('trace', function()
+    local parent, err = probe:attachment 'trace:traceparent'
+    return err and tostring(err) or not tostring(parent):match '^00%-%x+%-%x+%-01$' and tostring(parent) or nil
+  end)
+]]
+
 local function call(provider, peer)
+  peer.cases = MORE
   peer.scheme, peer.port, peer.watch = 'joyrpc', provider.port, "'demo.joyrpc.Watch'"
   return cases.run(peer)
 end
@@ -146,14 +161,16 @@ describe('JoyRPC', function()
   for _, serialization in ipairs(SERIALIZATIONS) do
     local title = serialization.title or serialization.name
     it('calls us in ' .. title, function()
-      local server = app.serve(probe.server 'generic = true')
+      local server = app.serve(probe.server 'generic = true, trace = true')
       local settings = settings_of(serialization, { port = server.url:match ':(%d+)' })
       judge('Java to Lua', serialization, java.cases('joyrpc', settings, serialization.only))
     end)
 
     it('is called by us in ' .. title, function()
       local provider = java.provider('joyrpc', { without = serialization.without })
-      local more = ("serialization = '%s'"):format(serialization.ours or serialization.wire)
+      local more = ("trace = { joyrpc = true }, serialization = '%s'"):format(
+        serialization.ours or serialization.wire
+      )
       judge('Lua to Java', serialization, call(provider, { more = more }))
     end)
   end

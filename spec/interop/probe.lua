@@ -46,7 +46,10 @@ local service = {
       perilune.java.exception('demo.DeclaredException', message, { code = 7 }))
   end,
   failUnchecked = function(_, message) return nil, perilune.error('PRECONDITION', message) end,
-  attachment = function(ctx, name) return ctx.call.attachments[name] end,
+  attachment = function(ctx, name)
+    if name == 'trace:traceId' then return ctx.trace.map and ctx.trace.trace_id end
+    return ctx.call.attachments[name]
+  end,
   blob = function(_, length)
     local bytes = {}
     for i = 1, length do bytes[i] = string.char((i - 1) %% 251) end

@@ -40,7 +40,16 @@ public final class Consumer {
       RequestContext.getContext().setAttachment("color", "blue");
       return Cases.same("blue", probe.attachment("color"));
     });
-    cases.add("generic", () -> generic(settings));
+    cases.add("trace", () -> {
+      RequestContext.getContext().setTrace("traceId", "4bf92f3577b34da6a3ce929d0e0e4736");
+      try {
+        return Cases.same("4bf92f3577b34da6a3ce929d0e0e4736", probe.attachment("trace:traceId"));
+      } finally {
+        RequestContext.getContext().clearTrace();
+      }
+    });
+    cases.add("generic", () -> generic(settings, true));
+    cases.add("generic sync", () -> generic(settings, false));
     cases.add("callback", () -> callback(settings));
     cases.run(settings.rest, prefix);
   }
@@ -67,15 +76,21 @@ public final class Consumer {
     return config;
   }
 
-  private static String generic(Settings settings) throws Exception {
-    ConsumerConfig<GenericService> config = refer(settings, GenericService.class);
-    config.setInterfaceClazz(Probe.class.getName());
-    config.setGeneric(true);
-    GenericService service = config.refer().get(20, TimeUnit.SECONDS);
+  private static GenericService generic; // a second one of the same service is refused
+
+  private static String generic(Settings settings, boolean async) throws Exception {
+    if (generic == null) {
+      ConsumerConfig<GenericService> config = refer(settings, GenericService.class);
+      config.setInterfaceClazz(Probe.class.getName());
+      config.setGeneric(true);
+      generic = config.refer().get(20, TimeUnit.SECONDS);
+    }
+    String[] types = {"java.lang.String"};
+    Object[] arguments = {"moon"};
     Object answer =
-        service
-            .$async("sayHello", new String[] {"java.lang.String"}, new Object[] {"moon"})
-            .get(5, TimeUnit.SECONDS);
+        async
+            ? generic.$async("sayHello", types, arguments).get(5, TimeUnit.SECONDS)
+            : generic.$invoke("sayHello", types, arguments);
     return Cases.same("Hi moon", answer);
   }
 

@@ -25,7 +25,7 @@ public final class Provider {
       server.setQueues(settings.number("queue", 0));
     }
     RegistryConfig registry = new RegistryConfig("memory");
-    export(settings, server, registry, Probe.class, new ProbeImpl(name -> RequestContext.getContext().getAttachment(name)));
+    export(settings, server, registry, Probe.class, new ProbeImpl(Provider::attachment));
     export(settings, server, registry, Watch.class, (Watch) Provider::watch);
     System.out.println("ready");
     System.out.flush();
@@ -48,6 +48,15 @@ public final class Provider {
       config.setParameter("authentication", "token");
     }
     config.exportAndOpen().get();
+  }
+
+  /** An implicit parameter; behind `trace:` an entry of the trace map. */
+  private static Object attachment(String name) {
+    RequestContext context = RequestContext.getContext();
+    if (!name.startsWith("trace:")) {
+      return context.getAttachment(name);
+    }
+    return context.getTraces() == null ? null : context.getTraces().get(name.substring(6));
   }
 
   private static String watch(String text, int count, io.joyrpc.Callback<String, String> callback) {
