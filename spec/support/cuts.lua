@@ -4,7 +4,7 @@
 --   local it_ = cuts.new(start, side)   start() -> rig and what it heard so far; `side` sends
 --   it_:whole(message)                  what is heard of it, and what is said
 --   it_:byte_by_byte(message)           the same, and that nothing was heard before the last byte
---   it_:cut(message)                    the peer ends after each of its bytes: nothing but the end is heard
+--   it_:cut(message)                    the peer ends after each byte: only the end is heard
 local luassert = require 'luassert'
 
 local p = require 'spec.support.protocol'

@@ -69,7 +69,7 @@ static const char *mark(lua_State *co, const char *key) {
   return text;
 }
 
-// What a metatable, on top of the stack, says: a box, a class, a list; NULL for one of somebody else.
+// What a metatable, on top of the stack, says: a box, a class, a list; NULL for a stranger's.
 static const char *class_of_marked(lua_State *co) {
   const char *class = mark(co, &peri_value_class_mark);
   if (class != NULL) {

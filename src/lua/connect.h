@@ -12,7 +12,7 @@ int peri_connect_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
 int peri_session_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
 // Where a request has its arguments: in the table at ARGS, or as values behind FIXED when that is nil.
 enum { PERI_REQUEST_ARGS = 6, PERI_REQUEST_FIXED = 10 };
-// From this bit of its flags on stands the number of the arguments' declared types, see argument_types.h.
+// From this bit of its flags on stands the number of its declared types (argument_types.h).
 enum { PERI_REQUEST_TYPES_SHIFT = 4 };
 // Sees to it that they lie on the top as values. Returns their number, negative when there are too many.
 int peri_request_spread(lua_State *co);

@@ -231,8 +231,8 @@ static bool is_native(const request *r) {
   return r->session != NULL ? r->session->native : r->conn->native;
 }
 
-// A callback of Java's may have parameters of any class: what it is called with tells which. Methods of
-// services are found by their name, and their arguments read as they are declared there.
+// A callback of Java's may have parameters of any class: what it is called with tells which. Methods
+// of services are found by their name, and their arguments read as they are declared there.
 static int infer_classes(lua_State *co, int count, peri_event *event, callbacks *c, peri_err *err) {
   if (event->args_type.len != 0) {
     return 0;

@@ -7,8 +7,8 @@
 --   perilune.refer { ..., trace = { joyrpc = true } }
 --
 -- JoyRPC's peers have a trace map in the attachment `_trace`, which Java hands on to what it calls.
--- One that came is `ctx.trace.map` and goes on with nested calls, `traceparent` in it; `joyrpc` sends it
--- with calls for which none came. Its entry `id` gives the trace id where there is no traceparent.
+-- One that came is `ctx.trace.map` and goes on with nested calls, `traceparent` in it; `joyrpc` sends
+-- it with calls for which none came. Its entry `id` gives the trace id where there is no traceparent.
 local perilune = require 'perilune'
 
 local function hex(digits)
