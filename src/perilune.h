@@ -44,7 +44,7 @@ extern "C" {
 
 // Raised when anything below changes for those who were compiled with it. Members are added only at
 // the end of peri_plugin_host, which does not raise it.
-#define PERI_ABI 2
+#define PERI_ABI 3
 #define PERI_EXPORT __attribute__((visibility("default")))
 
 enum {

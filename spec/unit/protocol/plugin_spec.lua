@@ -159,8 +159,8 @@ PLUGIN{PERI_PLUGIN_HEAD, .point = "serializer", .name = "text", .init = keep, .s
   local wrong = {
     {
       'other_abi',
-      [[PLUGIN{.abi = 3, .size = sizeof(peri_plugin)};]],
-      "compression 'other_abi': made for ABI 3, this perilune has ABI 2; "
+      [[PLUGIN{.abi = PERI_ABI + 1, .size = sizeof(peri_plugin)};]],
+      "compression 'other_abi': made for ABI 4, this perilune has ABI 3; "
         .. 'compile it anew against its perilune.h (other_abi.so)',
     },
     {
