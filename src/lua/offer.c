@@ -112,7 +112,8 @@ int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, u
                    ? peri_fail(err, PERI_EBAD_REQUEST, "JoyRPC carries one function in a call")
                    : offer(link, co, first + i, stream, &made, err);
     char one[48];
-    int len = made == NULL ? 0 : name_write(one, sizeof one, made, native ? i + 1 : 0, text->len != 0);
+    int len =
+        made == NULL ? 0 : name_write(one, sizeof one, made, native ? i + 1 : 0, text->len != 0);
     if (code == 0 && text->len + (size_t)len > PERI_CALLBACK_TEXT_MAX) {
       code = peri_fail(err, PERI_ETOO_BIG, "too many functions in one call");
     }
