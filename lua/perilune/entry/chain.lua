@@ -364,7 +364,8 @@ return function(slot, gen%s)
   if not gen then return end
   %s
   live[slot] = gen
-  return finish(slot, gen, xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID)))
+  local ok, result, err = xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
+  return finish(slot, gen, ok, result, err)
 end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
   return compile(out, 'chain ' .. method.title, {
     names = names,
