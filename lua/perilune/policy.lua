@@ -91,8 +91,9 @@ function M.copy(value)
 end
 
 -- A copy of a value that outlives its call, like a result in a cache, and the bytes it costs, about.
--- Nil for what cannot be kept: bodies and functions, circles, more than 31 tables within each other.
----@type fun(value: any): any, integer?
+-- Nil for what cannot be kept: bodies and functions, circles, more than 31 tables within each other,
+-- what costs more than `limit` bytes (16 MiB): a table that stands in two places is copied twice.
+---@type fun(value: any, limit?: number): any, integer?
 M.kept = core.kept
 
 -- A set of error codes; raises for one that there is not.

@@ -12,6 +12,7 @@ enum {
   ENTRY_SIZE = 32,  // and an entry of it
   SCALAR_SIZE = 8,
   SLOTS = 8,
+  KEPT_MAX = 16 << 20,  // bytes of a copy, if nobody says
 };
 
 // ---- keys ---------------------------------------------------------------------------------------
@@ -66,15 +67,21 @@ static int key(lua_State *L) {
 
 // ---- copies -------------------------------------------------------------------------------------
 
-static bool copy(lua_State *L, int index, int depth, size_t *size);
+static bool copy(lua_State *L, int index, int depth, size_t *left);
+
+// Tables that stand in many places are copied for each: what that comes to is bounded.
+static bool spend(size_t *left, size_t cost) {
+  bool enough = cost <= *left;
+  *left -= enough ? cost : 0;
+  return enough;
+}
 
 // Copies the entry whose key and value are on top into the table at `made`; pops the value.
-static bool copy_entry(lua_State *L, int made, int depth, size_t *size) {
+static bool copy_entry(lua_State *L, int made, int depth, size_t *left) {
   int at = lua_gettop(L);
-  if (!copy(L, at, depth, size)) {
+  if (!spend(left, ENTRY_SIZE) || !copy(L, at, depth, left)) {
     return false;
   }
-  *size += ENTRY_SIZE;
   lua_pushvalue(L, at - 1);
   lua_insert(L, -2);
   lua_rawset(L, made);
@@ -82,17 +89,17 @@ static bool copy_entry(lua_State *L, int made, int depth, size_t *size) {
   return true;
 }
 
-static bool copy_entries(lua_State *L, int index, int made, int depth, size_t *size) {
+static bool copy_entries(lua_State *L, int index, int made, int depth, size_t *left) {
   lua_pushnil(L);
   while (lua_next(L, index)) {
-    if (!copy_entry(L, made, depth, size)) {
+    if (!copy_entry(L, made, depth, left)) {
       return false;
     }
   }
   return true;
 }
 
-static bool copy_in_memory(lua_State *L, int index, int made, int depth, size_t *size) {
+static bool copy_in_memory(lua_State *L, int index, int made, int depth, size_t *left) {
   const peri_raw_table *t = peri_raw_table_at(L, index);
   uint32_t at = 0;
   peri_raw key;
@@ -100,7 +107,7 @@ static bool copy_in_memory(lua_State *L, int index, int made, int depth, size_t 
   while (peri_raw_next(t, &at, &key, &value)) {
     peri_raw_push(L, key);
     peri_raw_push(L, value);
-    if (!copy_entry(L, made, depth, size)) {
+    if (!copy_entry(L, made, depth, left)) {
       return false;
     }
     lua_pop(L, 1);
@@ -118,16 +125,15 @@ static void make(lua_State *L, int index) {
   }
 }
 
-static bool copy_table(lua_State *L, int index, int depth, size_t *size) {
-  if (depth > DEPTH_MAX) {
+static bool copy_table(lua_State *L, int index, int depth, size_t *left) {
+  if (depth > DEPTH_MAX || !spend(left, TABLE_SIZE)) {
     return false;
   }
   luaL_checkstack(L, SLOTS, "a copy");
-  *size += TABLE_SIZE;
   make(L, index);
   int made = lua_gettop(L);
-  bool copied = peri_raw_usable() ? copy_in_memory(L, index, made, depth + 1, size)
-                                  : copy_entries(L, index, made, depth + 1, size);
+  bool copied = peri_raw_usable() ? copy_in_memory(L, index, made, depth + 1, left)
+                                  : copy_entries(L, index, made, depth + 1, left);
   if (copied && lua_getmetatable(L, index)) {
     lua_setmetatable(L, made);
   }
@@ -135,33 +141,38 @@ static bool copy_table(lua_State *L, int index, int depth, size_t *size) {
 }
 
 // Pushes a copy of the value at `index`; false when it cannot be kept, with anything on the stack.
-static bool copy(lua_State *L, int index, int depth, size_t *size) {
+static bool copy(lua_State *L, int index, int depth, size_t *left) {
+  size_t cost = SCALAR_SIZE;
   switch (lua_type(L, index)) {
-  case LUA_TTABLE: return copy_table(L, index, depth, size);
-  case LUA_TSTRING: *size += lua_objlen(L, index); break;
+  case LUA_TTABLE: return copy_table(L, index, depth, left);
+  case LUA_TSTRING: cost = lua_objlen(L, index); break;
   case LUA_TLIGHTUSERDATA:
     if (lua_touserdata(L, index) != NULL) {
       return false;
     }
-    *size += SCALAR_SIZE;
     break;
   case LUA_TNUMBER:
-  case LUA_TBOOLEAN: *size += SCALAR_SIZE; break;
+  case LUA_TBOOLEAN: break;
   default: return false;
+  }
+  if (!spend(left, cost)) {
+    return false;
   }
   lua_pushvalue(L, index);
   return true;
 }
 
-// core.kept(value) -> a deep copy, the bytes it costs; nothing when it cannot be kept.
+// core.kept(value, limit) -> a deep copy, the bytes it costs; nothing when it cannot be kept.
 static int kept(lua_State *L) {
-  size_t size = 0;
   luaL_checkany(L, 1);
+  lua_Number limit = luaL_optnumber(L, 2, KEPT_MAX);
+  luaL_argcheck(L, limit >= 0 && limit <= (lua_Number)(UINT64_C(1) << 53), 2, "out of range");
+  size_t left = (size_t)limit;
   lua_settop(L, 1);
-  if (!copy(L, 1, 1, &size)) {
+  if (!copy(L, 1, 1, &left)) {
     return 0;
   }
-  lua_pushnumber(L, (lua_Number)size);
+  lua_pushnumber(L, limit - (lua_Number)left);
   return 2;
 }
 

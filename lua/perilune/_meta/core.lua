@@ -175,9 +175,10 @@ function core.base64_decode(text) end
 function core.key(prefix, values, n, limit) end
 --- A deep copy and the bytes it costs, about; nothing when it cannot be kept.
 ---@param value any
+---@param limit? number  bytes, 16 MiB
 ---@return any
 ---@return integer?
-function core.kept(value) end
+function core.kept(value, limit) end
 --- The number of a list of Java type names, for core.request's flags.
 ---@param types string[]
 ---@return integer

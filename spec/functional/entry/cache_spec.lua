@@ -3,6 +3,22 @@ local inside = require('spec.support.vm').inside
 
 describe('filter cache', function()
   it(
+    'keeps nothing that costs more than it may, however few tables it is made of',
+    inside(function()
+      -- 31 tables that each stand twice in the next: a copy would be a thousand million of them.
+      local value = { 1 }
+      for _ = 1, 30 do
+        value = { value, value }
+      end
+      assert.is_nil((perilune.policy.kept(value)))
+      assert.is_nil((perilune.policy.kept({ ('x'):rep(100) }, 150)))
+      local copied, cost = perilune.policy.kept({ ('x'):rep(100) }, 300)
+      assert.same({ ('x'):rep(100) }, copied)
+      assert.is_true(cost > 100 and cost <= 300)
+    end)
+  )
+
+  it(
     'answers equal calls from what was answered before, until it is too old',
     inside(function()
       local calls = 0

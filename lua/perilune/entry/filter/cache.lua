@@ -23,7 +23,7 @@ local function keep(self, key, result)
     end
     return NULL
   end
-  local kept, bytes = copy(result)
+  local kept, bytes = copy(result, self.bytes)
   if kept ~= nil then
     self.store.set(key, kept, self.ttl, bytes)
   end
@@ -34,7 +34,7 @@ local function given(self, entry)
   if entry == NULL then
     return nil
   elseif type(entry) == 'table' and not self.share then
-    return (copy(entry))
+    return (copy(entry, self.bytes))
   end
   return entry
 end
@@ -157,6 +157,7 @@ return {
       store = store,
       flights = {},
       ttl = conf.ttl,
+      bytes = conf.bytes,
       nulls = conf.nulls,
       share = conf.share,
       single_flight = conf.single_flight,
