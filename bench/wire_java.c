@@ -2,21 +2,12 @@
 // What stock Java consumers say: JoyRPC's frames on a negotiated session and Dubbo 2's messages,
 // both with Hessian bodies as they were recorded from the real ones, calling
 // `String echoString(String)` of demo.Probe (or the method and interface that were given).
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "wire.h"
+#include "joy_frame.h"
 
 enum {
-  JOY_HEADER = 24,
-  JOY_REQUEST = 1,
-  JOY_REPLY = 2,
-  JOY_NEGOTIATE = 8,
-  JOY_NEGOTIATED = 9,
   HESSIAN = 2,
-  JSON = 13,
-  SESSION = 1,
   DUBBO_HEADER = 16,
   DUBBO_REQUEST = 0xc2,  // two-way, Hessian
   DUBBO_OK = 20,
@@ -101,22 +92,8 @@ static void fail(bench_reply *reply, const uint8_t *text, const uint8_t *end) {
 
 // ---- JoyRPC -------------------------------------------------------------------------------------
 
-static void joyrpc_header(uint8_t *p, size_t frame, uint8_t type, uint32_t id, uint8_t serial,
-                          uint32_t timeout_ms) {
-  PUT(p, "\xad\xd0");
-  bench_put32(p + 2, (uint32_t)frame - 2);
-  bench_put16(p + 6, JOY_HEADER - 6);
-  p[8] = type;
-  bench_put32(p + 9, id);
-  bench_put32(p + 13, SESSION);
-  p[17] = serial;
-  p[18] = 0;
-  bench_put32(p + 19, timeout_ms);
-  p[23] = 0;
-}
-
 static size_t joyrpc_encode(const bench_wire_conf *conf, uint32_t id, uint64_t seed, uint8_t *out) {
-  uint8_t *p = out + JOY_HEADER;
+  uint8_t *p = out + BENCH_JOY_HEADER;
   p = PUT(p, "C\x30\x25io.joyrpc.protocol.message.Invocation\x96\x0b"
              "attachments\x04"
              "args\x08"
@@ -128,7 +105,7 @@ static size_t joyrpc_encode(const bench_wire_conf *conf, uint32_t id, uint64_t s
   p = put_text(p, conf->method);
   p = PUT(p, "NN");
   size_t frame = (size_t)(p - out);
-  joyrpc_header(out, frame, JOY_REQUEST, id, HESSIAN, conf->timeout_ms);
+  bench_joy_header(out, frame, BENCH_JOY_REQUEST, id, HESSIAN, conf->timeout_ms);
   return frame;
 }
 
@@ -157,62 +134,15 @@ static void joyrpc_read(const uint8_t *p, const uint8_t *end, bench_reply *reply
 static long joyrpc_decode(const bench_wire_conf *conf, const uint8_t *bytes, size_t n,
                           bench_reply *reply, size_t *need) {
   (void)conf;
-  if (n < JOY_HEADER) {
-    *need = JOY_HEADER;
-    return 0;
+  long frame = bench_joy_cut(bytes, n, reply, need);
+  if (frame > 0) {
+    joyrpc_read(reply->payload, bytes + frame, reply);
   }
-  size_t frame = (size_t)bench_get32(bytes + 2) + 2;
-  if (bytes[0] != 0xad || bytes[1] != 0xd0 || frame < JOY_HEADER || frame > FRAME_LIMIT) {
-    return -1;
-  }
-  if (frame > n) {
-    *need = frame;
-    return 0;
-  }
-  size_t head = 6u + bench_get16(bytes + 6);
-  if (bytes[8] != JOY_REPLY || head < JOY_HEADER || head > frame) {
-    return -1;
-  }
-  *reply = (bench_reply){.id = bench_get32(bytes + 9)};
-  joyrpc_read(bytes + head, bytes + frame, reply);
-  return (long)frame;
-}
-
-static int refuse(const char *why, const char *text) {
-  fprintf(stderr, "load: the server %s: %s\n", why, text);
-  return -1;
-}
-
-static int joyrpc_answered(int fd, size_t n) {
-  char *answer = calloc(1, n + 1);
-  int rc = answer ? bench_wire_read(fd, answer, n) : -1;
-  if (rc == 0 &&
-      (strstr(answer, "\"status\":1") || !strstr(answer, "\"serialization\":\"hessian\""))) {
-    rc = refuse("refused the negotiation", answer);
-  }
-  free(answer);
-  return rc;
+  return frame;
 }
 
 static int joyrpc_handshake(int fd, const bench_wire_conf *conf) {
-  enum { MOST = 64 * 1024 };
-  uint8_t out[1024];
-  int body = snprintf((char *)out + JOY_HEADER, sizeof out - JOY_HEADER,
-                      "{\"serialization\":\"hessian\",\"serializations\":[\"hessian\"],"
-                      "\"compressions\":[],\"checksums\":[],\"attributes\":{\"interface\":\"%s\","
-                      "\"alias\":\"%s\",\"sessionTimeout\":\"600000\"}}",
-                      conf->interface, conf->alias);
-  size_t frame = JOY_HEADER + (size_t)body;
-  joyrpc_header(out, frame, JOY_NEGOTIATE, 1, JSON, 3000);
-  uint8_t head[JOY_HEADER];
-  if (bench_wire_write(fd, out, frame) < 0 || bench_wire_read(fd, head, JOY_HEADER) < 0) {
-    return refuse("closed during the negotiation", "");
-  }
-  size_t n = (size_t)bench_get32(head + 2) + 2 - JOY_HEADER;
-  if (head[0] != 0xad || head[8] != JOY_NEGOTIATED || n > MOST) {
-    return refuse("answered the negotiation with something else", "");
-  }
-  return joyrpc_answered(fd, n);
+  return bench_joy_negotiate(fd, conf, "hessian", "");
 }
 
 const bench_wire bench_wire_joyrpc = {"joyrpc", 0, joyrpc_handshake, joyrpc_encode, joyrpc_decode};

@@ -2,48 +2,22 @@
 // Native frames of a negotiated session, and the floor's frames, which are as long as the native
 // ones so that both servers move the same bytes.
 //
-//   magic AD D0 | u32 length (frame - 2) | u16 header 18 | u8 type | u32 id | u32 session |
-//   u8 serialization | u8 compression | u32 timeout ms | u8 attributes 0 | body
 //   request body: u16 head | u8 flags | u8 method length, method | arguments
 //   reply body:   u16 head | u8 flags | u8 status | ... | result
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "wire.h"
+#include "joy_frame.h"
 
 enum {
-  HEADER = 24,
   REQUEST_HEAD = 4,  // u16 head, flags, method length
-  REQUEST = 1,
-  REPLY = 2,
-  NEGOTIATE = 8,
-  NEGOTIATED = 9,
   JSON = 13,
   RAW = 110,
   MSGPACK = 111,
   FLAG_MESSAGE = 2,
-  SESSION = 1,
-  FRAME_LIMIT = 64 * 1024 * 1024,
 };
 
 static uint8_t serialization_of(const bench_wire_conf *conf) {
   return conf->serializer[0] == 'r' ? RAW : conf->serializer[0] == 'm' ? MSGPACK : JSON;
-}
-
-static void write_header(uint8_t *p, size_t frame, uint8_t type, uint32_t id, uint8_t serial,
-                         uint32_t timeout_ms) {
-  p[0] = 0xad;
-  p[1] = 0xd0;
-  bench_put32(p + 2, (uint32_t)frame - 2);
-  bench_put16(p + 6, 18);
-  p[8] = type;
-  bench_put32(p + 9, id);
-  bench_put32(p + 13, SESSION);
-  p[17] = serial;
-  p[18] = 0;
-  bench_put32(p + 19, timeout_ms);
-  p[23] = 0;
 }
 
 static size_t write_method(const bench_wire_conf *conf, uint64_t seed, uint8_t *out) {
@@ -85,14 +59,14 @@ static size_t write_arguments(const bench_wire_conf *conf, uint64_t seed, uint8_
 }
 
 static size_t encode(const bench_wire_conf *conf, uint32_t id, uint64_t seed, uint8_t *out) {
-  uint8_t *body = out + HEADER;
+  uint8_t *body = out + BENCH_JOY_HEADER;
   size_t method = write_method(conf, seed, body + REQUEST_HEAD);
   bench_put16(body, (uint32_t)(2 + method));
   body[2] = 0;
   body[3] = (uint8_t)method;
-  size_t head = HEADER + REQUEST_HEAD + method;
+  size_t head = BENCH_JOY_HEADER + REQUEST_HEAD + method;
   size_t frame = head + write_arguments(conf, seed, out + head);
-  write_header(out, frame, REQUEST, id, serialization_of(conf), conf->timeout_ms);
+  bench_joy_header(out, frame, BENCH_JOY_REQUEST, id, serialization_of(conf), conf->timeout_ms);
   return frame;
 }
 
@@ -116,63 +90,12 @@ static long decode_body(const uint8_t *body, size_t n, bench_reply *reply) {
 static long decode(const bench_wire_conf *conf, const uint8_t *bytes, size_t n, bench_reply *reply,
                    size_t *need) {
   (void)conf;
-  if (n < HEADER) {
-    *need = HEADER;
-    return 0;
-  }
-  size_t frame = (size_t)bench_get32(bytes + 2) + 2;
-  if (bytes[0] != 0xad || bytes[1] != 0xd0 || frame < HEADER || frame > FRAME_LIMIT) {
-    return -1;
-  }
-  if (frame > n) {
-    *need = frame;
-    return 0;
-  }
-  *reply = (bench_reply){.id = bench_get32(bytes + 9)};
-  size_t head = 6u + bench_get16(bytes + 6);
-  if (bytes[8] != REPLY || head < HEADER || head > frame) {
-    return -1;
-  }
-  return decode_body(bytes + head, frame - head, reply) < 0 ? -1 : (long)frame;
-}
-
-static int refuse(const char *why, const char *text, size_t n) {
-  fprintf(stderr, "load: the server %s: %.*s\n", why, (int)n, text);
-  return -1;
-}
-
-static int accepted(const bench_wire_conf *conf, char *body, size_t n) {
-  char wanted[64];
-  body[n] = 0;
-  snprintf(wanted, sizeof wanted, "\"serialization\":\"%s\"", conf->serializer);
-  if (!strstr(body, "\"status\":0") || !strstr(body, wanted)) {
-    return refuse("refused the negotiation", body, n);
-  }
-  return 0;
+  long frame = bench_joy_cut(bytes, n, reply, need);
+  return frame > 0 && decode_body(reply->payload, reply->n, reply) < 0 ? -1 : frame;
 }
 
 static int handshake(int fd, const bench_wire_conf *conf) {
-  enum { MOST = 64 * 1024 };
-  uint8_t out[1024];
-  int body = snprintf((char *)out + HEADER, sizeof out - HEADER,
-                      "{\"serialization\":\"%s\",\"serializations\":[\"%s\"],\"compressions\":[],"
-                      "\"checksums\":[],\"attributes\":{\"interface\":\"%s\",\"alias\":\"%s\","
-                      "\"perilune\":\"1\",\"sessionTimeout\":\"600000\"}}",
-                      conf->serializer, conf->serializer, conf->interface, conf->alias);
-  size_t frame = HEADER + (size_t)body;
-  write_header(out, frame, NEGOTIATE, 1, JSON, 3000);
-  uint8_t head[HEADER];
-  if (bench_wire_write(fd, out, frame) < 0 || bench_wire_read(fd, head, HEADER) < 0) {
-    return refuse("closed during the negotiation", "", 0);
-  }
-  size_t n = (size_t)bench_get32(head + 2) + 2 - HEADER;
-  if (head[0] != 0xad || head[1] != 0xd0 || head[8] != NEGOTIATED || n > MOST) {
-    return refuse("answered the negotiation with something else", "", 0);
-  }
-  char *answer = malloc(n + 1);
-  int rc = answer && bench_wire_read(fd, answer, n) == 0 ? accepted(conf, answer, n) : -1;
-  free(answer);
-  return rc;
+  return bench_joy_negotiate(fd, conf, conf->serializer, "\"perilune\":\"1\",");
 }
 
 const bench_wire bench_wire_perilune = {"perilune", 0, handshake, encode, decode};
@@ -196,11 +119,11 @@ static size_t floor_encode(const bench_wire_conf *conf, uint32_t id, uint64_t se
 static long floor_decode(const bench_wire_conf *conf, const uint8_t *bytes, size_t n,
                          bench_reply *reply, size_t *need) {
   if (n < 4) {
-    *need = HEADER;
+    *need = BENCH_JOY_HEADER;
     return 0;
   }
   size_t frame = (size_t)bench_get32(bytes) + 4;
-  if (frame < HEADER + REQUEST_HEAD || frame > FRAME_LIMIT) {
+  if (frame < BENCH_JOY_HEADER + REQUEST_HEAD || frame > BENCH_JOY_LIMIT) {
     return -1;
   }
   if (frame > n) {
@@ -208,7 +131,7 @@ static long floor_decode(const bench_wire_conf *conf, const uint8_t *bytes, size
     return 0;
   }
   *reply = (bench_reply){.id = bench_get32(bytes + 9), .ok = 1};
-  size_t head = HEADER + 2u + bench_get16(bytes + HEADER);
+  size_t head = BENCH_JOY_HEADER + 2u + bench_get16(bytes + BENCH_JOY_HEADER);
   if (head > frame) {
     return -1;
   }
