@@ -137,42 +137,39 @@ describe('two consumers', function()
     return consumers
   end
 
-  it('see nothing of providers that are restarted in turn', function()
-    local consumers = both(PLAIN)
+  -- Ends the providers in turn, the next one when consumers use what came for the last one.
+  local function replace_in_turn(signal, times, ended)
     local servers = { first, second }
-    for i = 1, LONG and 60 or 6 do
+    for i = 1, times do
       local which = i % 2 + 1
-      servers[which]:kill 'TERM'
-      assert.same({ code = 0 }, servers[which]:wait())
+      servers[which]:kill(signal)
+      ended(servers[which]:wait())
       servers[which] = provider()
       wait_until_used(servers[which])
     end
+  end
+
+  local function kill_in_turn()
+    replace_in_turn('KILL', LONG and 20 or 4, function() end)
+  end
+
+  it('see nothing of providers that are restarted in turn', function()
+    local consumers = both(PLAIN)
+    replace_in_turn('TERM', LONG and 60 or 6, function(status)
+      assert.same({ code = 0 }, status)
+    end)
     none_failed(finish(consumers))
   end)
 
   it('see nothing of providers that are killed in turn, if methods are idempotent', function()
     local consumers = both(IDEMPOTENT)
-    local servers = { first, second }
-    for i = 1, LONG and 20 or 4 do
-      local which = i % 2 + 1
-      servers[which]:kill 'KILL'
-      servers[which]:wait()
-      servers[which] = provider()
-      wait_until_used(servers[which])
-    end
+    kill_in_turn()
     none_failed(finish(consumers))
   end)
 
   it('lose only what was under way when providers are killed', function()
     local consumers = both(PLAIN)
-    local servers = { first, second }
-    for i = 1, LONG and 20 or 4 do
-      local which = i % 2 + 1
-      servers[which]:kill 'KILL'
-      servers[which]:wait()
-      servers[which] = provider()
-      wait_until_used(servers[which])
-    end
+    kill_in_turn()
     unknown_only(finish(consumers))
   end)
 
