@@ -3,20 +3,12 @@
 local app = require 'spec.support.app'
 local c = require 'spec.support.c'
 local child = require 'spec.support.child'
+local deb = require 'spec.packages.deb'
 local lfs = require 'lfs'
-
-local release = c.root .. '/build/release'
-if release:sub(1, 1) ~= '/' then
-  release = lfs.currentdir() .. '/build/release'
-end
 
 local folder, usr
 
-local function sh(command)
-  local result = child.run({ 'sh', '-c', command }, { limit = 120 })
-  assert.equal(0, result.code, result.output)
-  return result.output
-end
+local sh = deb.sh
 
 local function has(path)
   assert.is_truthy(lfs.attributes(usr .. path), usr .. path .. ' is missing')
@@ -47,17 +39,8 @@ end
 
 describe('the Debian package', function()
   setup(function()
-    folder = app.script('', 'none'):match '^(.*)/'
+    folder = deb.unpack()
     usr = folder .. '/root/usr'
-    sh(('cd %s && cpack -G DEB -B %s/out'):format(release, folder))
-    sh(
-      ('mv %s/out/*.deb %s/it.deb && dpkg-deb -x %s/it.deb %s/root'):format(
-        folder,
-        folder,
-        folder,
-        folder
-      )
-    )
   end)
   teardown(app.stop_all)
 
@@ -97,6 +80,19 @@ describe('the Debian package', function()
     local ok, message = pcall(says_hello, folder .. '/moved/bin/perilune')
     sh(('mv %s/moved %s'):format(folder, usr))
     assert.is_true(ok, message)
+  end)
+
+  it('says so when a part of it is missing', function()
+    sh(
+      ('cp -r %s %s/broken && rm %s/broken/share/perilune/lua/perilune/entry/chain.lua'):format(
+        usr,
+        folder,
+        folder
+      )
+    )
+    local result = child.run { folder .. '/broken/bin/perilune', 'run', app.script '' }
+    assert.equal(1, result.code)
+    assert.matches("module 'perilune.entry.chain' not found", result.output)
   end)
 
   it('has a unit that systemd understands and the JIT survives', function()

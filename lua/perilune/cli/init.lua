@@ -160,7 +160,11 @@ function M.main()
   end
   io.stdout:flush()
   if code then
-    pcall(require('perilune.entry.declare').close)
+    -- In a broken installation it is not there to be closed.
+    local found, declare = pcall(require, 'perilune.entry.declare')
+    if found then
+      pcall(declare.close)
+    end
     core.exit(code)
   end
 end
