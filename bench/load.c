@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ typedef struct options {
   double warm;
   double rate;
   unsigned check_every;
+  uint32_t hups;
 } options;
 
 typedef struct run {
@@ -45,6 +47,7 @@ typedef struct run {
   int epoll;
   int sending;
   double next_due;  // open loop: ns
+  uint32_t hups;    // sent so far
   uint64_t random;
   uint64_t server_cpu;  // ns within the window
   uint64_t client_cpu;
@@ -159,6 +162,18 @@ static void turn_until(run *r, uint64_t end) {
   }
 }
 
+// SIGHUPs go to the server at even distances within the window. From here, since a process beside
+// that waits and signals takes more of the cores than what it is to show.
+static void run_window(run *r) {
+  const bench_tally *tally = &r->tally;
+  uint64_t gap = (tally->end - tally->begin) / (r->opt->hups + 1u);
+  while (r->hups < r->opt->hups && alive(r)) {
+    turn_until(r, tally->begin + gap * ++r->hups);
+    kill(r->opt->server, SIGHUP);
+  }
+  turn_until(r, tally->end);
+}
+
 // ---- a run --------------------------------------------------------------------------------------
 
 static int open_all(run *r) {
@@ -198,7 +213,7 @@ static void measure(run *r) {
   uint64_t client = bench_cpu_ns(0);
   tally->begin = bench_now_ns();
   tally->end = tally->begin + (uint64_t)(opt->seconds * 1e9);
-  turn_until(r, tally->end);
+  run_window(r);
   r->server_cpu = bench_cpu_ns(opt->server) - server;
   r->client_cpu = bench_cpu_ns(0) - client;
   tally->end = tally->now < tally->end ? tally->now : tally->end;
@@ -259,6 +274,7 @@ static const char usage[] =
     "            [--serializer raw|msgpack|json] [--kind opaque|msgpack-str|msgpack-map|json-map]\n"
     "            [--interface NAME] [--alias NAME] [--method m] [--methods 1] [--timeout MS]\n"
     "            [--check-every 16] [--cpu CORE]\n"
+    "            [--hup N]                    SIGHUPs to the server within the timed window\n"
     "            [--hold N | --idle N]        memory of waiting calls or of idle connections\n";
 
 static const struct option names[] = {
@@ -268,7 +284,8 @@ static const struct option names[] = {
     {"serializer", 1, 0, 's'},  {"kind", 1, 0, 'k'},        {"interface", 1, 0, 'I'},
     {"alias", 1, 0, 'a'},       {"method", 1, 0, 'm'},      {"methods", 1, 0, 'M'},
     {"timeout", 1, 0, 'o'},     {"check-every", 1, 0, 'e'}, {"cpu", 1, 0, 'C'},
-    {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},        {0, 0, 0, 0}};
+    {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},        {"hup", 1, 0, 'S'},
+    {0, 0, 0, 0}};
 
 static int kind_of(const char *name) {
   static const char *const kinds[] = {"opaque", "msgpack-str", "msgpack-map", "json-map"};
@@ -313,6 +330,7 @@ static int set(options *opt, int name, const char *value) {
   case 'M': opt->conf.methods = to_count(value); return 0;
   case 'o': opt->conf.timeout_ms = to_count(value); return 0;
   case 'e': opt->check_every = to_count(value); return 0;
+  case 'S': opt->hups = to_count(value); return 0;
   case 'C': bench_pin(atoi(value)); return 0;
   case 'H': opt->hold = to_count(value); return 0;
   case 'D': opt->idle = to_count(value); return 0;
@@ -362,7 +380,7 @@ int main(int argc, char **argv) {
       return 2;
     }
   }
-  if (!opt.wire || !opt.port || optind != argc) {
+  if (!opt.wire || !opt.port || optind != argc || (opt.hups && opt.server <= 0)) {
     fputs(usage, stderr);
     return 2;
   }

@@ -113,15 +113,6 @@ end
 
 local RELOADS = 4
 
--- Sends SIGHUP now and then while the timed window lasts.
-local function reload_meanwhile(server)
-  local gap = M.seconds / (RELOADS + 1)
-  local text = 'sleep %g; for i in %s; do kill -HUP %d; sleep %g; done'
-  local times = ('x '):rep(RELOADS)
-  local command = text:format(M.warm + gap, times, server.pid, gap)
-  return process.spawn({ 'sh', '-c', command }, { log = servers.log_name 'reload' })
-end
-
 ---The same open load in turn: left alone, and with a few reloads of the script in the window.
 ---@param server bench.Server
 ---@param rate number  calls a second
@@ -133,10 +124,8 @@ function M.reload(server, rate)
   if not before then
     return nil, why
   end
-  local signals = reload_meanwhile(server)
   local during
-  during, why = M.load(server, words)
-  process.stop(signals)
+  during, why = M.load(server, { '--rate', rate, '--hup', RELOADS })
   if not during then
     return nil, why
   end
