@@ -231,7 +231,7 @@ static int make_record(peri_builder *b) {
   if (row->id != b->frames[b->depth].id || b->frames[b->depth].count != row->count) {
     return fail(b, PERI_EINTERNAL, "an object has fewer values than fields");
   }
-  lua_call(b->L, (int)row->count, 1);
+  peri_raw_make(b->L, &row->form);
   return end(b);
 }
 
@@ -354,7 +354,6 @@ static int begin_record(peri_builder *b, const peri_shape_row *row) {
   if (b->depth > PERI_VALUE_DEPTH_MAX || !lua_checkstack(b->L, (int)row->count + GROW_SLOTS)) {
     return fail(b, PERI_ETOO_BIG, "nested too deep for the Lua stack");
   }
-  lua_rawgeti(b->L, LUA_REGISTRYINDEX, row->maker);
   b->depth++;
   b->frames[b->depth].kind = PERI_BUILD_RECORD;
   b->frames[b->depth].count = 0;
@@ -369,7 +368,7 @@ static int on_object(void *sink, const peri_shape *shape) {
   if (row == NULL) {
     return 0;
   }
-  if (row->maker != 0 && b->label == 0 && lua_status(b->L) != LUA_YIELD) {
+  if (row->template != 0 && b->label == 0 && peri_raw_makes_usable()) {
     return begin_record(b, row);
   }
   int rc = begin(b, PERI_BUILD_FIELDS, 0, (int)row->count);

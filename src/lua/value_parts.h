@@ -2,6 +2,7 @@
 // What the parts of the value adapter share: the registry keys, the marks on tables, the builder
 // and the walker themselves.
 #pragma once
+#include "lua/raw_make.h"
 #include "lua/value.h"
 
 // LuaJIT's type number of FFI objects; lua.h has no name for it.
@@ -16,7 +17,6 @@ extern char peri_value_unbox_key;    // function(cdata, address) -> 1 int64, 2 u
 extern char peri_value_class_mark;   // in a metatable: class name
 extern char peri_value_kind_mark;    // in a metatable: PERI_KIND_*, or PERI_KIND_BOX + peri_cast
 extern char peri_value_casts_key;    // metatables of boxes by peri_cast
-extern char peri_value_setmetatable_key;  // setmetatable, as it was before any script ran
 
 // What a marked table is. A box holds its scalar in [1], entries are pairs {key, value} in order.
 enum {
@@ -49,7 +49,7 @@ bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out);
 
 // KEY is a map for which `any_key` announced that the next scalar is a key.
 // FIELDS is an object of a known shape, with the key of the next field on the stack; RECORD is one
-// whose table is made at its end: the function that makes it lies below its values.
+// whose table is made at its end, from the values that lie on the stack until then.
 enum {
   PERI_BUILD_ROOT,
   PERI_BUILD_ARGS,
@@ -65,8 +65,9 @@ typedef struct peri_shape_row {
   uint64_t id;
   uint64_t decode;  // the last one that used it; in the same one it stays
   int class;        // references of the registry
-  int maker;        // function(values) -> table; 0 = there is none
+  int template;     // of `form`; 0 = there is none
   uint32_t count;
+  peri_raw_form form;
   int keys[PERI_SHAPE_FIELDS];
 } peri_shape_row;
 

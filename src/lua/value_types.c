@@ -4,7 +4,7 @@
 // and whether a table is a list.
 #include <lauxlib.h>
 
-#include "lua/raw.h"
+#include "lua/raw_make.h"
 #include "lua/value_parts.h"
 
 char peri_value_array_key;
@@ -15,7 +15,6 @@ char peri_value_unbox_key;
 char peri_value_class_mark;
 char peri_value_kind_mark;
 char peri_value_casts_key;
-char peri_value_setmetatable_key;
 
 static const char helpers[] = "local ffi = require 'ffi'\n"
                               "local i64, u64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'\n"
@@ -227,12 +226,11 @@ static void register_helpers(lua_State *L) {
   lua_call(L, 0, 2);
   keep(L, &peri_value_unbox_key);
   keep(L, &peri_value_box_key);
-  lua_getglobal(L, "setmetatable");
-  keep(L, &peri_value_setmetatable_key);
 }
 
 void peri_value_register(lua_State *L) {
   peri_raw_check(L);
+  peri_raw_make_check(L);
   register_bytes(L);
   register_marks(L);
   register_helpers(L);

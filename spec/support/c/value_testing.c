@@ -4,7 +4,7 @@
 #include <lauxlib.h>
 
 #include "lua/core_java.h"
-#include "lua/raw.h"
+#include "lua/raw_make.h"
 #include "lua/value.h"
 
 int luaopen_peri_value_testing(lua_State *L);
@@ -51,35 +51,132 @@ static peri_bytes check_bytes(lua_State *L, int index) {
 
 static const char *const modes[] = {"number", "cdata", "string", NULL};
 
-// decode(serializer, bytes, int64?, limits?) -> true, value
-static int decode(lua_State *L) {
+typedef struct decoding {
+  const peri_serializer *serializer;
+  peri_bytes in;
+  peri_value_limits limits;
+  peri_int64_mode mode;
+  bool args;
+} decoding;
+
+static decoding check_decoding(lua_State *L, bool args) {
+  peri_int64_mode mode = (peri_int64_mode)luaL_checkoption(L, 3, "number", modes);
+  return (decoding){check_serializer(L, 1), check_bytes(L, 2), check_limits(L, 4), mode, args};
+}
+
+static int decode_once(lua_State *L, const decoding *d, peri_err *err) {
+  if (d->args) {
+    return peri_value_decode_args(L, d->serializer, d->in, &d->limits, d->mode, err);
+  }
+  int rc = peri_value_decode(L, d->serializer, d->in, &d->limits, d->mode, err);
+  return rc == 0 ? 1 : rc;
+}
+
+enum { COMPARED_DEPTH = 12 };
+
+static bool same_value(lua_State *L, int a, int b, int depth);
+
+// Whether all entries of table `a` are in table `b`; tables as keys are passed over.
+static bool same_entries(lua_State *L, int a, int b, int depth) {
+  bool same = true;
+  lua_pushnil(L);
+  while (same && lua_next(L, a) != 0) {
+    lua_pushvalue(L, -2);
+    lua_rawget(L, b);
+    int top = lua_gettop(L);
+    same = lua_istable(L, top - 2) || same_value(L, top - 1, top, depth + 1);
+    lua_settop(L, top - 2);
+  }
+  return same;
+}
+
+static bool same_metatable(lua_State *L, int a, int b) {
+  int top = lua_gettop(L);
+  int has = lua_getmetatable(L, a);
+  bool same = lua_getmetatable(L, b) == has && (!has || lua_rawequal(L, -1, -2));
+  lua_settop(L, top);
+  return same;
+}
+
+// NaN is like itself, and integers (cdata) by what they print.
+static bool same_scalar(lua_State *L, int a, int b) {
+  if (lua_equal(L, a, b)) {
+    return true;
+  }
+  if (lua_type(L, a) != lua_type(L, b)) {
+    return false;
+  }
+  if (lua_type(L, a) == LUA_TNUMBER) {
+    return lua_tonumber(L, a) != lua_tonumber(L, a) && lua_tonumber(L, b) != lua_tonumber(L, b);
+  }
+  int top = lua_gettop(L);
+  for (int i = 0; i < 2; i++) {
+    lua_getglobal(L, "tostring");
+    lua_pushvalue(L, i == 0 ? a : b);
+    lua_call(L, 1, 1);
+  }
+  bool same = lua_rawequal(L, -1, -2);
+  lua_settop(L, top);
+  return same;
+}
+
+// What is deeper than COMPARED_DEPTH passes: there are values that contain themselves.
+static bool same_value(lua_State *L, int a, int b, int depth) {
+  int top = lua_gettop(L);
+  if (lua_type(L, a) != LUA_TTABLE || lua_type(L, b) != LUA_TTABLE) {
+    return same_scalar(L, a, b);
+  }
+  luaL_checkstack(L, 8, "same_value");
+  bool same = depth > COMPARED_DEPTH || (same_metatable(L, a, b) && same_entries(L, a, b, depth) &&
+                                         same_entries(L, b, a, depth));
+  lua_settop(L, top);
+  return same;
+}
+
+// Leaves the second decoding's values away if they are as those of the first one, which are `count`
+// from `first` on (or a refusal).
+static void compare(lua_State *L, int first, int count, int again) {
+  bool same = count == again;
+  for (int i = 0; i < count && same; i++) {
+    same = same_value(L, first + i, first + count + i, 0);
+  }
+  if (!same) {
+    luaL_error(L, "the API makes something else (%d, not %d)", again, count);
+  }
+  lua_settop(L, first - 1 + (count < 0 ? 0 : count));
+}
+
+// Once with tables made as they lie in memory and once through the API: nobody may see a
+// difference.
+static int decode_both(lua_State *L, const decoding *d) {
   peri_err err = {0};
-  peri_value_limits limits = check_limits(L, 4);
-  int mode = luaL_checkoption(L, 3, "number", modes);
-  int rc = peri_value_decode(L, check_serializer(L, 1), check_bytes(L, 2), &limits,
-                             (peri_int64_mode)mode, &err);
-  if (rc != 0) {
-    return failure(L, rc, &err);
+  lua_settop(L, 4);
+  int count = decode_once(L, d, &err);
+  if (peri_raw_makes_usable()) {
+    atomic_store(&peri_raw_makes, false);
+    peri_err other = {0};
+    int again = decode_once(L, d, &other);
+    atomic_store(&peri_raw_makes, true);
+    compare(L, 5, count, again);
+  }
+  if (count < 0) {
+    return failure(L, count, &err);
   }
   lua_pushboolean(L, 1);
-  lua_insert(L, -2);
-  return 2;
+  lua_insert(L, 5);
+  return count + 1;
+}
+
+// decode(serializer, bytes, int64?, limits?) -> true, value
+static int decode(lua_State *L) {
+  decoding d = check_decoding(L, false);
+  return decode_both(L, &d);
 }
 
 // decode_args(serializer, bytes, int64?, limits?) -> true, values...
 static int decode_args(lua_State *L) {
-  peri_err err = {0};
-  peri_value_limits limits = check_limits(L, 4);
-  int mode = luaL_checkoption(L, 3, "number", modes);
-  lua_settop(L, 4);
-  int rc = peri_value_decode_args(L, check_serializer(L, 1), check_bytes(L, 2), &limits,
-                                  (peri_int64_mode)mode, &err);
-  if (rc < 0) {
-    return failure(L, rc, &err);
-  }
-  lua_pushboolean(L, 1);
-  lua_insert(L, -1 - rc);
-  return rc + 1;
+  decoding d = check_decoding(L, true);
+  return decode_both(L, &d);
 }
 
 // Runs an encoder whose bytes are the answer.
@@ -143,10 +240,11 @@ static int encode_args(lua_State *L) {
   return encode_both(L, &(encoding){2, lua_gettop(L) - 1, check_serializer(L, 1), &limits});
 }
 
-// Whether tables can be read as they lie in memory.
+// Whether tables can be read as they lie in memory, and made so.
 static int raw(lua_State *L) {
   lua_pushboolean(L, peri_raw_usable());
-  return 1;
+  lua_pushboolean(L, peri_raw_makes_usable());
+  return 2;
 }
 
 static int add(lua_State *L) {

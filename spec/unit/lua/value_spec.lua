@@ -7,9 +7,11 @@ local function json(value)
 end
 
 describe('tables in memory', function()
-  -- values.encode compares both ways; this is for the way that needs no API.
+  -- values.encode and decode compare both ways; this is for the way that needs no API.
   it('lie there as they are expected to in the LuaJIT of this machine', function()
-    assert.is_true(jit.arch ~= 'x64' or values.raw())
+    local reads, makes = values.raw()
+    assert.is_true(jit.arch ~= 'x64' or reads)
+    assert.is_true(jit.arch ~= 'x64' or makes)
   end)
 end)
 

@@ -39,6 +39,54 @@ local function to_json(text)
 end
 
 describe('hessian2, classes that came before', function()
+  it('makes tables that take more keys, and are collected, as any other', function()
+    local fields = {}
+    for i = 1, 40 do
+      fields['f' .. i] = i % 3 == 0 and { i } or i % 3 == 1 and 'text' .. i or i
+    end
+    local text = encode { typed('shape.G', fields), typed('shape.G', fields) }
+    learn(text)
+    local kept = {}
+    for round = 1, 50 do
+      local value = decoded(text)[2]
+      kept[round] = value
+      for i = 1, round do
+        value['more' .. i] = i
+      end
+      value.f1, value.f2 = nil, nil
+      collectgarbage('step', 10)
+    end
+    collectgarbage()
+    for round = 1, 50 do
+      local value = kept[round]
+      local count = 0
+      for key, is in pairs(value) do
+        count = count + 1
+        assert.same(fields[key] or tonumber(key:match 'more(%d+)'), is)
+      end
+      assert.equal(38 + round, count)
+      assert.equal('shape.G', values.class_of(value))
+    end
+  end)
+
+  it('sees metamethods in tables that came so', function()
+    local text = encode(typed('shape.Meta', { __index = { found = 'yes' } }))
+    for _ = 1, 4 do
+      assert.equal('yes', setmetatable({}, decoded(text)).found)
+    end
+  end)
+
+  it('takes the last of two fields of one name', function()
+    local text = 'C\9shape.Two\147\1a\1b\1a`\145\146\147'
+    for _ = 1, 4 do
+      assert.same({ a = 3, b = 2 }, decoded(text))
+    end
+    local absent = 'C\9shape.Two\147\1a\1b\1a`\145\146N'
+    for _ = 1, 4 do
+      assert.same({ b = 2 }, decoded(absent))
+    end
+  end)
+
   it('makes the same of them each time', function()
     local value = {
       typed('shape.A', { name = 'x', inner = typed('shape.B', { n = 1, list = { 1, 'two' } }) }),

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Tables filled as LuaJIT keeps them (lua/raw.h): the API makes an empty table of the right size,
+// and its nodes are then written at once, where a template that the API filled has them.
+//
+// Why the collector does not mind: a table that was just created is white, and between its creation
+// and the last write nothing is allocated, so that no step of the collector sees it half filled or
+// makes it black; a white table needs no barrier for what is stored in it. Its values lie on the
+// stack until then, its keys in the template.
+//
+// What is assumed beyond raw.h is tried when a VM is made (peri_raw_make_check); where it fails,
+// peri_raw_makes_usable() is false and the API must do it all.
+#pragma once
+#include "lua/raw.h"
+
+enum { PERI_RAW_KEYS = 64 };
+
+// In peri_raw_table.marks: metamethods that the table is known not to have; all while it is empty.
+#define PERI_RAW_NO_METAMETHODS UINT64_C(0xFF0000)
+
+// How tables with certain keys are made. The caller keeps the template and the metatable where the
+// collector finds them, and the template as it is.
+typedef struct peri_raw_form {
+  const peri_raw_table *template;  // NULL = there is none
+  const void *metatable;           // or NULL
+  uint32_t count;                  // of values
+  uint8_t nodes[PERI_RAW_KEYS];    // of the value n; two may be the same, the later one wins
+} peri_raw_form;
+
+extern _Atomic bool peri_raw_makes;
+
+// Compares what is made here with what the API makes. After peri_raw_check; leaves the stack as it
+// was; may raise a memory error.
+void peri_raw_make_check(lua_State *L);
+
+// Makes the form of tables with the `count` strings on top as keys and `metatable` (NULL: none), and
+// puts the template in their place. Needs room for three; may raise a memory error. False, with
+// nothing in their place, when tables cannot be made so.
+bool peri_raw_form_init(lua_State *L, peri_raw_form *form, uint32_t count, const void *metatable);
+
+static inline bool peri_raw_makes_usable(void) {
+  return atomic_load_explicit(&peri_raw_makes, memory_order_relaxed);
+}
+
+static inline peri_raw *peri_raw_top(lua_State *L) {
+  return *(peri_raw **)((char *)L + 5 * sizeof(void *));
+}
+
+static inline peri_raw_table *peri_raw_to_table(peri_raw value) {
+  return (peri_raw_table *)(uintptr_t)(value.bits & ((UINT64_C(1) << 47) - 1));
+}
+
+// Puts a table in the place of the values on top, which are as many as the form has. Needs room for
+// one; may raise a memory error.
+static inline void peri_raw_make(lua_State *L, const peri_raw_form *form) {
+  lua_createtable(L, 0, (int)form->count);
+  peri_raw *top = peri_raw_top(L);
+  peri_raw *values = top - 1 - form->count;
+  peri_raw_table *t = peri_raw_to_table(top[-1]);
+  peri_raw_node *nodes = (peri_raw_node *)(uintptr_t)t->nodes;
+  const peri_raw_node *from = form->template->nodes;
+  uintptr_t moved = (uintptr_t)nodes - (uintptr_t)from;
+  for (uint32_t i = 0; i < form->count; i++) {
+    const peri_raw_node *key = &from[form->nodes[i]];
+    peri_raw_node *node = &nodes[form->nodes[i]];
+    node->value = values[i];
+    node->key = key->key;
+    node->next = key->next != NULL ? (void *)((uintptr_t)key->next + moved) : NULL;
+  }
+  t->marks &= ~PERI_RAW_NO_METAMETHODS;
+  t->metatable = form->metatable;
+  *values = top[-1];
+  lua_settop(L, -(int)form->count - 1);
+}
+
+// Puts the value on top into a table {value} with this metatable. Needs room for one; may raise a
+// memory error.
+static inline void peri_raw_box(lua_State *L, const void *metatable) {
+  lua_createtable(L, 1, 0);
+  peri_raw *top = peri_raw_top(L);
+  peri_raw_table *t = peri_raw_to_table(top[-1]);
+  ((peri_raw *)(uintptr_t)t->array)[1] = top[-2];
+  t->metatable = metatable;
+  top[-2] = top[-1];
+  lua_settop(L, -2);
+}
