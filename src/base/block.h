@@ -3,6 +3,7 @@
 // its turn holds on to. Counts are plain ints: a block belongs to one thread. Bytes that must cross
 // threads are copied.
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -11,7 +12,7 @@ typedef struct peri_block {
   uint32_t refs;
   uint32_t cap;   // bytes in data
   uint32_t used;  // bytes already handed out or filled, by the owner's convention
-  uint32_t pad;
+  uint32_t kept;  // 1 while its loop holds a reference of its own, to use the memory again
   uint8_t data[];
 } peri_block;
 
@@ -31,6 +32,11 @@ static inline void peri_block_unref(peri_block *block) {
   if (block != NULL && --block->refs == 0) {
     peri_block_free(block);
   }
+}
+
+// True when nobody else points into a block that the caller has one reference on.
+static inline bool peri_block_is_alone(const peri_block *block) {
+  return block->refs == 1 + block->kept;
 }
 
 // Bytes and blocks now alive in this process, for limits and leak checks.

@@ -10,9 +10,9 @@
 
 enum {
   LINGER_MS = 1000,  // how long finish waits for the peer to read what was sent
-  // Bytes of output that are sent before the turn ends: enough for a system call to pay, little
-  // enough to be in the cache still, and blocks that they lie in are free to be read into again.
-  EARLY = 64 * 1024,
+  // Bytes of output that are sent before the turn ends: as many as one read brings, little enough to
+  // be in the cache still, and blocks that they lie in are free to be read into again.
+  EARLY = PERI_READ_BLOCK,
 };
 
 static void check_stall(peri_timer *timer);

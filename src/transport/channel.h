@@ -11,7 +11,7 @@
 // Whoever keeps pointers into the bytes beyond the call keeps a reference on `block`.
 //
 // Writing. Append to peri_channel_out() and call peri_channel_touch(); or hand over a block by
-// reference. Everything is written by the flush at the end of the turn; from 64 KiB on by the touch
+// reference. Everything is written by the flush at the end of the turn; from 256 KiB on by the touch
 // itself, so that pinned blocks are free again soon. Above `high_water` bytes of
 // output reading stops until it falls below half of it; above `hard_limit`, or without progress for
 // `stall_ms`, the channel is closed with PERI_ETOO_BIG / PERI_ETIMEOUT.

@@ -19,31 +19,22 @@ enum {
   TRUST = 256 * 1024       // bytes of the largest unit that is made room for as a whole at once
 };
 
-// A block that nobody points into: one of those kept, because fresh memory costs page faults, or a
-// new one in the place of one that will go with the last request that points into it.
-static peri_block *next_block(peri_loop *loop) {
-  peri_block **blocks = loop->state->blocks;
-  int spare = 0;
-  for (int i = 0; i < PERI_READ_BLOCKS; i++) {
-    if (blocks[i] != NULL && blocks[i]->refs == 1) {
-      blocks[i]->used = 0;
-      return blocks[i];
-    }
-    spare = blocks[i] == NULL || blocks[i] == loop->read_block ? i : spare;
-  }
-  peri_block_unref(blocks[spare]);
-  blocks[spare] = peri_block_new(PERI_READ_BLOCK);
-  return blocks[spare];
-}
-
 static peri_block *shared_block(peri_loop *loop, uint32_t prefix) {
   peri_block *block = loop->read_block;
-  if (block != NULL && block->refs == 1) {
+  if (block != NULL && peri_block_is_alone(block)) {
     block->used = 0;
   } else if (block == NULL || block->cap - block->used < prefix + LEAST_READ) {
-    loop->read_block = next_block(loop);
+    peri_block_unref(block);
+    loop->read_block = peri_loop_take_block(loop, PERI_READ_BLOCK);
   }
   return loop->read_block;
+}
+
+// Where reading into the own block ends. It may be larger than its unit, but what lies behind that
+// would have to be moved.
+static uint32_t wanted_end(const peri_channel *channel) {
+  uint32_t unit = channel->unit;
+  return unit != 0 && unit < channel->own->cap ? unit : channel->own->cap;
 }
 
 static bool reads_own(const peri_channel *channel) {
@@ -62,7 +53,7 @@ uv_buf_t peri_channel_space(peri_channel *channel) {
   }
   peri_block *own = channel->own;
   if (channel->transform == NULL && reads_own(channel)) {
-    return (uv_buf_t){(char *)own->data + own->used, own->cap - own->used};
+    return (uv_buf_t){(char *)own->data + own->used, wanted_end(channel) - own->used};
   }
   uint32_t prefix = own != NULL && channel->transform == NULL ? own->used : 0;
   peri_block *block = shared_block(loop, prefix);
@@ -113,7 +104,7 @@ static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *re
   channel->unit = need > len ? (uint32_t)need : 0;
   size_t size = own_size(channel, len);
   bool is_own = from != channel->loop->read_block;
-  if (is_own && rest == from->data && from->refs == 1 && from->cap >= size) {
+  if (is_own && rest == from->data && peri_block_is_alone(from) && from->cap >= size) {
     peri_channel_set_own(channel, peri_block_ref(from));
     return;
   }
@@ -121,7 +112,7 @@ static void keep_rest(peri_channel *channel, peri_block *from, const uint8_t *re
     peri_channel_close(channel, PERI_EOVERLOADED);
     return;
   }
-  peri_block *own = peri_block_new((uint32_t)size);
+  peri_block *own = peri_loop_take_block(channel->loop, (uint32_t)size);
   if (own == NULL) {
     peri_channel_close(channel, PERI_ENO_MEMORY);
     return;
@@ -182,7 +173,7 @@ static void present_shared(peri_channel *channel, size_t len) {
     present(channel, block, data, len);
   }
   peri_block_unref(prefix);
-  if (block->refs > 1) {
+  if (!peri_block_is_alone(block)) {
     block->used += (uint32_t)((len + 7) & ~(size_t)7);
     block->used = block->used < block->cap ? block->used : block->cap;
   }
@@ -203,7 +194,7 @@ static int grow_own(peri_channel *channel, size_t extra) {
   if (!may_keep(channel, want - (own != NULL ? own->cap : 0))) {
     return PERI_EOVERLOADED;
   }
-  peri_block *grown = peri_block_new((uint32_t)want);
+  peri_block *grown = peri_loop_take_block(channel->loop, (uint32_t)want);
   if (grown == NULL) {
     return PERI_ENO_MEMORY;
   }

@@ -265,26 +265,6 @@ void peri_loop_cancel(peri_loop *loop, peri_timer *timer) {
   peri_wheel_cancel(loop->wheel, timer);
 }
 
-void peri_loop_lend(peri_loop *loop, peri_buf *buf) {
-  peri_owner_check(&loop->owner);
-  struct peri_loop_state *state = loop->state;
-  if (buf->cap == 0 && state->pooled != 0) {
-    *buf = state->pool[--state->pooled];
-  }
-}
-
-void peri_loop_take_back(peri_loop *loop, peri_buf *buf) {
-  peri_owner_check(&loop->owner);
-  struct peri_loop_state *state = loop->state;
-  if (buf->cap == 0 || buf->cap > PERI_OUT_KEEP || state->pooled == PERI_OUT_POOL) {
-    peri_buf_fini(buf);
-    return;
-  }
-  buf->len = 0;
-  state->pool[state->pooled++] = *buf;
-  *buf = (peri_buf){0};
-}
-
 static bool is_internal(const peri_loop *loop, const void *handle) {
   const char *at = handle;
   const char *state = (const char *)loop->state;
@@ -343,12 +323,7 @@ int peri_loop_fini(peri_loop *loop) {
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   peri_check(uv_loop_close(&loop->uv) == 0);
   close(state->wake_fd);
-  while (state->pooled != 0) {
-    peri_buf_fini(&state->pool[--state->pooled]);
-  }
-  for (int i = 0; i < PERI_READ_BLOCKS; i++) {
-    peri_block_unref(state->blocks[i]);
-  }
+  peri_loop_free_memory(loop);
   peri_wheel_free(loop->wheel);
   free(state);
   loop->state = NULL;

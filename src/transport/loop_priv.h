@@ -8,7 +8,8 @@
 
 enum {
   PERI_READ_BLOCK = 256 * 1024,  // bytes of the block that idle channels read into
-  PERI_READ_BLOCKS = 4,          // such blocks kept for the time when requests point into one
+  PERI_KEPT_BLOCK = 32 * 1024,   // bytes of the smallest block worth keeping
+  PERI_KEPT_BLOCKS = 32,         // blocks kept, none larger than PERI_READ_BLOCK
   PERI_OUT_POOL = 16,            // output buffers kept for the next channel that writes
   PERI_OUT_KEEP = 64 * 1024,     // bytes of the largest buffer worth keeping
 };
@@ -33,8 +34,9 @@ struct peri_loop_state {
   bool wanted;                     // a drain was asked for since the last one began
   bool left;                       // the last drain left work
   bool stopped;
-  peri_buf pool[PERI_OUT_POOL];          // empty, with memory
-  peri_block *blocks[PERI_READ_BLOCKS];  // owned; one of them is loop->read_block, NULL: not made
+  peri_buf pool[PERI_OUT_POOL];        // empty, with memory
+  peri_block *kept[PERI_KEPT_BLOCKS];  // one reference each; NULL: not made
+  uint32_t next_kept;                  // the one to let go when all are in use
 };
 
 // The clock of this turn, read once. Every callback that enters code above calls it first.
@@ -45,9 +47,15 @@ static inline void peri_loop_enter(peri_loop *loop) {
   }
 }
 
-// Gives `buf` memory from the pool if it has none; takes it back when it is empty.
+// In loop_memory.c. Gives `buf` memory from the pool if it has none; takes it back when it is empty.
 void peri_loop_lend(peri_loop *loop, peri_buf *buf);
 void peri_loop_take_back(peri_loop *loop, peri_buf *buf);
+
+// A block of at least `cap` bytes and at most twice as many, one that nobody points into any more
+// where there is such a one. Returns owned, or NULL when the system has no memory.
+peri_block *peri_loop_take_block(peri_loop *loop, uint32_t cap);
+// At the end: what the loop keeps, and read_block.
+void peri_loop_free_memory(peri_loop *loop);
 
 // In channel.c: what a turn does with the channels of the lists above.
 void peri_channels_deliver(peri_loop *loop);

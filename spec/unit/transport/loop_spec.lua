@@ -25,7 +25,10 @@ describe('transport/loop', function()
   end)
 
   if not pcall(ffi.typeof, 'peri_test_numbered') then
-    ffi.cdef 'typedef struct { peri_message message; int number; } peri_test_numbered;'
+    ffi.cdef [[
+typedef struct { peri_message message; int number; } peri_test_numbered;
+peri_block *peri_loop_take_block(peri_loop *loop, uint32_t cap);
+]]
   end
 
   teardown(function()
@@ -154,5 +157,64 @@ describe('transport/loop', function()
     lib.peri_channel_close(ends[0], 0)
     lib.peri_channel_close(ends[1], 0)
     assert.equal(0, lib.peri_loop_fini(other))
+  end)
+
+  describe('keeps blocks', function()
+    local function take(cap)
+      return lib.peri_loop_take_block(loop, cap)
+    end
+
+    local function give(block)
+      lib.peri_block_unref(block)
+    end
+
+    it('and hands out the first that is free and fits', function()
+      local first = take(65567)
+      local second = take(65567)
+      assert.is_true(first ~= second)
+      second.used = 7
+      give(second)
+      assert.is_true(take(40000) == second)
+      assert.equal(0, second.used)
+      give(first)
+      give(second)
+      assert.is_true(take(65567) == first)
+      give(first)
+    end)
+
+    it('but none for less than half of it', function()
+      local large = take(200000)
+      give(large)
+      local small = take(99999)
+      assert.is_true(small ~= large)
+      assert.equal(99999, small.cap)
+      give(small)
+      small = take(100000)
+      assert.is_true(small == large)
+      give(small)
+    end)
+
+    it('of middle sizes only', function()
+      for _, size in ipairs { 32 * 1024 - 1, 256 * 1024 + 1 } do
+        local before = lib.peri_block_count()
+        give(take(size))
+        assert.is_true(lib.peri_block_count() == before)
+      end
+    end)
+
+    it('in bounds, and lets go of those that others hold', function()
+      local held = {}
+      for i = 1, 80 do
+        held[i] = take(32 * 1024 + i * 1000)
+      end
+      assert.equal(80, tonumber(lib.peri_block_count()))
+      local of_others = 0
+      for _, block in ipairs(held) do
+        of_others = of_others + 1 - block.kept
+        give(block)
+      end
+      assert.equal(32, tonumber(lib.peri_block_count()))
+      assert.equal(48, of_others)
+    end)
   end)
 end)
