@@ -38,14 +38,11 @@ static int put_field(peri_builder *b) {
   return 0;
 }
 
-static int put_value(peri_builder *b) {
-  return b->frames[b->depth].count++ < b->frames[b->depth].row->count
-             ? 0
-             : fail(b, PERI_EINTERNAL, "an object has more values than fields");
-}
-
 // Puts the value on top of the stack where it belongs.
 static inline int put(peri_builder *b) {
+  if (b->frames[b->depth].kind <= PERI_BUILD_RECORD) {
+    return 0;  // it stays where it is
+  }
   switch (b->frames[b->depth].kind) {
   case PERI_BUILD_MAP:
     b->frames[b->depth].count++;
@@ -53,7 +50,6 @@ static inline int put(peri_builder *b) {
     return 0;
   case PERI_BUILD_LIST: lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count); return 0;
   case PERI_BUILD_FIELDS: return put_field(b);
-  case PERI_BUILD_RECORD: return put_value(b);
   case PERI_BUILD_KEY: b->frames[b->depth].kind = PERI_BUILD_MAP; return 0;
   case PERI_BUILD_ARGS:
     if (++b->args > PERI_ARGS_MAX) {
@@ -226,10 +222,15 @@ static int end(peri_builder *b) {
   return put(b);
 }
 
+// Values on the stack; without the table of references, which may come below them at any time.
+static uint32_t height(const peri_builder *b) {
+  return (uint32_t)(lua_gettop(b->L) - (b->refs != 0));
+}
+
 static int make_record(peri_builder *b) {
   const peri_shape_row *row = b->frames[b->depth].row;
-  if (row->id != b->frames[b->depth].id || b->frames[b->depth].count != row->count) {
-    return fail(b, PERI_EINTERNAL, "an object has fewer values than fields");
+  if (row->id != b->frames[b->depth].id || height(b) - b->frames[b->depth].count != row->count) {
+    return fail(b, PERI_EINTERNAL, "an object has not as many values as fields");
   }
   peri_raw_make(b->L, &row->form);
   return end(b);
@@ -356,7 +357,7 @@ static int begin_record(peri_builder *b, const peri_shape_row *row) {
   }
   b->depth++;
   b->frames[b->depth].kind = PERI_BUILD_RECORD;
-  b->frames[b->depth].count = 0;
+  b->frames[b->depth].count = height(b);
   b->frames[b->depth].row = row;
   b->frames[b->depth].id = row->id;
   return 1;

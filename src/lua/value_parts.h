@@ -52,12 +52,12 @@ bool peri_value_to_bytes(lua_State *L, int index, peri_bytes *out);
 // whose table is made at its end, from the values that lie on the stack until then.
 enum {
   PERI_BUILD_ROOT,
+  PERI_BUILD_RECORD,
   PERI_BUILD_ARGS,
   PERI_BUILD_LIST,
   PERI_BUILD_MAP,
   PERI_BUILD_KEY,
   PERI_BUILD_FIELDS,
-  PERI_BUILD_RECORD,
 };
 
 // A shape as this VM keeps it. A row is another one's when its id is.
@@ -90,9 +90,9 @@ typedef struct peri_builder {
   peri_shapes *shapes;  // of the VM; NULL until one is met
   struct {
     uint8_t kind;
-    uint32_t count;             // of list elements, or fields
-    const peri_shape_row *row;  // FIELDS
-    uint64_t id;                // FIELDS: of the shape
+    uint32_t count;             // of list elements, or fields; RECORD: height of the stack
+    const peri_shape_row *row;  // FIELDS, RECORD
+    uint64_t id;                // FIELDS, RECORD: of the shape
   } frames[PERI_VALUE_DEPTH_MAX + 2];
 } peri_builder;
 

@@ -17,20 +17,29 @@ static inline int peri_utf8_ascii8(const uint8_t *at) {
   return (word & 0x8080808080808080u) == 0;
 }
 
+// True when all of `text` is ASCII. Words at both ends overlap, so that none is read byte by byte.
+static inline int peri_utf8_is_ascii(const uint8_t *text, size_t len) {
+  uint64_t bits = 0;
+  uint64_t word;
+  if (len >= 8) {
+    for (size_t i = 0; i + 8 < len; i += 8) {
+      memcpy(&word, text + i, 8);
+      bits |= word;
+    }
+    memcpy(&word, text + len - 8, 8);
+    bits |= word;
+  } else if (len >= 4) {
+    uint32_t ends[2];
+    memcpy(&ends[0], text, 4);
+    memcpy(&ends[1], text + len - 4, 4);
+    bits = ends[0] | ends[1];
+  } else if (len > 0) {
+    bits = text[0] | text[len / 2] | text[len - 1];
+  }
+  return (bits & 0x8080808080808080u) == 0;
+}
+
 // True when `text` is UTF-8; short ASCII, the common case, is settled without a call.
 static inline int peri_utf8_valid(const uint8_t *text, size_t len) {
-  uint64_t bits = 0;
-  if (len >= 8 && len <= 16) {
-    uint64_t tail;
-    memcpy(&bits, text, 8);
-    memcpy(&tail, text + len - 8, 8);
-    bits |= tail;
-  } else if (len < 8) {
-    for (size_t i = 0; i < len; i++) {
-      bits |= text[i];  // NOLINT(clang-analyzer-core.NullDereference): without bytes len is 0
-    }
-  } else {
-    return peri_utf8_check(text, len) == len;
-  }
-  return (bits & 0x8080808080808080u) == 0 || peri_utf8_check(text, len) == len;
+  return (len <= 16 && peri_utf8_is_ascii(text, len)) || peri_utf8_check(text, len) == len;
 }

@@ -107,7 +107,7 @@ static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
   if (rc == 0) {
     def.role = peri_hessian_role(def.name, def.count, first);
     name_nanos(t, &def);
-    rc = peri_hessian_add_def(t, def) ? 0 : peri_hessian_over_tables(r);
+    rc = peri_hessian_add_def(t, &def) ? 0 : peri_hessian_over_tables(r);
   }
   if (rc == 0) {
     peri_hessian_learn(t, start, r->at);
@@ -115,7 +115,7 @@ static int take_definition(peri_hessian_reader *r, hessian_tables *t) {
   return rc;
 }
 
-int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def *def) {
+int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def **def) {
   while (r->at != r->end && *r->at == 'C') {
     int rc = peri_hessian_recall(r, t);
     rc = rc == 0 ? take_definition(r, t) : rc;
@@ -142,9 +142,9 @@ int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_
   if (number >= t->def_count) {
     return peri_hessian_bad(r, "no such class was defined before");
   }
-  *def = t->defs[number];
+  *def = &t->defs[number];
   r->number++;
-  return peri_hessian_charge(r, def->count, def->count);
+  return peri_hessian_charge(r, (*def)->count, (*def)->count);
 }
 
 // The name of a type, or the number of one that was named before.

@@ -35,17 +35,16 @@ int peri_hessian_recall(peri_hessian_reader *r, hessian_tables *t) {
   if (!same(known, r)) {
     return 0;
   }
-  hessian_def def = known->def;
-  def.name.ptr = r->at + (def.name.ptr - known->bytes);
-  def.at = r->at;
-  def.number = t->def_count;
+  if (!peri_hessian_add_def(t, &known->def)) {
+    return peri_hessian_over_tables(r);
+  }
+  hessian_def *def = &t->defs[t->def_count - 1];
+  def->name.ptr = r->at + (def->name.ptr - known->bytes);
+  def->at = r->at;
   known->round = t->round;
   r->at += known->len;
-  int rc = peri_hessian_charge(r, 1 + (uint64_t)def.count, 0);
-  if (rc != 0) {
-    return rc;
-  }
-  return peri_hessian_add_def(t, def) ? 1 : peri_hessian_over_tables(r);
+  int rc = peri_hessian_charge(r, 1 + (uint64_t)def->count, 0);
+  return rc != 0 ? rc : 1;
 }
 
 static bool fits(const hessian_tables *t, const hessian_def *def, size_t len) {
@@ -110,6 +109,5 @@ int peri_hessian_spread(peri_hessian_reader *r, hessian_tables *t, hessian_def *
       return peri_hessian_over_tables(r);
     }
   }
-  t->defs[def->number].first = def->first;
   return 0;
 }

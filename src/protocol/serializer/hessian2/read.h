@@ -3,6 +3,7 @@
 // bytes that are left before it reads them.
 #pragma once
 #include "protocol/serializer/hessian2/tables.h"
+#include "protocol/serializer/utf8.h"
 
 int peri_hessian_bad(peri_hessian_reader *r, const char *what);
 int peri_hessian_truncated(peri_hessian_reader *r);
@@ -25,21 +26,7 @@ static inline bool peri_hessian_take_plain(peri_hessian_reader *r, peri_bytes *t
   if (len >= 0x20 || len >= peri_hessian_left(r) || len > r->limits.string) {
     return false;
   }
-  uint64_t bits = 0;
-  if (len >= 8) {
-    uint64_t word;
-    for (size_t i = 0; i + 8 < len; i += 8) {
-      memcpy(&word, p + i, 8);
-      bits |= word;
-    }
-    memcpy(&word, p + len - 8, 8);
-    bits |= word;
-  } else {
-    for (size_t i = 0; i < len; i++) {
-      bits |= p[i];
-    }
-  }
-  if ((bits & 0x8080808080808080u) != 0) {
+  if (!peri_utf8_is_ascii(p, len)) {
     return false;
   }
   *text = (peri_bytes){p, len};
@@ -64,8 +51,9 @@ void peri_hessian_learn(hessian_tables *t, const uint8_t *start, const uint8_t *
 // Puts the fields of a learned class into the table of fields, where they are not yet.
 int peri_hessian_spread(peri_hessian_reader *r, hessian_tables *t, hessian_def *def);
 int peri_hessian_over_tables(peri_hessian_reader *r);
-// Reads class definitions up to the head of an object, and that; sets its class and moves past it.
-int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def *def);
+// Reads class definitions up to the head of an object, and that; sets its class, which is borrowed
+// until the next one is read, and moves past it.
+int peri_hessian_take_object(peri_hessian_reader *r, hessian_tables *t, hessian_def **def);
 // The head of a list or map. An untyped one has an empty type.
 int peri_hessian_take_list(peri_hessian_reader *r, hessian_tables *t, peri_bytes *type,
                            size_t *count);

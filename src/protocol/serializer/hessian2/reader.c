@@ -60,12 +60,12 @@ int peri_hessian_read_int(peri_hessian_reader *r, int32_t *value) {
 
 int peri_hessian_read_object(peri_hessian_reader *r, peri_hessian_class *object) {
   hessian_tables *t = NULL;
-  hessian_def def = {0};
+  hessian_def *def = NULL;
   int rc = expect(r, PERI_HESSIAN_OBJECT, "an object is expected", &t);
   rc = rc != 0 ? rc : peri_hessian_take_object(r, t, &def);
-  rc = rc != 0 ? rc : peri_hessian_spread(r, t, &def);
+  rc = rc != 0 ? rc : peri_hessian_spread(r, t, def);
   if (rc == 0) {
-    *object = (peri_hessian_class){def.name, def.count, def.first};
+    *object = (peri_hessian_class){def->name, def->count, def->first};
   }
   return rc;
 }

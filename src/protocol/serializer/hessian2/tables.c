@@ -82,12 +82,12 @@ static void *room(void *rows, uint32_t count, uint32_t *cap, size_t size) {
   return peri_realloc(rows, *cap * size);
 }
 
-bool peri_hessian_add_def(hessian_tables *t, hessian_def def) {
+bool peri_hessian_add_def(hessian_tables *t, const hessian_def *def) {
   if (t->def_count == PERI_HESSIAN_CLASSES_MAX) {
     return false;
   }
   t->defs = room(t->defs, t->def_count, &t->def_cap, sizeof *t->defs);
-  t->defs[t->def_count++] = def;
+  t->defs[t->def_count++] = *def;
   return true;
 }
 

@@ -14,7 +14,6 @@ typedef struct hessian_def {
   hessian_role role;  // reading: what the class stands for
   const struct hessian_learned *learned;  // reading: what is known of it, with its fields; or NULL
   const uint8_t *at;                      // learned: where it lies in the body
-  uint32_t number;                        // learned: in the table of classes
 } hessian_def;
 
 enum { HESSIAN_LEARNED = 64, HESSIAN_LEARNED_BYTES = 2048 };
@@ -93,7 +92,7 @@ hessian_tables *peri_hessian_writing(void);
 uint64_t peri_hessian_tables_begin(hessian_tables *tables);
 
 // Appends; false when the limits of hessian2.h are reached.
-bool peri_hessian_add_def(hessian_tables *tables, hessian_def def);
+bool peri_hessian_add_def(hessian_tables *tables, const hessian_def *def);
 bool peri_hessian_add_field(hessian_tables *tables, peri_bytes name);
 bool peri_hessian_add_type(hessian_tables *tables, peri_bytes name);
 

@@ -11,6 +11,7 @@ typedef struct chunk {
   size_t len;       // bytes
   bool last;        // of its string
   bool surrogates;  // it has some
+  bool ascii;       // and nothing else
 } chunk;
 
 static int too_long(peri_hessian_reader *r) {
@@ -31,6 +32,7 @@ static size_t character(const uint8_t *p, size_t left, size_t *units) {
 static int scan(peri_hessian_reader *r, const uint8_t *p, size_t units, chunk *c) {
   c->data = p;
   c->surrogates = false;
+  c->ascii = true;
   while (units > 0) {
     size_t left = (size_t)(r->end - p);
     if (units >= 8 && left >= 8 && peri_utf8_ascii8(p)) {
@@ -46,6 +48,7 @@ static int scan(peri_hessian_reader *r, const uint8_t *p, size_t units, chunk *c
                                    : peri_hessian_bad(r, "a string ends inside a character");
     }
     c->surrogates |= p[0] == 0xED && p[1] >= 0xA0;
+    c->ascii &= len == 1;
     p += len;
     units -= width;
   }
@@ -149,7 +152,7 @@ int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text) {
     return collect(r, c, text);
   }
   *text = (peri_bytes){c.data, c.len};
-  return checked(r, *text);
+  return c.ascii ? 0 : checked(r, *text);
 }
 
 int peri_hessian_take_name(peri_hessian_reader *r, peri_bytes *name) {

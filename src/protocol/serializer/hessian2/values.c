@@ -88,7 +88,7 @@ static int announce_fields(walk *w, const hessian_def *def) {
   return rc;
 }
 
-static int scalar(walk *w, peri_hessian_kind kind);
+static int value(walk *w);
 
 // An object that stands for the scalar in its only field.
 static int boxed(walk *w, peri_cast kind) {
@@ -105,7 +105,7 @@ static int boxed(walk *w, peri_cast kind) {
     return peri_hessian_bad(w->r, "the value of a boxed number has another type");
   }
   int rc = cast(w, kind);
-  return rc != 0 ? rc : scalar(w, inner);
+  return rc != 0 ? rc : value(w);
 }
 
 static int magnitude(walk *w, peri_bigint *big) {
@@ -162,31 +162,31 @@ static int shaped(walk *w, const hessian_def *def) {
 }
 
 static int open_object(walk *w) {
-  hessian_def def;
+  hessian_def *def;
   int rc = peri_hessian_take_object(w->r, w->t, &def);
   if (rc != 0) {
     return rc;
   }
-  if (def.role.cast == PERI_CAST_BIGINT) {
-    return big_integer(w, &def);
+  if (def->role.cast == PERI_CAST_BIGINT) {
+    return big_integer(w, def);
   }
-  if (def.role.cast != PERI_CAST_NONE) {
-    return boxed(w, def.role.cast);
+  if (def->role.cast != PERI_CAST_NONE) {
+    return boxed(w, def->role.cast);
   }
-  rc = shaped(w, &def);
+  rc = shaped(w, def);
   if (rc != 0) {
     return rc < 0 ? rc : 0;
   }
-  peri_bytes name = def.role.name != NULL ? peri_bytes_of(def.role.name) : def.name;
-  rc = peri_hessian_spread(w->r, w->t, &def);
-  rc = rc != 0 ? rc : push(w, (frame){.kind = OBJECT, .left = def.count, .field = def.first});
+  peri_bytes name = def->role.name != NULL ? peri_bytes_of(def->role.name) : def->name;
+  rc = peri_hessian_spread(w->r, w->t, def);
+  rc = rc != 0 ? rc : push(w, (frame){.kind = OBJECT, .left = def->count, .field = def->first});
   rc = rc != 0 ? rc : label(w);
   rc = rc != 0 ? rc : type(w, name);
   if (rc > 0 && w->graph->field != NULL) {
     w->frames[w->depth].named = true;
-    rc = announce_fields(w, &def);
+    rc = announce_fields(w, def);
   }
-  return rc < 0 ? rc : w->ops->map_begin(w->sink, def.count);
+  return rc < 0 ? rc : w->ops->map_begin(w->sink, def->count);
 }
 
 static int reference(walk *w) {
@@ -210,58 +210,71 @@ static int reference(walk *w) {
   return w->graph->ref(w->sink, number);
 }
 
-static int number(walk *w, peri_hessian_kind kind) {
-  int32_t narrow;
-  int64_t wide;
-  double real;
-  int rc;
-  switch (kind) {
-  case PERI_HESSIAN_INT:
-    rc = peri_hessian_take_int(w->r, &narrow);
-    return rc != 0 ? rc : w->ops->integer(w->sink, narrow);
-  case PERI_HESSIAN_LONG:
-    rc = peri_hessian_take_long(w->r, &wide);
-    rc = rc != 0 ? rc : cast(w, PERI_CAST_LONG);
-    return rc != 0 ? rc : w->ops->integer(w->sink, wide);
-  case PERI_HESSIAN_DATE:
-    rc = peri_hessian_take_date(w->r, &wide);
-    rc = rc != 0 ? rc : cast(w, PERI_CAST_DATE);
-    return rc != 0 ? rc : w->ops->integer(w->sink, wide);
-  default:
-    rc = peri_hessian_take_double(w->r, &real);
-    return rc != 0 ? rc : w->ops->number(w->sink, real);
-  }
+static int read_null(walk *w) {
+  w->r->at++;
+  return w->ops->null(w->sink);
 }
 
-static int scalar(walk *w, peri_hessian_kind kind) {
-  peri_bytes text;
-  int rc;
-  switch (kind) {
-  case PERI_HESSIAN_NULL: w->r->at++; return w->ops->null(w->sink);
-  case PERI_HESSIAN_BOOLEAN: return w->ops->boolean(w->sink, *w->r->at++ == 'T');
-  case PERI_HESSIAN_STRING:
-    rc = peri_hessian_take_string(w->r, &text);
-    return rc != 0 ? rc : w->ops->string(w->sink, (const char *)text.ptr, text.len);
-  case PERI_HESSIAN_BYTES:
-    rc = peri_hessian_take_bytes(w->r, &text);
-    return rc != 0 ? rc : w->ops->bytes(w->sink, text.ptr, text.len);
-  case PERI_HESSIAN_BAD: return peri_hessian_bad(w->r, "a byte that begins no value");
-  default: return number(w, kind);
-  }
+static int read_boolean(walk *w) {
+  return w->ops->boolean(w->sink, *w->r->at++ == 'T');
 }
+
+static int read_int(walk *w) {
+  int32_t narrow;
+  int rc = peri_hessian_take_int(w->r, &narrow);
+  return rc != 0 ? rc : w->ops->integer(w->sink, narrow);
+}
+
+static int read_long(walk *w) {
+  int64_t wide;
+  int rc = peri_hessian_take_long(w->r, &wide);
+  rc = rc != 0 ? rc : cast(w, PERI_CAST_LONG);
+  return rc != 0 ? rc : w->ops->integer(w->sink, wide);
+}
+
+static int read_date(walk *w) {
+  int64_t ms;
+  int rc = peri_hessian_take_date(w->r, &ms);
+  rc = rc != 0 ? rc : cast(w, PERI_CAST_DATE);
+  return rc != 0 ? rc : w->ops->integer(w->sink, ms);
+}
+
+static int read_double(walk *w) {
+  double real;
+  int rc = peri_hessian_take_double(w->r, &real);
+  return rc != 0 ? rc : w->ops->number(w->sink, real);
+}
+
+static int read_string(walk *w) {
+  peri_bytes text;
+  int rc = peri_hessian_take_string(w->r, &text);
+  return rc != 0 ? rc : w->ops->string(w->sink, (const char *)text.ptr, text.len);
+}
+
+static int read_bytes(walk *w) {
+  peri_bytes data;
+  int rc = peri_hessian_take_bytes(w->r, &data);
+  return rc != 0 ? rc : w->ops->bytes(w->sink, data.ptr, data.len);
+}
+
+static int refuse(walk *w) {
+  return peri_hessian_bad(w->r, "a byte that begins no value");
+}
+
+// Read what is at `at`. The last four may open a frame.
+static int (*const readers[])(walk *) = {
+    [PERI_HESSIAN_BAD] = refuse,           [PERI_HESSIAN_NULL] = read_null,
+    [PERI_HESSIAN_BOOLEAN] = read_boolean, [PERI_HESSIAN_INT] = read_int,
+    [PERI_HESSIAN_LONG] = read_long,       [PERI_HESSIAN_DOUBLE] = read_double,
+    [PERI_HESSIAN_DATE] = read_date,       [PERI_HESSIAN_STRING] = read_string,
+    [PERI_HESSIAN_BYTES] = read_bytes,     [PERI_HESSIAN_LIST] = open_list,
+    [PERI_HESSIAN_MAP] = open_map,         [PERI_HESSIAN_OBJECT] = open_object,
+    [PERI_HESSIAN_REF] = reference,
+};
 
 static int value(walk *w) {
-  if (w->r->at == w->r->end) {
-    return peri_hessian_truncated(w->r);
-  }
-  peri_hessian_kind kind = peri_hessian_kind_of(*w->r->at);
-  switch (kind) {
-  case PERI_HESSIAN_LIST: return open_list(w);
-  case PERI_HESSIAN_MAP: return open_map(w);
-  case PERI_HESSIAN_OBJECT: return open_object(w);
-  case PERI_HESSIAN_REF: return reference(w);
-  default: return scalar(w, kind);
-  }
+  return w->r->at == w->r->end ? peri_hessian_truncated(w->r)
+                               : readers[peri_hessian_kind_of(*w->r->at)](w);
 }
 
 static int close(walk *w, const frame *f) {
@@ -297,21 +310,25 @@ static int map_step(walk *w, frame *f) {
 
 // The values of an object up to one that opens something.
 static int fields(walk *w, frame *f) {
+  peri_hessian_reader *r = w->r;
   int rc = 0;
-  while (f->left > 0 && rc == 0 && w->r->at != w->r->end) {
+  while (f->left > 0 && rc == 0) {
     peri_bytes text;
+    if (r->at == r->end) {
+      return peri_hessian_truncated(r);
+    }
     f->left--;
-    if (peri_hessian_take_plain(w->r, &text)) {
+    if (peri_hessian_take_plain(r, &text)) {
       rc = w->ops->string(w->sink, (const char *)text.ptr, text.len);
       continue;
     }
-    peri_hessian_kind kind = peri_hessian_kind_of(*w->r->at);
+    peri_hessian_kind kind = peri_hessian_kind_of(*r->at);
+    rc = readers[kind](w);
     if (kind >= PERI_HESSIAN_LIST) {
-      return value(w);
+      return rc;
     }
-    rc = scalar(w, kind);
   }
-  return rc != 0 || w->r->at != w->r->end || f->left == 0 ? rc : peri_hessian_truncated(w->r);
+  return rc;
 }
 
 static int object_step(walk *w, frame *f) {

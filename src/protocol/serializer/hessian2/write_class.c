@@ -172,7 +172,7 @@ static int put_known(hessian_writer *w, uint32_t *number) {
   hessian_tables *t = w->t;
   if (known->round != t->round) {
     // Nothing compares equal to this one: the known class stands for it.
-    if (!peri_hessian_add_def(t, (hessian_def){.count = UINT32_MAX})) {
+    if (!peri_hessian_add_def(t, &(hessian_def){.count = UINT32_MAX})) {
       return peri_fail(w->err, PERI_ETOO_BIG, "more than %d classes in one body",
                        PERI_HESSIAN_CLASSES_MAX);
     }
@@ -187,9 +187,8 @@ static int put_known(hessian_writer *w, uint32_t *number) {
 static int define(hessian_writer *w, uint32_t count) {
   hessian_tables *t = w->t;
   size_t start = w->out->len;
-  if (!peri_hessian_add_def(
-          t, (hessian_def){
-                 .name = w->name, .first = w->field_mark, .count = count, .hash = w->hash})) {
+  hessian_def def = {.name = w->name, .first = w->field_mark, .count = count, .hash = w->hash};
+  if (!peri_hessian_add_def(t, &def)) {
     return peri_fail(w->err, PERI_ETOO_BIG, "more than %d classes in one body",
                      PERI_HESSIAN_CLASSES_MAX);
   }
