@@ -124,10 +124,10 @@ void peri_counters_sample(peri_counters *counters, double now, double latency, b
     latency = fmin(fmax(fmax(latency, counters->latency) * 2, 1.0), 10000.0);
     __atomic_store_n(&counters->errors, counters->errors + 1, __ATOMIC_RELAXED);
   }
-  latency = fmax(latency, 1e-3);
+  latency = latency < 1e-3 ? 1e-3 : latency;
   if (latency >= counters->latency) {
     counters->latency = latency;
-  } else {
+  } else if (now != counters->stamp) {  // the answers of one turn come at the same time
     double keep = exp((counters->stamp - now) / PERI_LATENCY_DECAY_MS);
     counters->latency = counters->latency * keep + latency * (1 - keep);
   }

@@ -25,7 +25,7 @@ static void end_wait(peri_futures *futures, peri_future *future) {
   }
 }
 
-static void finish(peri_futures *futures, peri_future *future, int code) {
+void peri_future_finish(peri_futures *futures, peri_future *future, int code) {
   end_wait(futures, future);
   future->state = PERI_FUTURE_DONE;
   future->code = code;
@@ -37,22 +37,24 @@ static void on_deadline(peri_timer *timer) {
   peri_future *future = peri_container(timer, peri_future, deadline);
   peri_futures *futures = future->table;
   futures->timeouts++;
-  finish(futures, future, PERI_ETIMEOUT);
+  peri_future_finish(futures, future, PERI_ETIMEOUT);
 }
 
 peri_future *peri_future_new(peri_futures *futures, void (*done)(peri_future *), void *owner) {
   peri_id id;
-  peri_future *future = peri_slots_take(&futures->slots, &id);
+  peri_future *future = peri_slots_take_raw(&futures->slots, &id);
   if (future == NULL) {
     peri_limit_hit(PERI_LIMIT_FUTURES);
     return NULL;
   }
-  future->id = id;
-  future->table = futures;
-  future->done = done;
-  future->owner = owner;
-  future->state = PERI_FUTURE_PENDING;
-  future->deadline.fire = on_deadline;
+  *future = (peri_future){
+      .deadline = {.fire = on_deadline},
+      .id = id,
+      .table = futures,
+      .done = done,
+      .owner = owner,
+      .state = PERI_FUTURE_PENDING,
+  };
   peri_list_init(&future->deadline.link);
   return future;
 }
@@ -78,7 +80,7 @@ int peri_future_complete(peri_futures *futures, peri_id id, int code) {
     futures->late++;
     return 0;
   }
-  finish(futures, future, code);
+  peri_future_finish(futures, future, code);
   return 1;
 }
 
@@ -88,7 +90,7 @@ int peri_future_cancel(peri_futures *futures, peri_id id) {
     return 0;
   }
   futures->cancelled++;
-  finish(futures, future, PERI_ECANCELLED);
+  peri_future_finish(futures, future, PERI_ECANCELLED);
   return 1;
 }
 

@@ -73,9 +73,11 @@ static inline peri_future *peri_future_get(peri_futures *futures, peri_id id) {
   return (peri_future *)peri_slots_get(&futures->slots, id);
 }
 // Takes the deadline away from a pending future, so that the caller can set its result (body, message,
-// block ...); peri_future_complete must follow at once. NULL when it is complete already or over; then
-// complete counts it late.
+// block ...); peri_future_finish or
+// peri_future_complete must follow at once. NULL when it is complete already or over.
 peri_future *peri_future_answer(peri_futures *futures, peri_id id);
+// Completes what peri_future_answer gave.
+void peri_future_finish(peri_futures *futures, peri_future *future, int code);
 // Completes with `code`; returns 1, or 0 (counted late) when it was complete already or is over.
 int peri_future_complete(peri_futures *futures, peri_id id, int code);
 // Completes with PERI_ECANCELLED.

@@ -42,8 +42,28 @@ static bool same_stack(lua_State *L) {
   peri_raw *const *top = (peri_raw *const *)((char *)L + 5 * sizeof(void *));
   const peri_raw *before = *top;
   lua_pushnumber(L, 2.5);
-  bool is = *top == before + 1 && before->number == 2.5;
+  size_t count;
+  const peri_raw *values = peri_raw_values(L, &count);
+  bool is = *top == before + 1 && before->number == 2.5 && values == before - base &&
+            count == (size_t)base + 1;
   lua_settop(L, base);
+  return is;
+}
+
+// Where the bytes of a C value lie.
+static bool same_cdata(lua_State *L) {
+  size_t count;
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "ffi");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "new");
+  lua_pushliteral(L, "void *");
+  lua_call(L, 1, 1);
+  const peri_raw *values = peri_raw_values(L, &count);
+  peri_raw value = values[count - 1];
+  bool is =
+      peri_raw_tag(value) == PERI_RAW_CDATA && peri_raw_to_cdata(value) == lua_topointer(L, -1);
+  lua_pop(L, 2);
   return is;
 }
 
@@ -65,7 +85,7 @@ static int check(lua_State *L) {
   lua_pushvalue(L, 4);
   lua_pushnumber(L, 1.5);
   lua_rawset(L, 1);
-  bool works = same(L) && same_stack(L);
+  bool works = same(L) && same_stack(L) && same_cdata(L);
   atomic_store_explicit(&peri_raw_works, works, memory_order_relaxed);
   return 0;
 }

@@ -49,6 +49,7 @@ enum {
   PERI_RAW_FALSE = 0x1FFFE,
   PERI_RAW_TRUE = 0x1FFFD,
   PERI_RAW_STRING = 0x1FFFB,
+  PERI_RAW_CDATA = 0x1FFF5,
   PERI_RAW_TABLE = 0x1FFF4,
   PERI_RAW_NUMBER = 0x1FFF1,  // and all below it; builds with integers have another tag for them
 };
@@ -77,6 +78,19 @@ static inline const peri_raw_table *peri_raw_table_at(lua_State *L, int index) {
 // Of a value with the tag STRING; it lives as long as the value is somewhere in the VM.
 static inline const peri_raw_string *peri_raw_to_string(peri_raw value) {
   return (const peri_raw_string *)(uintptr_t)(value.bits & ((UINT64_C(1) << 47) - 1));
+}
+
+// What lua_topointer gives for a value with the tag CDATA: where its bytes are.
+static inline const void *peri_raw_to_cdata(peri_raw value) {
+  return (const char *)(uintptr_t)(value.bits & ((UINT64_C(1) << 47) - 1)) + 16;
+}
+
+// The values that lua_gettop counts, the one at index 1 first. Good until the stack may grow.
+static inline const peri_raw *peri_raw_values(lua_State *L, size_t *count) {
+  const peri_raw *base = *(peri_raw **)((char *)L + 4 * sizeof(void *));
+  const peri_raw *top = *(peri_raw **)((char *)L + 5 * sizeof(void *));
+  *count = (size_t)(top - base);
+  return base;
 }
 
 // Pushes a value that was just read. The stack must have room.

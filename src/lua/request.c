@@ -3,16 +3,10 @@
 
 #include <stdlib.h>
 
-#include "base/limit.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "cluster/node.h"
-#include "lua/argument_types.h"
-#include "lua/callback.h"
-#include "lua/connect.h"
+#include "base/hot.h"
 #include "lua/far.h"
 #include "lua/local.h"
-#include "lua/ref.h"
+#include "lua/request_parts.h"
 #include "lua/serve.h"
 #include "lua/value.h"
 
@@ -165,231 +159,6 @@ static void request_done(peri_future *future) {
   peri_fiber_wake(fiber->vm, fiber, future->code);
 }
 
-// Places of what a request yields; see read_request.
-enum { ARGS = PERI_REQUEST_ARGS, FIXED = PERI_REQUEST_FIXED };
-
-// The flags: 1 one-way, 2 and 4 int64 mode, 8 generic; from here on the number of the arguments'
-// declared types.
-enum { GENERIC = 8, TYPES_SHIFT = PERI_REQUEST_TYPES_SHIFT };
-
-typedef struct request {
-  peri_conn *conn;
-  peri_session *session;    // NULL = calls `callback`
-  peri_link *link;          // NULL for a callback
-  peri_callback *callback;  // of the peer; NULL for a call
-  peri_bytes method;
-  const peri_serializer *serializer;
-  uint32_t timeout_ms;
-  uint32_t flags;
-} request;
-
-static bool has_attachments(lua_State *co) {
-  if (!lua_istable(co, 8)) {
-    return false;
-  }
-  lua_pushnil(co);
-  if (lua_next(co, 8) == 0) {
-    return false;
-  }
-  lua_pop(co, 2);
-  return true;
-}
-
-// Sees to it that the arguments lie on the top as values, where they are unless a table has them.
-// Returns their number, negative when there are too many.
-int peri_request_spread(lua_State *co) {
-  if (lua_isnil(co, ARGS)) {
-    return lua_gettop(co) - FIXED;
-  }
-  if (!lua_istable(co, ARGS)) {
-    return -1;
-  }
-  lua_settop(co, FIXED);
-  lua_pushliteral(co, "n");
-  lua_rawget(co, ARGS);
-  int count = lua_isnil(co, -1) ? (int)lua_objlen(co, ARGS) : (int)lua_tointeger(co, -1);
-  lua_pop(co, 1);
-  if (count > PERI_ARGS_MAX) {
-    return count;
-  }
-  // Nobody catches what luaL_checkstack would throw here.
-  if (count < 0 || !lua_checkstack(co, count)) {
-    return -1;
-  }
-  for (int i = 1; i <= count; i++) {
-    lua_rawgeti(co, ARGS, i);
-  }
-  return count;
-}
-
-// What a message says of the functions in it.
-typedef struct callbacks {
-  peri_buf names, classes;
-} callbacks;
-
-static bool is_native(const request *r) {
-  return r->session != NULL ? r->session->native : r->conn->native;
-}
-
-// A callback of Java's may have parameters of any class: what it is called with tells which. Methods
-// of services are found by their name, and their arguments read as they are declared there.
-static int infer_classes(lua_State *co, int count, peri_event *event, callbacks *c, peri_err *err) {
-  if (event->args_type.len != 0) {
-    return 0;
-  }
-  int code = peri_argument_classes(co, FIXED + 1, count, &c->classes, err);
-  event->args_type = (peri_bytes){c->classes.data, c->classes.len};
-  return code;
-}
-
-// The peer may call the functions among the arguments: it gets their numbers instead.
-static int offer_functions(peri_vm *vm, lua_State *co, int count, const request *r,
-                           peri_event *event, callbacks *c, peri_err *err) {
-  const int first = FIXED + 1;
-  bool functions = false;
-  for (int i = first; i < first + count; i++) {
-    functions |= lua_type(co, i) == LUA_TFUNCTION;
-  }
-  if (r->flags >> TYPES_SHIFT != 0 && !is_native(r)) {
-    event->args_type = peri_argument_types(vm->L, r->flags >> TYPES_SHIFT);
-  }
-  if (__builtin_expect(!functions && r->callback == NULL, 1) || r->serializer->id == PERI_SER_RAW) {
-    return 0;  // where there are functions, encoding refuses them
-  }
-  bool by_type = (r->conn->protocol->abilities & PERI_CALLBACK_BY_TYPE) != 0;
-  if (functions && by_type && event->args_type.len == 0) {
-    return peri_fail(err, PERI_EBAD_REQUEST,
-                     "declare the method's types with perilune.interface: without them this "
-                     "protocol carries no functions");
-  }
-  if (r->link == NULL) {
-    return r->conn->native ? 0 : infer_classes(co, count, event, c, err);
-  }
-  int code =
-      peri_callbacks_offer(r->link, co, first, count, event->stream, is_native(r), &c->names, err);
-  event->callback = (peri_bytes){c->names.data, c->names.len};
-  return code;
-}
-
-static int write_message(peri_vm *vm, lua_State *co, int count, const request *r,
-                         const peri_event *event, peri_err *err) {
-  peri_mark mark;
-  int code = r->conn->protocol->begin(r->conn, event, &mark);
-  if (code != 0) {
-    return peri_fail(err, code, "the request could not be begun: %s", peri_code_text(code));
-  }
-  code = peri_value_encode_args(co, FIXED + 1, count, r->serializer, &vm->conn_limits.value,
-                                peri_conn_out(r->conn), err);
-  if (code != 0) {
-    r->conn->protocol->abort(r->conn, &mark);
-    return code;
-  }
-  code = r->conn->protocol->end(r->conn, event, &mark);
-  return code == 0
-             ? 0
-             : peri_fail(err, code, "the request could not be sent: %s", peri_code_text(code));
-}
-
-// Writes the message; on failure nothing of it is left in the output buffer.
-static int write_request(peri_vm *vm, lua_State *co, const request *r, peri_event *event,
-                         peri_err *err) {
-  peri_buf attachments = {0};
-  callbacks c = {0};
-  int count = peri_request_spread(co);
-  if (count < 0) {
-    return peri_fail(err, PERI_EBAD_REQUEST, "call.args must be a list of at most %d arguments",
-                     PERI_ARGS_MAX);
-  }
-  if (count > PERI_ARGS_MAX) {
-    return peri_fail(err, PERI_ETOO_BIG, "a call has at most %d arguments", PERI_ARGS_MAX);
-  }
-  int code = 0;
-  if (has_attachments(co)) {
-    code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK), &vm->conn_limits.value,
-                             &attachments, err);
-    event->attachments = (peri_bytes){attachments.data, attachments.len};
-    event->attachments_ser = PERI_SER_MSGPACK;
-  }
-  code = code == 0 ? offer_functions(vm, co, count, r, event, &c, err) : code;
-  code = code == 0 ? write_message(vm, co, count, r, event, err) : code;
-  if (code != 0 && c.names.len != 0) {
-    peri_callbacks_unoffer(r->link, event->stream);
-  }
-  peri_buf_fini(&attachments);
-  peri_buf_fini(&c.names);
-  peri_buf_fini(&c.classes);
-  return code;
-}
-
-// The pointer inside a cdata of the perilune library, NULL for nil.
-static void *pointer_at(lua_State *co, int index) {
-  enum { CDATA = 10 };  // LuaJIT's lua_type for cdata
-  void *pointer = NULL;
-  if (lua_type(co, index) == CDATA) {
-    memcpy(&pointer, lua_topointer(co, index), sizeof pointer);
-  }
-  return pointer;
-}
-
-static const char FAR[] = "the connection is another worker's";
-
-// Who is called: the session of a connection, or a function of a peer.
-static const char *read_callee(peri_vm *vm, lua_State *co, request *r) {
-  if (__builtin_expect(lua_type(co, 3) == LUA_TUSERDATA, 0)) {
-    r->callback = peri_callback_at(vm, co, 3);
-    if (r->callback == NULL) {
-      return "the callback was closed";
-    }
-    if (peri_callback_is_far(vm, r->callback)) {
-      return FAR;
-    }
-    r->conn = r->callback->conn;
-    r->serializer = peri_serializer_by_id(r->callback->serializer);
-    return r->conn == NULL || r->conn->channel == NULL
-               ? "the connection of the callback's owner is closed"
-               : NULL;
-  }
-  r->link = peri_slots_by_number(&vm->links, lua_tonumber(co, 3));
-  if (r->link == NULL || r->link->conn == NULL || r->link->conn->channel == NULL) {
-    return "the connection is closed";
-  }
-  r->conn = r->link->conn;
-  r->session = peri_conn_session(r->conn, (uint32_t)lua_tonumber(co, 4));
-  if (r->session == NULL) {
-    return "the session is lost";
-  }
-  r->serializer = r->session->serializer;
-  return NULL;
-}
-
-// (WAIT, REQUEST, conn or callback, session, method, args, timeout, attachments, flags, counters, values...)
-// The arguments are in the table `args`, or the values when it is nil.
-static const char *read_request(peri_vm *vm, lua_State *co, request *r) {
-  const char *why = read_callee(vm, co, r);
-  if (why != NULL) {
-    return why;
-  }
-  if (peri_channel_is_full(r->conn->channel)) {
-    return "the connection's output is above high water";
-  }
-  r->method.ptr = (const uint8_t *)lua_tolstring(co, 5, &r->method.len);
-  r->flags = (uint32_t)lua_tointeger(co, 9);
-  return NULL;
-}
-
-static void name_callee(peri_event *event, const request *r) {
-  const peri_session *session = r->session;
-  if (session == NULL) {
-    event->flags |= PERI_EV_CALLBACK;
-    event->callback = peri_bytes_of(r->callback->name);
-    return;
-  }
-  event->session = r->session;
-  event->iface = (peri_bytes){(const uint8_t *)session->iface, session->iface_len};
-  event->alias = (peri_bytes){(const uint8_t *)session->alias, session->alias_len};
-  event->compression = session->compression != NULL ? session->compression->id : PERI_COMP_NONE;
-}
-
 void peri_request_sent(peri_vm *vm, peri_fiber *fiber, int code, const peri_err *err) {
   if (code != 0) {
     peri_wait_fail(vm, fiber, code, err->text, "NOT_SENT");
@@ -400,70 +169,76 @@ void peri_request_sent(peri_vm *vm, peri_fiber *fiber, int code, const peri_err 
   peri_fiber_wake(vm, fiber, 0);
 }
 
-static void begin_request(peri_vm *vm, peri_fiber *fiber) {
-  lua_State *co = fiber->co;
-  request r = {0};
-  peri_err err;
-  if (lua_gettop(co) < FIXED) {
-    lua_settop(co, FIXED);
-  }
-  if (__builtin_expect(lua_type(co, 3) == LUA_TBOOLEAN, 0)) {
+// `why`: of peri_request_read.
+static PERI_COLD void not_read(peri_vm *vm, peri_fiber *fiber, const peri_asked *asked,
+                               const char *why) {
+  if (why == peri_request_local) {
     peri_local_begin(vm, fiber, request_done);
-    return;
-  }
-  const char *why = read_request(vm, co, &r);
-  if (why == FAR) {
-    peri_far_begin(vm, fiber, r.callback, request_done);
-    return;
-  }
-  if (why != NULL) {
+  } else if (why == peri_request_far) {
+    peri_far_begin(vm, fiber, asked->callback, request_done);
+  } else {
     peri_wait_fail(vm, fiber, PERI_ECLOSED, why, "NOT_SENT");
-    return;
   }
-  double left = peri_fiber_left(vm, fiber, lua_tonumber(co, 7));
+}
+
+// A pending future for what is asked, or NULL after the fiber was told why not.
+static peri_future *new_future(peri_vm *vm, peri_fiber *fiber, const peri_asked *asked,
+                               double left) {
   if (left <= 0) {
     peri_wait_fail(vm, fiber, PERI_ETIMEOUT, "the deadline passed before the call was sent",
                    "NOT_SENT");
-    return;
+    return NULL;
   }
   peri_future *future = peri_future_new(&vm->futures, request_done, fiber);
   if (future == NULL) {
     peri_wait_fail(vm, fiber, PERI_EOVERLOADED,
                    "too many calls of this worker wait for an answer (limit futures)", "NOT_SENT");
-    return;
+    return NULL;
   }
-  bool oneway = (r.flags & 1) != 0;
-  fiber->int64 = r.flags >> 1 & 3;
-  fiber->exact = r.flags >> TYPES_SHIFT != 0;
-  fiber->reads = r.serializer;
-  peri_event event = {
-      .type = PERI_EV_OPEN,
-      .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0) |
-                         ((r.flags & GENERIC) != 0 ? PERI_EV_GENERIC : 0)),
-      .serializer = r.serializer->id,
-      .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
-      .method = r.method,
-  };
-  name_callee(&event, &r);
-  event.stream = peri_conn_expect(r.conn, future);
-  future->conn = r.conn;
-  future->stream = event.stream;
-  int code = write_request(vm, co, &r, &event, &err);
-  if (code != 0 || oneway) {
-    peri_conn_forget(r.conn, event.stream, false);
-    peri_future_release(&vm->futures, future);
-    peri_request_sent(vm, fiber, code, &err);
-    return;
-  }
-  future->user = pointer_at(co, FIXED);
+  future->conn = asked->conn;
+  future->stream = peri_conn_expect(asked->conn, future);
+  return future;
+}
+
+// Parks the fiber on a request that is on its way.
+static void await(peri_vm *vm, peri_fiber *fiber, peri_future *future, const peri_asked *asked,
+                  double left) {
+  fiber->int64 = asked->flags >> 1 & 3;
+  fiber->exact = asked->flags >> PERI_REQUEST_TYPES_SHIFT != 0;
+  fiber->reads = asked->serializer;
+  future->user = asked->counters;
   future->began_ns = vm->loop->now_ns;
   if (future->user != NULL) {
     peri_counters_begin_at(future->user);
   }
-  lua_settop(co, 0);
+  lua_settop(fiber->co, 0);
   fiber->future = future->id;
   fiber->begun = true;
   peri_future_arm(&vm->futures, future, (uint64_t)left);
+}
+
+static void begin_request(peri_vm *vm, peri_fiber *fiber) {
+  peri_asked asked;
+  peri_err err;
+  const char *why = peri_request_read(vm, fiber->co, &asked);
+  if (__builtin_expect(why != NULL, 0)) {
+    not_read(vm, fiber, &asked, why);
+    return;
+  }
+  double left = peri_fiber_left(vm, fiber, asked.timeout);
+  peri_future *future = new_future(vm, fiber, &asked, left);
+  if (future == NULL) {
+    return;
+  }
+  uint32_t timeout_ms = (uint32_t)(left < 1 ? 1 : left);
+  int code = peri_request_write(vm, fiber->co, &asked, future->stream, timeout_ms, &err);
+  if (__builtin_expect(code == 0 && (asked.flags & PERI_REQUEST_ONEWAY) == 0, 1)) {
+    await(vm, fiber, future, &asked, left);
+    return;
+  }
+  peri_conn_forget(asked.conn, future->stream, false);
+  peri_future_release(&vm->futures, future);
+  peri_request_sent(vm, fiber, code, &err);
 }
 
 void peri_request_begin(peri_vm *vm, peri_fiber *fiber) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The two directions of calls on a connection: who waits for which answer, and where events go.
+#include "base/hot.h"
 #include "base/mem.h"
 #include "protocol/conn.h"
 #include "protocol/counters.h"
@@ -56,16 +57,18 @@ void peri_conn_release_callbacks(peri_conn *conn, peri_bytes callbacks) {
 
 static void complete(peri_futures *table, peri_id id, const peri_event *event) {
   peri_future *future = peri_future_answer(table, id);
-  if (future != NULL) {
-    future->serializer = event->serializer;
-    future->compression = event->compression;
-    future->flags |= (event->flags & PERI_EV_NOT_RUN) != 0 ? PERI_FUTURE_NOT_RUN : 0;
-    future->body = event->body;
-    future->message = event->message;
-    future->attachments = event->attachments;
-    future->block = event->block != NULL ? peri_block_ref(event->block) : NULL;
+  if (future == NULL) {
+    peri_future_complete(table, id, event->code);  // counts it late
+    return;
   }
-  peri_future_complete(table, id, event->code);
+  future->serializer = event->serializer;
+  future->compression = event->compression;
+  future->flags |= (event->flags & PERI_EV_NOT_RUN) != 0 ? PERI_FUTURE_NOT_RUN : 0;
+  future->body = event->body;
+  future->message = event->message;
+  future->attachments = event->attachments;
+  future->block = event->block != NULL ? peri_block_ref(event->block) : NULL;
+  peri_future_finish(table, future, event->code);
 }
 
 static bool ends_call(uint8_t type) {
@@ -85,6 +88,38 @@ static void answer(peri_conn *conn, const peri_event *event) {
     peri_pending_remove(conn->pending, slot);
     complete(table, id, event);
   }
+}
+
+static PERI_COLD void result_event(peri_conn *conn, const peri_reply *reply) {
+  peri_event event = {
+      .type = PERI_EV_REPLY,
+      .flags = PERI_EV_END,
+      .serializer = reply->serializer,
+      .compression = reply->compression,
+      .stream = reply->stream,
+      .session = reply->session,
+      .body = reply->body,
+      .block = reply->block,
+  };
+  peri_conn_event(conn, &event);
+}
+
+// What answer and complete do, without an event.
+void peri_conn_result(peri_conn *conn, const peri_reply *reply) {
+  peri_pending_slot *slot = conn->server ? NULL : peri_pending_find(conn->pending, reply->stream);
+  peri_future *future = slot != NULL && slot->future != 0
+                            ? peri_future_answer(conn->pending->table, slot->future)
+                            : NULL;
+  if (__builtin_expect(future == NULL, 0)) {
+    result_event(conn, reply);
+    return;
+  }
+  peri_pending_remove(conn->pending, slot);
+  future->serializer = reply->serializer;
+  future->compression = reply->compression;
+  future->body = reply->body;
+  future->block = reply->block != NULL ? peri_block_ref(reply->block) : NULL;
+  peri_future_finish(future->table, future, 0);
 }
 
 void peri_conn_event(peri_conn *conn, const peri_event *event) {

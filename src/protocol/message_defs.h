@@ -64,6 +64,16 @@ typedef struct peri_event {
   peri_block *block;
 } peri_event;
 
+// A unary call that is nothing but its method and its arguments; the fields are those of the event.
+typedef struct peri_request {
+  uint64_t stream;
+  struct peri_session *session;  // not NULL
+  peri_bytes method;
+  peri_bytes body;
+  uint32_t timeout_ms;
+  uint8_t serializer;
+} peri_request;
+
 // A REPLY that is nothing but its result; the fields are those of the event.
 typedef struct peri_reply {
   uint64_t stream;

@@ -85,6 +85,8 @@ typedef struct peri_protocol {
   // What `emit` does, for the answer of most calls: a result of known bytes and nothing else, which
   // needs no event. NULL: `emit` is called.
   int (*reply)(struct peri_conn *conn, const peri_reply *reply);
+  // The same for a call with arguments of known bytes; they are copied.
+  int (*request)(struct peri_conn *conn, const peri_request *request);
 
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller
   // then names interface and alias in each OPEN.

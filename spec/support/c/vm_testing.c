@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/raw.h"
 #include "lua/ref.h"
 #include "lua/vm.h"
 #include "protocol/counters.h"
@@ -67,6 +68,14 @@ static int test_exit(lua_State *L) {
 static int test_url(lua_State *L) {
   const char *url = peri_listener_url(fixture_of(L)->listener);
   lua_pushfstring(L, "joyrpc%s", strchr(url, ':'));
+  return 1;
+}
+
+// core.test_raw(on): whether the memory of LuaJIT is read, or its API asked for everything. Returns
+// whether it was read before.
+static int test_raw(lua_State *L) {
+  bool on = lua_toboolean(L, 1);
+  lua_pushboolean(L, atomic_exchange(&peri_raw_works, on));
   return 1;
 }
 
@@ -130,13 +139,10 @@ static int test_limit(lua_State *L) {
 }
 
 static const luaL_Reg vm_functions[] = {
-    {"test_exit", test_exit},
-    {"test_url", test_url},
-    {"test_advance", test_advance},
-    {"test_stats", test_stats},
-    {"test_drop_accepted", test_drop_accepted},
-    {"test_limit", test_limit},
-    {NULL, NULL},
+    {"test_exit", test_exit},   {"test_url", test_url},
+    {"test_raw", test_raw},     {"test_advance", test_advance},
+    {"test_stats", test_stats}, {"test_drop_accepted", test_drop_accepted},
+    {"test_limit", test_limit}, {NULL, NULL},
 };
 
 // --- what the specs call -----------------------------------------------------------------------

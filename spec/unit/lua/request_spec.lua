@@ -198,6 +198,62 @@ describe('core.request', function()
   )
 
   it(
+    'is the same read from memory and through the API',
+    inside(function()
+      local greeter, interface = serve({
+        echo = function(ctx, value)
+          return value
+        end,
+      }, nil, { serialization = 'raw' })
+      local session = {}
+      local conn = core.connect(core.test_url())
+      for _, serialization in ipairs { 'raw', 'msgpack' } do
+        local agreed = { interface = interface, alias = '', serialization = serialization }
+        session[serialization] = core.session(conn, agreed).id
+      end
+      local function ask(how, attachments, flags, ...)
+        local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
+        return {
+          yield(WAIT, REQUEST, conn, session[how], 'echo', nil, 1000, attachments, flags, nil, ...),
+        }
+      end
+      local function answers()
+        return {
+          greeter:echo 'plain',
+          greeter:echo(('x'):rep(100000)),
+          { greeter:echo() },
+          ask('raw', nil, 0),
+          ask('raw', nil, 0, 'value'),
+          ask('raw', nil, 0, 5),
+          ask('raw', nil, 0, 'value', 'and another'),
+          ask('raw', { a = 'attachment' }, 0, 'value'),
+          ask('raw', nil, 1, 'value'),
+          ask('raw', nil, 2, 'value'),
+          ask('raw', nil, '0', 'value'),
+          ask('raw', nil, nil, 'value'),
+          ask('msgpack', nil, 0, 'value'),
+          ask('msgpack', nil, 0, 1, 2, 3),
+          { core.request(conn, session.raw, 'echo', { 'in a table' }, 1000) },
+          { core.request(conn, session.raw, 'echo', { 1, 2 }, 1000) },
+          { core.request(conn, session.raw, 7, nil, 1000) },
+          { core.request(conn, session.raw, 'echo', nil, 0) },
+          { core.request(conn, 4711, 'echo', nil, 1000) },
+          { core.request(conn, 4711) },
+        }
+      end
+      local read = answers()
+      assert.is_true(core.test_raw(false))
+      local asked = answers()
+      assert.is_false(core.test_raw(true))
+      assert.same(asked, read)
+      assert.equal('plain', read[1])
+      assert.same({ true, 'value' }, read[5])
+      assert.same({ true, 'value' }, read[13])
+      core.disconnect(conn, 'CLOSED')
+    end)
+  )
+
+  it(
     'with attachments over their limit fails alone',
     inside(function()
       local greeter = serve {

@@ -96,7 +96,31 @@ static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
   return report_open(conn, &event);
 }
 
+// Has the body a head that says nothing, as that of nearly every answer?
+static PERI_INLINE bool is_result(const joy_frame *frame) {
+  return frame->body.len >= 4 && peri_get_u32(frame->body.ptr) == 0x00020000;
+}
+
+static PERI_INLINE int on_result(peri_conn *conn, const joy_frame *frame, peri_session *session) {
+  peri_reply reply = {
+      .stream = frame->id,
+      .session = session,
+      .body = {frame->body.ptr + 4, frame->body.len - 4},
+      .block = frame->block,
+      .serializer = frame->serializer,
+      .compression = frame->compression,
+  };
+  peri_conn_result(conn, &reply);
+  return 0;
+}
+
 static int on_reply(peri_conn *conn, const joy_frame *frame, peri_event_type type, uint8_t flags) {
+  peri_session *session = joy_session(conn, frame->session);
+  if (__builtin_expect(type == PERI_EV_REPLY && flags == 0 && is_result(frame) &&
+                           joy_is_native(conn, session),
+                       1)) {
+    return on_result(conn, frame, session);
+  }
   peri_event event = event_of(conn, frame, type);
   event.flags = (uint8_t)(flags | PERI_EV_END);
   if (!joy_is_native(conn, event.session)) {

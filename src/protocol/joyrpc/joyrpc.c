@@ -129,6 +129,7 @@ const peri_protocol peri_joyrpc = {
     .abort = joy_abort,
     .emit = joy_emit,
     .reply = joy_reply,
+    .request = joy_request,
     .open_session = joy_open_session,
     .authenticated = joy_authenticated,
     .tick = joy_tick,

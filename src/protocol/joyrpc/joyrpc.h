@@ -167,6 +167,7 @@ int joy_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
 void joy_abort(peri_conn *conn, const peri_mark *mark);
 int joy_emit(peri_conn *conn, const peri_event *event);
 int joy_reply(peri_conn *conn, const peri_reply *reply);
+int joy_request(peri_conn *conn, const peri_request *request);
 
 // negotiate.c, authenticate.c
 int joy_on_negotiate(peri_conn *conn, const joy_frame *frame);

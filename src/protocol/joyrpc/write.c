@@ -309,6 +309,55 @@ int joy_reply(peri_conn *conn, const peri_reply *reply) {
   return 0;
 }
 
+static PERI_COLD int emit_request(peri_conn *conn, const peri_request *request) {
+  peri_event event = {
+      .type = PERI_EV_OPEN,
+      .flags = PERI_EV_END,
+      .serializer = request->serializer,
+      .timeout_ms = request->timeout_ms,
+      .stream = request->stream,
+      .session = request->session,
+      .iface = {(const uint8_t *)request->session->iface, request->session->iface_len},
+      .alias = {(const uint8_t *)request->session->alias, request->session->alias_len},
+      .method = request->method,
+      .body = request->body,
+  };
+  return joy_emit(conn, &event);
+}
+
+// As joy_reply is to joy_emit.
+int joy_request(peri_conn *conn, const peri_request *request) {
+  size_t name = request->method.len;
+  size_t head = 4 + name;
+  size_t len = JOY_HEADER + head + request->body.len;
+  if (__builtin_expect(conn->closing || !request->session->native || name == 0 ||
+                           name > UINT8_MAX || len - 2 > conn->limits->frame,
+                       0)) {
+    return emit_request(conn, request);
+  }
+  peri_buf *out = peri_conn_out(conn);
+  joy_frame frame = {
+      .type = JOY_REQUEST,
+      .serializer = request->serializer,
+      .id = (uint32_t)request->stream,
+      .session = request->session->id,
+      .timeout_ms = request->timeout_ms,
+      .body = {NULL, head + request->body.len},
+  };
+  uint8_t *at = joy_frame_put(peri_buf_reserve(out, len), &frame);
+  peri_put_u16(at, (uint16_t)(head - 2));
+  at[2] = 0;
+  at[3] = (uint8_t)name;
+  memcpy(at + 4, request->method.ptr, name);
+  if (request->body.len != 0) {
+    memcpy(at + head, request->body.ptr, request->body.len);
+  }
+  out->len += len;
+  conn->frames_out++;
+  peri_channel_touch(conn->channel);
+  return 0;
+}
+
 int joy_emit(peri_conn *conn, const peri_event *event) {
   if (conn->closing) {
     return PERI_ECLOSED;

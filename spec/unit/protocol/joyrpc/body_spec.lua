@@ -178,6 +178,54 @@ describe('protocol/joyrpc bodies', function()
     lib.peri_block_unref(block)
   end)
 
+  it('calls without an event are the same bytes', function()
+    open()
+    local conn, text = rig:conn(UP), ('B'):rep(9000)
+    local function message(method, len)
+      local body = { ffi.cast('const uint8_t *', text), len }
+      local event = rig:event {
+        type = 'OPEN',
+        flags = 1,
+        stream = 7,
+        session = session,
+        serializer = 110,
+        timeout_ms = 1500,
+        method = method,
+      }
+      event.body = body
+      local name = { ffi.cast('const uint8_t *', method), #method }
+      return event,
+        ffi.new('peri_request', {
+          stream = 7,
+          session = session,
+          serializer = 110,
+          timeout_ms = 1500,
+          method = name,
+          body = body,
+        })
+    end
+    for method, len in pairs { m = 0, [('n'):rep(255)] = 5, echo = 9000 } do
+      local event, request = message(method, len)
+      local before = #rig:wire(UP)
+      assert.equal(0, conn.protocol.emit(conn, event))
+      rig:pump()
+      local between = #rig:wire(UP)
+      assert.equal(0, conn.protocol.request(conn, request))
+      rig:pump()
+      local wire = rig:wire(UP)
+      assert.is_true(between - before > len)
+      assert.equal(wire:sub(before + 1, between), wire:sub(between + 1))
+    end
+    for _, method in ipairs { '', ('m'):rep(256) } do
+      local _, request = message(method, 5)
+      assert.equal(lib.PERI_EBAD_REQUEST, conn.protocol.request(conn, request))
+    end
+    rig.raw.limits.frame = 4096
+    local _, request = message('m', 5000)
+    assert.equal(lib.PERI_ETOO_BIG, conn.protocol.request(conn, request))
+    assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
+  end)
+
   it('attachments come across, from JSON too', function()
     open()
     local fields = {
