@@ -262,7 +262,11 @@ static int run_load(const options *opt) {
   }
   free(r.conns);
   free(r.watched);
-  return rc < 0 || r.tally.calls + r.tally.refused == 0;
+  int nothing = rc == 0 && r.tally.calls + r.tally.refused == 0;
+  if (nothing) {
+    fprintf(stderr, "load: no call was answered: %s\n", r.tally.first_error);
+  }
+  return rc < 0 || nothing;
 }
 
 // ---- the command line ---------------------------------------------------------------------------

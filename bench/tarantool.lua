@@ -2,7 +2,6 @@
 -- The Tarantool side of the comparison: a Lua function called over the binary protocol, nothing
 -- written to disk. Address and folder come from the environment.
 box.cfg {
-  listen = os.getenv 'BENCH_LISTEN',
   work_dir = os.getenv 'BENCH_DIR',
   wal_mode = 'none',
   memtx_memory = 64 * 1024 * 1024,
@@ -14,3 +13,6 @@ function echo(value) -- luacheck: globals echo
 end
 
 box.schema.user.grant('guest', 'execute', 'universe', nil, { if_not_exists = true })
+
+-- Last, for who can connect takes the server to be ready.
+box.cfg { listen = os.getenv 'BENCH_LISTEN' }
