@@ -52,11 +52,13 @@ function M.without_waiting(reason, fn, ...)
   return leave(xpcall(fn, debug.traceback, ...))
 end
 
+-- Returns nothing, or why the wait was ended: the code's name.
 function core.sleep(ms)
   check()
   return yield(WAIT, SLEEP, ms)
 end
 
+-- Returns what it was woken with, or false and the code's name.
 function core.park(ms)
   check()
   return yield(WAIT, PARK, ms)

@@ -16,6 +16,8 @@ local policy = require 'perilune.policy'
 local proxy = require 'perilune.entry.proxy'
 local C = require 'perilune.ffi'
 
+local sleep, type = core.sleep, type
+
 ---@class perilune
 local M = { _VERSION = core.version }
 
@@ -93,8 +95,8 @@ function M.sleep(ms)
   if generation.active > 1 and core.retired() then
     core.cancel(core.fiber()) -- work of a generation that was replaced ends at its next rest
   end
-  local slept, why = core.sleep(ms)
-  if not slept then
+  local why = sleep(ms)
+  if why then
     error(errors.new(why, 'the wait was ended'), 0)
   end
 end

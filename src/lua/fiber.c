@@ -205,8 +205,7 @@ void peri_fiber_cancel_background(peri_vm *vm, uint32_t generation) {
 static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   double forever = -1;
-  double ms = lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
-  double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
+  double ms = fiber->wait == PERI_WAIT_SLEEP || lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
   lua_settop(co, 0);
   if (peri_fiber_left(vm, fiber, 1) <= 0) {
     peri_fiber_wake_later(vm, fiber, PERI_ETIMEOUT);
@@ -218,9 +217,9 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
     peri_list_push(&vm->fibers.later, &fiber->queue);
     return;
   }
+  double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
   if (ms >= 0 && left < ms) {
-    // The deadline comes first: the wait ends then, as a failure.
-    fiber->wait = PERI_WAIT_PARK;
+    fiber->code = PERI_ETIMEOUT;  // the deadline comes first
   }
   if (left < 1e15) {
     // The wheel counts whole milliseconds from its last tick: never wake before the time is over.
@@ -326,11 +325,12 @@ static int push_results(peri_vm *vm, peri_fiber *fiber) {
   switch (fiber->wait) {
   case PERI_WAIT_START: return lua_gettop(co) - 1;
   case PERI_WAIT_SLEEP:
-  case PERI_WAIT_PARK:
-    if (fiber->code == 0 && fiber->wait == PERI_WAIT_SLEEP) {
-      lua_pushboolean(co, 1);
-      return 1;
+    if (fiber->code == 0) {
+      return 0;
     }
+    lua_pushstring(co, peri_code_name(fiber->code));
+    return 1;
+  case PERI_WAIT_PARK:
     if (fiber->code == 0) {
       return lua_gettop(co);
     }

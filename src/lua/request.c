@@ -165,7 +165,8 @@ void peri_request_sent(peri_vm *vm, peri_fiber *fiber, int code, const peri_err 
     return;
   }
   lua_settop(fiber->co, 0);
-  fiber->wait = PERI_WAIT_SLEEP;  // gives true in the next turn
+  lua_pushboolean(fiber->co, 1);
+  fiber->wait = PERI_WAIT_PARK;  // gives that in the next turn
   peri_fiber_wake(vm, fiber, 0);
 }
 

@@ -3,19 +3,20 @@
 -- node (consumer). The text is generated with `load`, once per method and VM, because closures that
 -- share a prototype also share their traces, and a thousand methods in turn then leave compiled code
 -- at every link. Generated text contains numbers and fixed words only, never a name from outside.
+local bytecode = require 'perilune.entry.bytecode'
 local core = require 'perilune.core'
 local context = require 'perilune.entry.context'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
-local jit_util = require 'jit.util'
 
 local M = {}
 
--- Number of the bytecode that ends a function without values.
-local RET0 = (require('jit.vmdef').bcnames:find('RET0  ', 1, true) - 1) / 6
-
 local class_of = core.class_of
 local numbers = core.code_numbers()
+
+-- What `next` gives where the handler is called later. A function, since compiled code knows it for what it
+-- is, and would load a table.
+local function PENDING() end
 
 -- What a failed chain returns to C.
 local function failure(err)
@@ -108,28 +109,12 @@ local function warn_more(title)
   end
 end
 
--- Can `fn` end without a return statement? Read from its bytecode, so that the check for results
--- (a vararg call, which compiled code cannot leave) is only paid by filters that need it.
-local function may_return_nothing(fn)
-  local info = jit_util.funcinfo(fn)
-  if not info.bytecodes then
-    return true -- a C function
-  end
-  for pc = 1, info.bytecodes - 1 do
-    local op = bit.band(jit_util.funcbc(fn, pc), 0xff)
-    if op == RET0 then
-      return true
-    end
-  end
-  return false
-end
-
 -- link_1 calls filter 1 with link_2 as next, and so on; `last` ends the chain.
 local function links(out, filters)
   for i = #filters, 1, -1 do
     local next_link = i == #filters and 'last' or 'link_' .. i + 1
     local text = ('filter_%d(ctx, call, %s)'):format(i, next_link)
-    if may_return_nothing(filters[i].fn) then
+    if bytecode.may_return_nothing(filters[i].fn) then
       text = ('named(name_%d, %s)'):format(i, text)
     end
     out[#out + 1] = ('local function link_%d(ctx, call) return %s end'):format(i, text)
@@ -189,7 +174,8 @@ local function numbered(format, count, separator)
 end
 
 -- How a chain takes its arguments and hands them to the handler: parameters of the chain, a statement
--- that keeps them per slot, one that lets go of them, and the call of the handler (in `last`).
+-- that keeps them per slot, one that lets go of them, and the call of the handler, in which
+-- RUN(arguments) stands for the way it is called.
 --   body    the undecoded bytes
 --   table   one table in args_of, for handlers with a variable number
 --   values  one table per position, indexed by slot, so that no table is made per call; a filter that
@@ -201,7 +187,7 @@ local function body_arguments()
     params = '',
     keep = 'args_of[slot] = false',
     drop = 'if args_of[slot] then args_of[slot] = false end',
-    call = 'local ok, result, err = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))',
+    call = 'RUN(, Body(slot, gen, MID))',
   }
 end
 
@@ -211,8 +197,7 @@ local function table_arguments()
     keep = 'if args then args.n = count end '
       .. 'args_of[slot] = args or { Body(slot, gen, MID), n = 1 }',
     drop = 'args_of[slot] = false',
-    call = 'local ok, result, err = '
-      .. 'xpcall(handler, handler_failed, ctx, unpack_args(args_of[slot]))',
+    call = 'RUN(, unpack_args(args_of[slot]))',
   }
 end
 
@@ -224,7 +209,7 @@ local function value_arguments(arity, filtered)
     params = ', count',
     keep = ('if count then args_of[slot] = %s else args_of[slot] = false end'):format(kept),
     drop = 'if args_of[slot] then args_of[slot] = false end',
-    call = 'local ok, result, err = xpcall(handler, handler_failed, ctx)',
+    call = 'RUN()',
   }
   if arity > 0 then
     texts.params = ', count, ' .. values
@@ -238,13 +223,13 @@ local function value_arguments(arity, filtered)
       numbered('false', arity)
     )
     texts.call = ([[
-  local args, ok, result, err = args_of[slot]
+  local args = args_of[slot]
   if not args then
-    ok, result, err = xpcall(handler, handler_failed, ctx, Body(slot, ctx.gen, MID))
+    RUN(, Body(slot, gen, MID))
   elseif args == true then
-    ok, result, err = xpcall(handler, handler_failed, ctx, %s)
+    RUN(, %s)
   else
-    ok, result, err = xpcall(handler, handler_failed, ctx, %s)
+    RUN(, %s)
   end]]):format(slots, numbered('args[%d]', arity))
   end
   return texts
@@ -271,7 +256,8 @@ end
 
 -- What a chain does when its filters are done: lets go of the arguments and says what the reply is. One
 -- function for all methods of one kind: after a wait the interpreter runs the rest of a chain, and this
--- is compiled; and what a thousand chains would each bring along stays in the cache.
+-- is compiled; and what a thousand chains would each bring along stays in the cache. With `more` result and
+-- err are the handler's own.
 local finishes = {}
 local function finish_of(texts, arity)
   local finish = finishes[texts.drop]
@@ -288,13 +274,17 @@ local function finish_of(texts, arity)
     out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
   end
   out[#out + 1] = ([[
-return function(slot, gen, ok, result, err)
+return function(slot, gen, more, ok, result, err)
   %s
   if sides[slot] then close(slot, gen) end
+  local kind = type(result)
+  if err ~= nil and more and kind ~= 'nil' then
+    more()
+    err = nil
+  end
   live[slot] = false
   if not ok then return failure(caught(result)) end
   if err ~= nil then return failure(err) end
-  local kind = type(result)
   if kind == 'nil' then return end
   if kind == 'cdata' and istype(Body, result) then
     if result.slot == slot and result.gen == gen then return true end
@@ -317,6 +307,71 @@ end]]):format(texts.drop)
   return finish
 end
 
+local START = [[
+return function(slot, gen%(params)s)
+  if not gen then return end
+  %(keep)s
+  live[slot] = gen
+]]
+
+-- Filters that only go before see no result: `next` gives them PENDING, and when all of them are done the
+-- chain calls the handler itself. A wait then keeps nothing of them, one frame is returned through after
+-- it, and the handles they had need not exist. They cannot call `next` twice or later; without ctx it fails.
+local BEFORE = 'local function last(ctx) return ctx.gen and PENDING end'
+local RUN_BEFORE = [[
+  do
+    local ok, result, err =
+      xpcall(link_1, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
+    if not ok or not rawequal(result, PENDING) then return finish(slot, gen, nil, ok, result, err) end
+  end
+]]
+local DIRECT = 'return finish(slot, gen, more, '
+  .. 'xpcall(handler, handler_failed, Context(slot, gen, MID)%s))'
+
+-- Others are around the handler, which has a guard of its own so that they see what it throws. `live` tells
+-- who calls `next` again.
+local AROUND = [[
+local function last(ctx)
+  local slot, gen, ok, result, err = ctx.slot, ctx.gen
+  if live[slot] ~= gen then repeated() end
+  live[slot] = -gen
+  %(call)s
+  if ok then
+    if err == nil then return result end
+    if type(result) ~= 'nil' then more() return result end
+    return nil, from(err)
+  end
+  return nil, caught(result)
+end]]
+local GUARDED = 'ok, result, err = xpcall(handler, handler_failed, ctx%s)'
+-- The results become locals first: among the arguments of `finish` the guard would stand higher, and what
+-- waits within it would not fit the first size of a coroutine's stack.
+local RUN_AROUND = [[
+  local ok, result, err = xpcall(link_1, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
+  return finish(slot, gen, nil, ok, result, err)
+]]
+
+-- Adds the functions of a provider's chain to the text.
+local function provider_text(out, filters, texts)
+  local around = not bytecode.all_before(filters)
+  texts.call = texts.call:gsub('RUN(%b())', function(arguments)
+    return (around and GUARDED or DIRECT):format(arguments:sub(2, -2))
+  end)
+  local function add(text)
+    out[#out + 1] = text:gsub('%%%((%a+)%)s', texts)
+  end
+  filter_locals(out, filters)
+  if #filters > 0 then
+    add(around and AROUND or BEFORE)
+  end
+  links(out, filters)
+  add(START)
+  if #filters > 0 then
+    add(around and RUN_AROUND or RUN_BEFORE)
+  end
+  add(around and 'end' or '%(call)s end')
+end
+
 -- The chain of an exported method. C calls it with the slot and generation of the call, then with
 -- nothing (the body is the argument), or with the count of arguments and the arguments themselves
 -- (`arity` of them), or with the count and a table; without a call it does nothing. What it returns
@@ -335,38 +390,13 @@ function M.provider(method, filters)
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
     'local unpack_args, live, repeated = env.unpack_args, env.live, env.repeated',
     'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
-    ('local MID = %d'):format(method.mid),
+    'local rawequal = rawequal',
+    ('local PENDING, MID = env.PENDING, %d'):format(method.mid),
   }
   for i = 1, method.arity or 0 do
     out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
   end
-  filter_locals(out, filters)
-  out[#out + 1] = ([[
-local function last(ctx)
-  local slot = ctx.slot
-  %s
-  %s
-  if ok then
-    if err == nil then return result end
-    if type(result) ~= 'nil' then more() return result end
-    return nil, from(err)
-  end
-  return nil, caught(result)
-end]]):format(
-    #filters > 0
-        and 'local gen = ctx.gen if live[slot] ~= gen then repeated() end live[slot] = -gen'
-      or '',
-    texts.call
-  )
-  links(out, filters)
-  out[#out + 1] = ([[
-return function(slot, gen%s)
-  if not gen then return end
-  %s
-  live[slot] = gen
-  local ok, result, err = xpcall(%s, chain_failed, Context(slot, gen, MID), Call(slot, gen, MID))
-  return finish(slot, gen, ok, result, err)
-end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
+  provider_text(out, filters, texts)
   return compile(out, 'chain ' .. method.title, {
     names = names,
     filters = fns,
@@ -383,6 +413,7 @@ end]]):format(texts.params, texts.keep, #filters > 0 and 'link_1' or 'last')
     all_args = core.call_args,
     caught = caught,
     live = context.live,
+    PENDING = PENDING,
     repeated = repeated(method.title, names),
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),

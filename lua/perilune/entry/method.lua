@@ -7,122 +7,16 @@
 -- When no filter wants to see the result (each does nothing with `next` but return its call), the
 -- chain ends before the wait: it gives direct.PENDING and what the request needs. Then nothing of it
 -- is left to be unwound after the wait, and no guard.
+local bytecode = require 'perilune.entry.bytecode'
 local chain = require 'perilune.entry.chain'
 local core = require 'perilune.core'
 local direct = require 'perilune.cluster.direct'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
 local fiber = require 'perilune.fiber'
-local jit_util = require 'jit.util'
 local outgoing = require 'perilune.entry.outgoing'
-local vmdef = require 'jit.vmdef'
-
-local band, rshift = bit.band, bit.rshift
 
 local M = {}
-
--- ── filters that only go before ─────────────────────────────────────────────────────────────────
-
-local function opcode(name)
-  return (vmdef.bcnames:find(name .. (' '):rep(6 - #name), 1, true) - 1) / 6
-end
-
-local MOV, CAT = opcode 'MOV', opcode 'CAT'
-local TAIL = { [opcode 'CALLT'] = true, [opcode 'CALLMT'] = true }
--- Instructions that read registers from A on.
-local RANGES = {}
-for _, name in ipairs {
-  'CALL',
-  'CALLM',
-  'CALLT',
-  'CALLMT',
-  'ITERC',
-  'ITERN',
-  'VARG',
-  'RET',
-  'RETM',
-  'TSETM',
-} do
-  RANGES[opcode(name)] = true
-end
-
-local NEXT = 2 -- the register of a filter's third parameter
-
--- Does the instruction mention the register, alone or within a range?
-local function mentions(fn, pc, register)
-  local ins, mode = jit_util.funcbc(fn, pc)
-  local op, a, d = band(ins, 0xff), band(rshift(ins, 8), 0xff), rshift(ins, 16)
-  local ma, mb, mc = band(mode, 7), band(mode, 15 * 8) / 8, band(mode, 15 * 128) / 128
-  if ma >= 1 and ma <= 4 and a == register or RANGES[op] and a <= register then
-    return true
-  end
-  local function is(kind, value)
-    return kind >= 2 and kind <= 4 and value == register
-  end
-  if mb == 0 then
-    return is(mc, d)
-  end
-  local b, c = rshift(d, 8), band(d, 0xff)
-  return is(mb, b) or is(mc, c) or op == CAT and b <= register and register <= c
-end
-
--- The register that `next` is copied to in order to be called there, or nil.
-local function copied(fn, pc)
-  local ins = jit_util.funcbc(fn, pc)
-  if band(ins, 0xff) == MOV and rshift(ins, 16) == NEXT then
-    local register = band(rshift(ins, 8), 0xff)
-    return register ~= NEXT and register or nil
-  end
-end
-
--- Is what lies in `register` from `pc` on called there, by a tail call, and not used before?
-local function tail_called(fn, pc, last, register)
-  for at = pc, last do
-    local ins = jit_util.funcbc(fn, at)
-    if TAIL[band(ins, 0xff)] and band(rshift(ins, 8), 0xff) == register then
-      return true
-    elseif mentions(fn, at, register) then
-      return false
-    end
-  end
-  return false
-end
-
--- Is `next` never used but in `return next(...)`? Read from the bytecode; in doubt it is not so.
----@param fn function
----@return boolean
-function M.goes_before(fn)
-  local info = jit_util.funcinfo(fn)
-  if not info.bytecodes or info.isvararg then
-    return false
-  elseif info.params <= NEXT then
-    return true -- it does not even take it
-  elseif info.children then
-    return false
-  end
-  for pc = 1, info.bytecodes - 1 do
-    local register = copied(fn, pc)
-    if register then
-      if not tail_called(fn, pc + 1, info.bytecodes - 1, register) then
-        return false
-      end
-    elseif mentions(fn, pc, NEXT) then
-      return false
-    end
-  end
-  return true
-end
-
----@param filters {name: string, fn: function}[]
----@return boolean
-function M.all_before(filters)
-  for _, filter in ipairs(filters) do
-    if not M.goes_before(filter.fn) then
-      return false
-    end
-  end
-  return true
-end
 
 -- ── the function ────────────────────────────────────────────────────────────────────────────────
 
@@ -267,7 +161,7 @@ function M.new(filters, refer, proto, attachments)
   local env = {
     names = names,
     filters = fns,
-    last = M.all_before(filters) and refer.prepare or refer.dispatch,
+    last = bytecode.all_before(filters) and refer.prepare or refer.dispatch,
     prepare = refer.prepare,
     named = chain.named,
     chain_failed = chain.thrown(title, 'filter or policy'),

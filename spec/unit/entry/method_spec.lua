@@ -5,7 +5,7 @@ describe('entry/method', function()
   it(
     'tells filters that only go before from those that see the result',
     inside(function()
-      local method = require 'perilune.entry.method'
+      local bytecode = require 'perilune.entry.bytecode'
       local kept
       local before = {
         function(ctx, call, next)
@@ -36,7 +36,7 @@ describe('entry/method', function()
         end,
       }
       for i = 1, #before - 1 do
-        assert.is_true(method.goes_before(before[i]), 'filter ' .. i)
+        assert.is_true(bytecode.goes_before(before[i]), 'filter ' .. i)
       end
       local after = {
         before[#before], -- not looked into so far
@@ -98,7 +98,7 @@ describe('entry/method', function()
         pcall,
       }
       for i, filter in ipairs(after) do
-        assert.is_false(method.goes_before(filter), 'filter ' .. i)
+        assert.is_false(bytecode.goes_before(filter), 'filter ' .. i)
       end
       assert.is_nil(kept)
     end)
