@@ -21,12 +21,12 @@ static bool sound(const peri_raw_table *t) {
 }
 
 // The node that has the string at `index` as its key.
-static bool find(lua_State *L, int index, const peri_raw_table *t, uint8_t *node) {
+static bool find(lua_State *L, int index, const peri_raw_table *t, uint16_t *node) {
   const void *key = lua_topointer(L, index);
   for (uint32_t i = 0; i <= t->node_mask; i++) {
     if (peri_raw_tag(t->nodes[i].key) == PERI_RAW_STRING &&
         peri_raw_to_string(t->nodes[i].key) == key) {
-      *node = (uint8_t)i;
+      *node = (uint16_t)(i * sizeof *t->nodes);
       return true;
     }
   }

@@ -23,7 +23,8 @@ typedef struct peri_raw_form {
   const peri_raw_table *template;  // NULL = there is none
   const void *metatable;           // or NULL
   uint32_t count;                  // of values
-  uint8_t nodes[PERI_RAW_KEYS];    // of the value n; two may be the same, the later one wins
+  uint16_t
+      nodes[PERI_RAW_KEYS];  // of the value n, in bytes; of two in one place the later one wins
 } peri_raw_form;
 
 extern _Atomic bool peri_raw_makes;
@@ -56,12 +57,11 @@ static inline void peri_raw_make(lua_State *L, const peri_raw_form *form) {
   peri_raw *top = peri_raw_top(L);
   peri_raw *values = top - 1 - form->count;
   peri_raw_table *t = peri_raw_to_table(top[-1]);
-  peri_raw_node *nodes = (peri_raw_node *)(uintptr_t)t->nodes;
-  const peri_raw_node *from = form->template->nodes;
-  uintptr_t moved = (uintptr_t)nodes - (uintptr_t)from;
+  uintptr_t from = (uintptr_t)form->template->nodes;
+  uintptr_t moved = (uintptr_t)t->nodes - from;
   for (uint32_t i = 0; i < form->count; i++) {
-    const peri_raw_node *key = &from[form->nodes[i]];
-    peri_raw_node *node = &nodes[form->nodes[i]];
+    const peri_raw_node *key = (const peri_raw_node *)(from + form->nodes[i]);
+    peri_raw_node *node = (peri_raw_node *)((uintptr_t)key + moved);
     node->value = values[i];
     node->key = key->key;
     node->next = key->next != NULL ? (void *)((uintptr_t)key->next + moved) : NULL;

@@ -14,7 +14,7 @@ int peri_hessian_truncated(peri_hessian_reader *r) {
 }
 
 #define K(kind) PERI_HESSIAN_##kind
-static const uint8_t kinds[256] = {
+const uint8_t peri_hessian_kinds[256] = {
     [0x00 ... 0x1F] = K(STRING),
     [0x20 ... 0x2F] = K(BYTES),
     [0x30 ... 0x33] = K(STRING),
@@ -47,10 +47,6 @@ static const uint8_t kinds[256] = {
 };
 #undef K
 
-peri_hessian_kind peri_hessian_kind_of(uint8_t tag) {
-  return (peri_hessian_kind)kinds[tag];
-}
-
 int peri_hessian_mine(peri_hessian_reader *r, hessian_tables **tables) {
   *tables = peri_hessian_reading();
   return (*tables)->stamp == r->stamp
@@ -58,22 +54,11 @@ int peri_hessian_mine(peri_hessian_reader *r, hessian_tables **tables) {
              : peri_fail(r->err, PERI_EINTERNAL, "hessian2: another body is being read");
 }
 
-static int over_elements(peri_hessian_reader *r) {
+int peri_hessian_over_elements(peri_hessian_reader *r) {
   peri_limit_hit(PERI_LIMIT_VALUE_ELEMENTS);
   return peri_fail(r->err, PERI_ETOO_BIG,
                    "hessian2: more elements than value_elements at offset %zu",
                    (size_t)(r->at - r->start));
-}
-
-int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes) {
-  if (count > r->elements) {
-    return over_elements(r);
-  }
-  if (bytes > peri_hessian_left(r)) {
-    return peri_hessian_truncated(r);
-  }
-  r->elements -= (uint32_t)count;
-  return 0;
 }
 
 int peri_hessian_over_tables(peri_hessian_reader *r) {

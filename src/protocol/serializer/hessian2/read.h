@@ -10,7 +10,10 @@ int peri_hessian_truncated(peri_hessian_reader *r);
 static inline size_t peri_hessian_left(const peri_hessian_reader *r) {
   return (size_t)(r->end - r->at);
 }
-peri_hessian_kind peri_hessian_kind_of(uint8_t tag);
+extern const uint8_t peri_hessian_kinds[256];
+static inline peri_hessian_kind peri_hessian_kind_of(uint8_t tag) {
+  return (peri_hessian_kind)peri_hessian_kinds[tag];
+}
 // Whether this reader is the one that the thread's tables belong to.
 int peri_hessian_mine(peri_hessian_reader *r, hessian_tables **tables);
 
@@ -41,8 +44,18 @@ int peri_hessian_take_name(peri_hessian_reader *r, peri_bytes *name);
 // An int where the grammar wants one: counts and numbers of classes, types and references.
 int peri_hessian_take_count(peri_hessian_reader *r, uint32_t *count);
 
+int peri_hessian_over_elements(peri_hessian_reader *r);
 // Takes `count` from the budget of elements, which the input must be able to carry.
-int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes);
+static inline int peri_hessian_charge(peri_hessian_reader *r, uint64_t count, uint64_t bytes) {
+  if (count > r->elements) {
+    return peri_hessian_over_elements(r);
+  }
+  if (bytes > peri_hessian_left(r)) {
+    return peri_hessian_truncated(r);
+  }
+  r->elements -= (uint32_t)count;
+  return 0;
+}
 // A definition that was learned, at the 'C' it begins with: adds it to the tables and moves past it.
 // 1 when there was one, 0 when it must be read, or negative.
 int peri_hessian_recall(peri_hessian_reader *r, hessian_tables *t);

@@ -11,7 +11,6 @@ typedef struct chunk {
   size_t len;       // bytes
   bool last;        // of its string
   bool surrogates;  // it has some
-  bool ascii;       // and nothing else
 } chunk;
 
 static int too_long(peri_hessian_reader *r) {
@@ -32,7 +31,6 @@ static size_t character(const uint8_t *p, size_t left, size_t *units) {
 static int scan(peri_hessian_reader *r, const uint8_t *p, size_t units, chunk *c) {
   c->data = p;
   c->surrogates = false;
-  c->ascii = true;
   while (units > 0) {
     size_t left = (size_t)(r->end - p);
     if (units >= 8 && left >= 8 && peri_utf8_ascii8(p)) {
@@ -48,7 +46,6 @@ static int scan(peri_hessian_reader *r, const uint8_t *p, size_t units, chunk *c
                                    : peri_hessian_bad(r, "a string ends inside a character");
     }
     c->surrogates |= p[0] == 0xED && p[1] >= 0xA0;
-    c->ascii &= len == 1;
     p += len;
     units -= width;
   }
@@ -136,8 +133,23 @@ static int collect(peri_hessian_reader *r, chunk c, peri_bytes *text) {
   return checked(r, *text);
 }
 
+// As peri_hessian_take_plain, for what has a head of two bytes.
+static bool take_longer(peri_hessian_reader *r, peri_bytes *text) {
+  if (peri_hessian_left(r) < 2 || (*r->at & 0xFC) != 0x30) {
+    return false;
+  }
+  size_t len = (size_t)(r->at[0] & 3) << 8 | r->at[1];
+  const uint8_t *p = r->at + 2;
+  if (len > (size_t)(r->end - p) || len > r->limits.string || !peri_utf8_is_ascii(p, len)) {
+    return false;
+  }
+  *text = (peri_bytes){p, len};
+  r->at = p + len;
+  return true;
+}
+
 int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text) {
-  if (peri_hessian_take_plain(r, text)) {
+  if (peri_hessian_take_plain(r, text) || take_longer(r, text)) {
     return 0;
   }
   chunk c = {0};
@@ -152,7 +164,7 @@ int peri_hessian_take_string(peri_hessian_reader *r, peri_bytes *text) {
     return collect(r, c, text);
   }
   *text = (peri_bytes){c.data, c.len};
-  return c.ascii ? 0 : checked(r, *text);
+  return checked(r, *text);
 }
 
 int peri_hessian_take_name(peri_hessian_reader *r, peri_bytes *name) {

@@ -308,35 +308,35 @@ static int map_step(walk *w, frame *f) {
   return map_key(w);
 }
 
-// The values of an object up to one that opens something.
+// The values of an object up to one that opens something, or its end.
 static int fields(walk *w, frame *f) {
   peri_hessian_reader *r = w->r;
   int rc = 0;
-  while (f->left > 0 && rc == 0) {
+  for (uint32_t left = f->left; left > 0 && rc == 0; left--) {
     peri_bytes text;
     if (r->at == r->end) {
       return peri_hessian_truncated(r);
     }
-    f->left--;
     if (peri_hessian_take_plain(r, &text)) {
       rc = w->ops->string(w->sink, (const char *)text.ptr, text.len);
       continue;
     }
     peri_hessian_kind kind = peri_hessian_kind_of(*r->at);
-    rc = readers[kind](w);
     if (kind >= PERI_HESSIAN_LIST) {
-      return rc;
+      f->left = left - 1;
+      return readers[kind](w);
     }
+    rc = readers[kind](w);
   }
-  return rc;
+  return rc != 0 ? rc : close(w, f);
 }
 
 static int object_step(walk *w, frame *f) {
-  if (f->left == 0) {
-    return close(w, f);
-  }
   if (f->named) {
     return fields(w, f);
+  }
+  if (f->left == 0) {
+    return close(w, f);
   }
   f->left--;
   peri_bytes name = w->t->fields[f->field++];
