@@ -17,6 +17,7 @@ require('jit.opt').start('maxtrace=20000', 'maxmcode=65536', 'sizemcode=512', 'l
 local M = {}
 
 -- The turn's time in ms, read where compiled code can read it.
+local tonumber = tonumber
 local now_ns = ffi.cast('const uint64_t *', core.now)
 function core.clock()
   return tonumber(now_ns[0]) * 1e-6

@@ -18,6 +18,7 @@ local urls = require 'perilune.cluster.url'
 local waiters = require 'perilune.cluster.waiters'
 local direct = require 'perilune.cluster.direct'
 local dispatches = require 'perilune.cluster.dispatch'
+local fits, prepare, run = direct.fits, direct.prepare, direct.run
 
 ---@class perilune.cluster.Cluster
 ---@field ready_nodes perilune.cluster.Nodes
@@ -114,6 +115,7 @@ function M.open(refer, before)
     session_key = session_key(refer),
     connections = refer.connections or M.CONNECTIONS,
     attempt = dispatches.attempt,
+    prepare = Cluster.prepare, -- of every call: the table is looked into before its class
     entries = {},
     subscriptions = {},
     listed = {}, -- entries by number of the registry
@@ -362,8 +364,9 @@ local function select_nodes(self, ctx, call)
     end
     nodes = self.ready_nodes
   end
-  local selectors = self.plan.selectors
-  for i = 1, #selectors do
+  local plan = self.plan
+  local selectors = plan.selectors
+  for i = 1, plan.count do
     local message
     nodes, message = selectors[i].select(ctx, call, nodes)
     if not nodes or nodes._n == 0 then
@@ -395,7 +398,7 @@ function Cluster:dispatch(ctx, call)
   if not nodes then
     return result, err
   end
-  return (direct.fits(self) and direct.run or by_router)(self, ctx, call, nodes)
+  return (fits(self) and run or by_router)(self, ctx, call, nodes)
 end
 
 -- The same, but a call that takes the short way is only prepared; see direct.prepare.
@@ -408,7 +411,7 @@ function Cluster:prepare(ctx, call)
   if not nodes then
     return result, err
   end
-  return (direct.fits(self) and direct.prepare or by_router)(self, ctx, call, nodes)
+  return (fits(self) and prepare or by_router)(self, ctx, call, nodes)
 end
 
 -- Nodes by id, those it let go of among them as long as somebody remembers them.

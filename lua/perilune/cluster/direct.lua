@@ -9,6 +9,8 @@ local M = {}
 
 local yield, WAIT, REQUEST = core.yield, core.WAIT, core.REQUEST
 local attachments_of = dispatch.attachments
+local attempt = dispatch.attempt
+local type, rawget = type, rawget
 
 -- What `prepare` gives when all is ready for the request, which the caller then yields for.
 M.PENDING = setmetatable({}, {
@@ -23,7 +25,7 @@ local PENDING = M.PENDING
 ---@param cluster perilune.cluster.Cluster
 ---@return boolean
 function M.fits(cluster)
-  return cluster.plan.direct and cluster.attempt == dispatch.attempt
+  return cluster.plan.direct and cluster.attempt == attempt
 end
 
 -- Chooses the node of a first attempt. Gives PENDING, nil and what the request needs: the node, its

@@ -5,6 +5,7 @@
 local ffi = require 'ffi'
 local core = require 'perilune.core'
 local new_table = require 'table.new'
+local type = type
 local C = require 'perilune.ffi'
 
 ---@class perilune.cluster.Nodes
@@ -134,6 +135,8 @@ function Nodes:where(by, value)
   return index[value] or self:none()
 end
 
+M.where = Nodes.where -- for who asks at each call: a method is looked for in the list first
+
 -- The empty list with the same balancer.
 ---@return perilune.cluster.Nodes
 function Nodes:none()
@@ -206,6 +209,9 @@ end
 -- The better of two nodes drawn at random, with odds by weight and by decayed latency times queue.
 ---@return perilune.cluster.Node
 function Nodes:better_of_two()
+  if self._n == 1 then
+    return self[1]
+  end
   return self[C.peri_balance_p2c(balance, self._counters, self._n) + 1]
 end
 

@@ -9,6 +9,7 @@ local M = {}
 
 ---@class perilune.cluster.Plan
 ---@field selectors perilune.cluster.Selector[]
+---@field count integer      of the selectors
 ---@field indexed boolean     a selector tells nodes apart by a key
 ---@field route function
 ---@field router string       its name
@@ -175,7 +176,7 @@ function M.compile(refer)
   if not list then
     return nil, message
   end
-  local plan = { selectors = list, indexed = false }
+  local plan = { selectors = list, count = #list, indexed = false }
   for _, selector in ipairs(list) do
     plan.indexed = plan.indexed or selector.by ~= nil
   end

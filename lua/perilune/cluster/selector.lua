@@ -7,6 +7,8 @@ local plugin = require 'perilune.plugin'
 
 local M = {}
 
+local where = nodes_of.where
+
 local function indexed(rule, name)
   local by, want, otherwise = rule.by, rule.want, rule.otherwise or 'none'
   return function(ctx, call, nodes)
@@ -14,7 +16,7 @@ local function indexed(rule, name)
     if value == nil then
       return nodes
     end
-    local found = nodes:where(by, value)
+    local found = where(nodes, by, value)
     if found._n > 0 or otherwise == 'none' then
       return found
     elseif otherwise == 'all' then

@@ -9,6 +9,7 @@ local ffi = require 'ffi'
 require 'perilune.fiber' -- makes core.clock the one that compiled code can read
 
 local clock = core.clock
+local type = type
 
 local M = {}
 
@@ -25,6 +26,10 @@ local args_of = {}
 local collectors = collect(values, false)
 -- By the number in a handle: { proto, count, title } of a method called with so many arguments.
 local facts = {}
+-- By the same number: what a call of it has by name, values of its proto and functions(call) that make
+-- one.
+local fields_of = {}
+local call_fields = {}
 
 -- Generation of the call whose chain has not come to its end yet, or false; only where methods need it.
 local begun = {}
@@ -73,6 +78,13 @@ function M.add(proto, count)
     count = count,
     title = proto.interface .. '.' .. proto.method,
   }
+  local fields = {}
+  for _, source in ipairs { proto, call_fields } do
+    for key, value in pairs(source) do
+      fields[key] = value
+    end
+  end
+  fields_of[#facts] = fields
   return #facts
 end
 
@@ -187,11 +199,12 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
     if extra and extra.ctx[key] ~= nil then
       return extra.ctx[key]
     end
-    local field = ctx_fields[key]
-    if field then
-      return field(self)
+    local method = ctx_methods[key]
+    if method then
+      return method
     end
-    return ctx_methods[key]
+    local field = ctx_fields[key]
+    return field and field(self)
   end,
   __newindex = writer('ctx', 'ctx'),
   __tostring = function(self)
@@ -201,26 +214,26 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
 
 -- ── call ────────────────────────────────────────────────────────────────────────────────────────
 
-local call_fields = {
-  args = function(self)
-    local slot = self.slot
-    local args = args_of[slot]
-    if not args then
-      args = collectors[facts[self.mid].count](slot)
-      args_of[slot] = args
-    end
-    return args
-  end,
-  attachments = function(self)
-    self.attachments = {}
-    return self.attachments
-  end,
-  -- Those there are, if somebody asked for them.
-  _attachments = function(self)
-    local extra = extras[self.slot]
-    return extra and extra.call.attachments or nil
-  end,
-}
+function call_fields.args(self)
+  local slot = self.slot
+  local args = args_of[slot]
+  if not args then
+    args = collectors[facts[self.mid].count](slot)
+    args_of[slot] = args
+  end
+  return args
+end
+
+function call_fields.attachments(self)
+  self.attachments = {}
+  return self.attachments
+end
+
+-- Those there are, if somebody asked for them.
+function call_fields._attachments(self)
+  local extra = extras[self.slot]
+  return extra and extra.call.attachments or nil
+end
 
 Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
   __index = function(self, key)
@@ -231,11 +244,11 @@ Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
     if extra and extra.call[key] ~= nil then
       return extra.call[key]
     end
-    local field = call_fields[key]
-    if field then
+    local field = fields_of[self.mid][key]
+    if type(field) == 'function' then
       return field(self)
     end
-    return facts[self.mid].proto[key]
+    return field
   end,
   __newindex = writer('call', 'call'),
   __tostring = function(self)

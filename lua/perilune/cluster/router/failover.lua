@@ -31,10 +31,13 @@ return {
       return nil, wrong or message or missing
     end
 
-    local function timeout(ctx, call, nth, attempts)
-      local value = call.attempt_timeout or conf.attempt_timeout
+    local own_timeout, own_retries = conf.attempt_timeout, conf.retries
+
+    -- `nth` of all attempts.
+    local function timeout(ctx, call, nth)
+      local value = call.attempt_timeout or own_timeout
       if value or call.idempotent then
-        return retry.timeout(ctx, call, value, nth, attempts)
+        return retry.timeout(ctx, call, value, nth, (call.retries or own_retries) + 1)
       end
     end
 
@@ -49,7 +52,7 @@ return {
 
     -- What follows a first attempt on `node` that failed with `err`.
     function router.again(ctx, call, nodes, send, node, err)
-      local retries = call.retries or conf.retries
+      local retries = call.retries or own_retries
       local tried = {}
       for nth = 2, retries + 1 do
         local left = ctx:left()
@@ -58,7 +61,7 @@ return {
         end
         tried[#tried + 1] = node
         node = target(ctx, call, nodes, tried)
-        local result, failure = send(node, timeout(ctx, call, nth, retries + 1))
+        local result, failure = send(node, timeout(ctx, call, nth))
         if not failure then
           return result
         end
@@ -69,12 +72,12 @@ return {
 
     -- Time for the first attempt, nil = all that is left.
     function router.first(ctx, call)
-      return timeout(ctx, call, 1, (call.retries or conf.retries) + 1)
+      return timeout(ctx, call, 1)
     end
 
     -- May a call that ended with `err` be made once more when there are nodes again?
     function router.repeats(ctx, call, err)
-      return (call.retries or conf.retries) > 0 and may(ctx, call, err)
+      return (call.retries or own_retries) > 0 and may(ctx, call, err)
     end
     return router
   end,
