@@ -131,6 +131,22 @@ local function cases(probe, watch)
     local function person() return { name = 'Ada', age = 1, active = false, score = 0 } end
     return same('Ada', perilune.check(probe:echoPeople { person(), person() })[2].name)
   end)
+  case('object of collections', function()
+    local back = perilune.check(probe:echoNest {
+      name = 'nest', rows = { { 'a', 'b' }, {}, { 'c' } }, tables = { { one = 1 } }, groups = { even = { 2, 4 } },
+      deep = { sea = { one = 1 } }, places = { { city = 'London', number = 12 }, { city = 'Paris', number = 3 } },
+    })
+    return same('demo.Nest', perilune.class_of(back)) or same('c', back.rows[3][1]) or same(0, #back.rows[2])
+      or same(1, back.tables[1].one) or same(4, back.groups.even[2]) or same(1, back.deep.sea.one)
+      or same('Paris', back.places[2].city) or same('demo.Address', perilune.class_of(back.places[1]))
+  end)
+  case('List of lists', function()
+    return same('c', perilune.check(probe:echoRows { { 'a', 'b' }, {}, { 'c' } })[3][1])
+  end)
+  case('array of objects', function()
+    local places = perilune.check(probe:echoPlaces { { city = 'London', number = 12 }, { city = 'Paris', number = 3 } })
+    return same('Paris', places[2].city) or same('demo.Address', perilune.class_of(places[1]))
+  end)
   case('Object', function() return echo('echoObject', 'text') end)
   case('attachment', function()
     return same('blue', perilune.with(probe, { attachments = { color = 'blue' } }):attachment 'color')

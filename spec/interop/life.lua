@@ -90,9 +90,11 @@ Wire.__index = Wire
 
 -- Stands before a provider and counts what passes; `url` is what consumers call then.
 ---@param to table  a provider
-function M.wire(to)
+---@param options? {show?: integer}
+function M.wire(to, options)
   local port = java.free_port()
-  local process = java.start('joyrpc', 'demo.joyrpc.Wire', { port = port, to = to.port })
+  local settings = { port = port, to = to.port, show = options and options.show }
+  local process = java.start('joyrpc', 'demo.joyrpc.Wire', settings)
   process:wait_line('ready\n', START_LIMIT)
   return setmetatable({ process = process, port = port, url = 'joy://127.0.0.1:' .. port }, Wire)
 end

@@ -15,6 +15,9 @@ class DeclaredException { int code; }
 class Address { String city; int number; }
 class Person { String name; int age; Long wealth; boolean active; double score; Address address;
   List<String> tags; Color color; Person friend; }
+class Nest { String name; transient String secret; List<List<String>> rows;
+  List<Map<String, Integer>> tables; Map<String, List<Integer>> groups;
+  Map<String, Map<String, Integer>> deep; Address[] places; }
 enum Color { RED, GREEN, BLUE }
 ]]
 

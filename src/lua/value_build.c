@@ -249,13 +249,17 @@ static int on_list_begin(void *sink, size_t count) {
     b->label = 0;
     return 0;
   }
-  bool typed = b->typed;
-  int rc = begin(b, PERI_BUILD_LIST, count == 0 ? 0 : table_size(count, hint.list), 0);
-  if (rc == 0 && count == 0 && !typed) {
-    peri_value_push(b->L, &peri_value_array_key);  // so that an empty list stays one
-    lua_setmetatable(b->L, -2);
+  return begin(b, PERI_BUILD_LIST, count == 0 ? 0 : table_size(count, hint.list), 0);
+}
+
+// So that an empty list stays one, unless its class says so.
+static void mark_empty(peri_builder *b) {
+  if (lua_getmetatable(b->L, -1)) {
+    lua_pop(b->L, 1);
+    return;
   }
-  return rc;
+  peri_value_push(b->L, &peri_value_array_key);
+  lua_setmetatable(b->L, -2);
 }
 
 static int on_list_end(void *sink) {
@@ -266,6 +270,9 @@ static int on_list_end(void *sink) {
   }
   uint32_t count = b->frames[b->depth].count;
   hint.list = count < HINT_MAX ? count : HINT_MAX;
+  if (count == 0) {
+    mark_empty(b);
+  }
   return end(b);
 }
 

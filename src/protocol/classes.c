@@ -254,6 +254,7 @@ static int declare(peri_bytes name, uint32_t n, const peri_bytes *names, const p
   }
   peri_class *class = peri_calloc(1, sizeof *class);
   class->name = copy_of(name);
+  class->self = (peri_java_type){.kind = PERI_JAVA_CLASS, .name = class->name};
   class->is_enum = types == NULL;
   class->count = n;
   class->names = copy_all(names, n);

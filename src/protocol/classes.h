@@ -41,6 +41,7 @@ typedef struct peri_java_type {
 
 typedef struct peri_class {
   peri_bytes name;
+  peri_java_type self;  // as the type of a value: CLASS
   bool is_enum;
   uint32_t count;
   const peri_bytes *names;      // of constants or fields, in order

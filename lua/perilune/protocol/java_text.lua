@@ -127,7 +127,11 @@ local function read_class(body, resolve)
   local order = {}
   for text in body:gmatch '([^;]+);' do
     local modifiers = ' ' .. text .. ' '
-    if text:match '%S' and not modifiers:match '%sstatic%s' then
+    if
+      text:match '%S'
+      and not modifiers:match '%sstatic%s'
+      and not modifiers:match '%stransient%s'
+    then
       text = text:gsub('%f[%w]private%f[%W]', ' '):gsub('%f[%w]protected%f[%W]', ' ')
       text = text:gsub('%f[%w]public%f[%W]', ' ')
       local kind, name = split_declaration((text:gsub('=.*$', '')))

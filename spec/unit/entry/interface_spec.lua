@@ -23,7 +23,7 @@ describe('a Java interface as text', function()
       @Deprecated java.util.concurrent.CompletableFuture<List<Person>> later(int count, byte[] data);
       Map<String, List<Thing>> all(Set<Long> ids, Object... rest);
     }
-    class Person extends Being { private String name = "x"; int age; static int count; }
+    class Person extends Being { private String name = "x"; int age; static int count; private transient String secret; }
     class Being { Person parent; }
     enum Color { RED, GREEN; }
   ]]

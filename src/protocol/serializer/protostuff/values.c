@@ -186,6 +186,12 @@ static int array(reader *r, peri_sink *sink, uint32_t group) {
   return rc != 0 ? rc : items(r, sink, size[1], group);
 }
 
+// Names the class of the list that follows, as Hessian does: '[int', '[demo.Person'.
+static int name_array(peri_sink *sink, const char *name, size_t len) {
+  int rc = name != NULL ? sink->ops->type(sink->self, name, len) : 0;
+  return rc < 0 ? rc : 0;
+}
+
 static int scalar_array(reader *r, peri_sink *sink, uint32_t group) {
   uint64_t id;
   int rc = peri_protostuff_varint(r, &id);
@@ -195,12 +201,22 @@ static int scalar_array(reader *r, peri_sink *sink, uint32_t group) {
   if (rc == 0 && type.kind == PERI_JAVA_ANY) {
     return peri_protostuff_bad(r, "an array of an unknown type");
   }
+  const char *name = peri_protostuff_array_name((uint32_t)id);
+  rc = rc != 0 ? rc : name_array(sink, name, name != NULL ? strlen(name) : 0);
   return rc != 0 ? rc : elements(r, sink, &type, group);
 }
 
 static int class_array(reader *r, peri_sink *sink, uint32_t group) {
   peri_java_type type = {.kind = PERI_JAVA_CLASS};
+  char name[256] = "[";
   int rc = peri_protostuff_bytes(r, &type.name);
+  if (rc == 0 && type.name.len >= sizeof name - 1) {
+    rc = peri_protostuff_bad(r, "the name of a class is too long");
+  }
+  if (rc == 0) {
+    memcpy(name + 1, type.name.ptr, type.name.len);
+    rc = name_array(sink, name, type.name.len + 1);
+  }
   return rc != 0 ? rc : elements(r, sink, &type, group);
 }
 
@@ -350,23 +366,28 @@ static int class_value(reader *r, peri_sink *sink, peri_bytes name, uint32_t num
   return rc;
 }
 
-static int nested(reader *r, peri_sink *sink, const peri_java_type *type, uint32_t number) {
-  const peri_java_type *of = type->first;
+static int declared_array(reader *r, peri_sink *sink, const peri_java_type *of, uint32_t number) {
   bool inlined = of != NULL && of->kind != PERI_JAVA_ANY && of->kind <= PERI_JAVA_CLASS;
-  if (type->kind == PERI_JAVA_ARRAY && !inlined) {
+  if (!inlined) {
     return any(r, sink, number);
   }
   int rc = enter(r);
-  if (rc == 0) {
-    rc = type->kind == PERI_JAVA_MAP
-             ? entries(r, sink, of != NULL && of->kind <= PERI_JAVA_CLASS ? of : NULL, type->second,
-                       number)
-             : elements(r, sink, of, number);
-  }
+  rc = rc != 0 ? rc : elements(r, sink, of, number);
   r->depth--;
   return rc;
 }
 
+static int declared_map(reader *r, peri_sink *sink, const peri_java_type *type, uint32_t number) {
+  const peri_java_type *keys = type->first;
+  int rc = enter(r);
+  rc = rc != 0 ? rc
+               : entries(r, sink, keys != NULL && keys->kind <= PERI_JAVA_CLASS ? keys : NULL,
+                         type->second, number);
+  r->depth--;
+  return rc;
+}
+
+// A list or map says itself what it is, unless it is a field.
 static int typed(reader *r, peri_sink *sink, const peri_java_type *type, uint32_t number,
                  unsigned wire) {
   peri_java_kind kind = type != NULL ? type->kind : PERI_JAVA_ANY;
@@ -379,8 +400,8 @@ static int typed(reader *r, peri_sink *sink, const peri_java_type *type, uint32_
   if (wire != WIRE_START) {
     return peri_protostuff_bad(r, "a field of another type than declared");
   }
-  return kind == PERI_JAVA_MAP || kind == PERI_JAVA_ARRAY ? nested(r, sink, type, number)
-                                                          : any(r, sink, number);
+  return kind == PERI_JAVA_ARRAY ? declared_array(r, sink, type->first, number)
+                                 : any(r, sink, number);
 }
 
 // A list in a class: its elements one after another under the field's number.
@@ -398,6 +419,15 @@ static int repeated(reader *r, peri_sink *sink, const peri_java_type *type, uint
     r->at = more ? r->at : at;
   }
   return rc != 0 ? rc : sink->ops->list_end(sink->self);
+}
+
+static int field(reader *r, peri_sink *sink, const peri_java_type *type, uint32_t number,
+                 unsigned wire) {
+  if (type->kind == PERI_JAVA_LIST) {
+    return repeated(r, sink, type, number, wire);
+  }
+  return type->kind == PERI_JAVA_MAP && wire == WIRE_START ? declared_map(r, sink, type, number)
+                                                           : typed(r, sink, type, number, wire);
 }
 
 static int throwable_field(reader *r, peri_sink *sink, uint32_t number, unsigned wire) {
@@ -430,9 +460,7 @@ static int message(reader *r, peri_sink *sink, const peri_class *class, uint32_t
       rc = rc != 0 ? rc
                    : sink->ops->key(sink->self, (const char *)class->names[at].ptr,
                                     class->names[at].len);
-      rc = rc != 0                        ? rc
-           : type->kind == PERI_JAVA_LIST ? repeated(r, sink, type, number, wire)
-                                          : typed(r, sink, type, number, wire);
+      rc = rc != 0 ? rc : field(r, sink, type, number, wire);
     }
   }
   return rc != 1 ? rc : sink->ops->map_end(sink->self);

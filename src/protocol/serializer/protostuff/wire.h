@@ -48,6 +48,9 @@ static inline unsigned peri_protostuff_wire(peri_java_kind kind) {
 // Of java.time and the like, whose fields are the library's.
 const peri_class *peri_protostuff_class(peri_bytes name);
 
+// What Hessian calls an array of an inline type: '[int'; NULL when it has no name for it.
+const char *peri_protostuff_array_name(uint32_t id);
+
 // A reader of fields. Functions return 0 or a negative code with a text in `err`.
 typedef struct peri_protostuff_reader {
   const uint8_t *at, *end, *start;

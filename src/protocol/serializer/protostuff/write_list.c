@@ -15,10 +15,31 @@ static const struct {
     {"[double", 7, {.kind = PERI_JAVA_DOUBLE}},   {"[string", 16, {.kind = PERI_JAVA_STRING}},
 };
 
+const char *peri_protostuff_array_name(uint32_t id) {
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+    if (arrays[i].id == id) {
+      return arrays[i].name;
+    }
+  }
+  return NULL;
+}
+
 static void put_array_of_object(encoder *e, size_t count) {
   peri_protostuff_put_text(e->out, ID_ARRAY, peri_bytes_of("java.lang.Object"));
   peri_protostuff_put_number(e->out, 3, count);
   peri_protostuff_put_number(e->out, 2, 1);
+}
+
+// Objects or constants of a class that is declared; of others, interfaces too, Java writes more.
+static int begin_class_array(encoder *e, peri_bytes name, uint32_t group, size_t count) {
+  const peri_class *class = peri_protostuff_class(name);
+  if (class == NULL) {
+    return peri_protostuff_wrong(
+        e, "an array of this class cannot be written; declare the class, with its fields in order");
+  }
+  peri_protostuff_put_text(e->out, class->is_enum ? ID_ARRAY_ENUM : ID_ARRAY_POJO, name);
+  peri_protostuff_put_number(e->out, 1, count);
+  return peri_protostuff_push(e, (frame){.kind = ELEMENTS, .group = group, .type = &class->self});
 }
 
 // An array by its name in Hessian: '[int', '[demo.Person'.
@@ -35,7 +56,7 @@ static int begin_array(encoder *e, peri_bytes name, uint32_t group, size_t count
     put_array_of_object(e, count);
     return peri_protostuff_push(e, (frame){.kind = ARGS, .group = group});
   }
-  return peri_protostuff_wrong(e, "an array of this type cannot be written; use a list");
+  return begin_class_array(e, (peri_bytes){name.ptr + 1, name.len - 1}, group, count);
 }
 
 static int begin_any_list(encoder *e, uint32_t number, size_t count) {
@@ -84,15 +105,12 @@ int peri_protostuff_begin_list(encoder *e, size_t count) {
     put_array_of_object(e, count);
     return peri_protostuff_push(e, (frame){.kind = ARGS});
   }
-  if (type == NULL) {
+  if (type == NULL || (type->kind == PERI_JAVA_LIST && f->kind != FIELDS)) {
     return begin_any_list(e, number, count);
   }
   e->named = false;
   if (type->kind == PERI_JAVA_LIST) {
-    return f->kind != FIELDS
-               ? peri_protostuff_wrong(e, "a list in a declared list cannot be written")
-               : peri_protostuff_push(
-                     e, (frame){.kind = REPEATED, .field = number, .type = type->first});
+    return peri_protostuff_push(e, (frame){.kind = REPEATED, .field = number, .type = type->first});
   }
   return type->kind == PERI_JAVA_ARRAY
              ? begin_array_field(e, type, number, count)

@@ -329,7 +329,8 @@ static int on_map_begin(void *sink, size_t count) {
   uint32_t number = peri_protostuff_place(&e->frames[e->depth], &type);
   e->cast = PERI_CAST_NONE;
   int rc = peri_protostuff_before(e);
-  if (rc == 0 && type == NULL) {
+  bool field = e->frames[e->depth].kind == FIELDS;
+  if (rc == 0 && (type == NULL || (type->kind == PERI_JAVA_MAP && !field))) {
     rc = begin_any_map(e, number);
   } else if (rc == 0 && type->kind == PERI_JAVA_MAP) {
     const peri_java_type *keys = type->first;

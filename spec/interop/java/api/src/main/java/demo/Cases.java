@@ -218,6 +218,12 @@ public final class Cases {
       List<Person> people = new ArrayList<>(Arrays.asList(Person.sample(), Person.sample()));
       return same(people, probe.echoPeople(people));
     });
+    add("object of collections", () -> same(Nest.sample(), probe.echoNest(Nest.sample())));
+    add("List of lists", () -> same(Nest.sample().getRows(), probe.echoRows(Nest.sample().getRows())));
+    add("array of objects", () -> {
+      Address[] places = Nest.sample().getPlaces();
+      return Arrays.equals(places, probe.echoPlaces(places)) ? null : "other places";
+    });
     add("Object", () -> same("text", probe.echoObject("text")));
     add("Object that is an object", () -> same(Person.sample(), probe.echoObject(Person.sample())));
   }

@@ -99,5 +99,11 @@ public interface Probe {
 
   List<Person> echoPeople(List<Person> value);
 
+  Nest echoNest(Nest value);
+
+  List<List<String>> echoRows(List<List<String>> value);
+
+  Address[] echoPlaces(Address[] value);
+
   Object echoObject(Object value);
 }

@@ -227,6 +227,21 @@ public class ProbeImpl implements Probe {
   }
 
   @Override
+  public Nest echoNest(Nest value) {
+    return value;
+  }
+
+  @Override
+  public List<List<String>> echoRows(List<List<String>> value) {
+    return value;
+  }
+
+  @Override
+  public Address[] echoPlaces(Address[] value) {
+    return value;
+  }
+
+  @Override
   public Object echoObject(Object value) {
     return value;
   }

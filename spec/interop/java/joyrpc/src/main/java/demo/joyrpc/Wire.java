@@ -10,6 +10,8 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -17,22 +19,26 @@ import java.util.TreeMap;
  * What stands between a consumer and a provider: forwards frames of JoyRPC from `port` to `to` and
  * counts them. A provider that ends is dialled anew on the same connection of the consumer, as some
  * balancers do, so that it then gets messages of sessions it has never heard of. Obeys lines: `report`
- * (`frames up TYPE COUNT`, `frames down ...`, `dials COUNT`), `hold` (nothing passes), `flow`.
+ * (`frames up TYPE COUNT`, `frames down ...`, `dials COUNT`), `hold` (nothing passes), `flow`. With
+ * `show=BYTES`, a report has each frame of no more bytes too: `frame up HEX`.
  */
 public final class Wire {
   private final int to;
+  private final int show;
+  private final List<String> shown = new ArrayList<>();
   private final Map<String, Integer> frames = new TreeMap<>();
   private int dials;
   private boolean held;
 
-  private Wire(int to) {
-    this.to = to;
+  private Wire(Settings settings) {
+    to = settings.number("to", 22000);
+    show = settings.number("show", 0);
   }
 
   public static void main(String[] args) throws Exception {
     Settings settings = new Settings(args);
     ServerSocket server = new ServerSocket(settings.number("port", 0), 50, InetAddress.getLoopbackAddress());
-    Wire wire = new Wire(settings.number("to", 22000));
+    Wire wire = new Wire(settings);
     thread(() -> {
       while (true) {
         Socket consumer = server.accept();
@@ -55,14 +61,22 @@ public final class Wire {
     if (line.equals("report")) {
       frames.forEach((key, count) -> System.out.println("frames " + key + " " + count));
       System.out.println("dials " + dials);
+      shown.forEach(System.out::println);
     }
   }
 
-  private synchronized void pass(String direction, int type) throws InterruptedException {
+  private synchronized void pass(String direction, byte[] frame) throws InterruptedException {
     while (held) {
       wait();
     }
-    frames.merge(direction + " " + type, 1, Integer::sum);
+    frames.merge(direction + " " + frame[8], 1, Integer::sum);
+    if (frame.length <= show) {
+      StringBuilder line = new StringBuilder("frame ").append(direction).append(' ');
+      for (byte each : frame) {
+        line.append(String.format("%02x", each));
+      }
+      shown.add(line.toString());
+    }
   }
 
   private interface Work {
@@ -126,7 +140,7 @@ public final class Wire {
         DataInputStream in = new DataInputStream(consumer.getInputStream());
         while (true) {
           byte[] frame = read(in);
-          pass("up", frame[8]);
+          pass("up", frame);
           now = write(now, frame);
         }
       } finally {
@@ -153,7 +167,7 @@ public final class Wire {
         OutputStream out = consumer.getOutputStream();
         while (true) {
           byte[] frame = read(in);
-          pass("down", frame[8]);
+          pass("down", frame);
           out.write(frame);
         }
       } finally {
