@@ -192,6 +192,21 @@ static uint64_t deadline_of(const peri_server *server, const peri_method *method
   return server->loop->now_ns + (uint64_t)ms * 1000000u;
 }
 
+// The text that names functions; behind its end the method, of a call of one.
+static PERI_COLD char *callback_of(const peri_event *event) {
+  enum { METHOD_MAX = 255 };  // of one of ours; a longer one is none
+  bool named = (event->flags & PERI_EV_CALLBACK) != 0 && event->method.len <= METHOD_MAX;
+  size_t len = event->callback.len, method = named ? event->method.len : 0;
+  char *text = peri_malloc(len + method + 2);
+  memcpy(text, event->callback.ptr, len);
+  text[len] = '\0';
+  if (method != 0) {
+    memcpy(text + len + 1, event->method.ptr, method);
+  }
+  text[len + 1 + method] = '\0';
+  return text;
+}
+
 // NULL when there is no memory for it. `conn` is NULL for a local call.
 static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
                                       peri_method *method, bool foreign) {
@@ -214,7 +229,7 @@ static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn, cons
   call->compression = event->compression;
   call->stream = event->stream;
   if (__builtin_expect(event->callback.len != 0, 0)) {
-    call->callback = peri_strndup((const char *)event->callback.ptr, event->callback.len);
+    call->callback = callback_of(event);
   }
   call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
   call->arrived_ns = server->loop->now_ns;

@@ -29,7 +29,9 @@ typedef struct peri_call {
   peri_bytes body;
   peri_bytes attachments;
   peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
-  char *callback;                // the event's text, owned; NULL = none
+  // The event's text, owned, and behind its NUL the method that a caller of a function names (""
+  // where it names none); NULL = none.
+  char *callback;
   union {
     uint64_t stream;
     struct peri_job *job;  // of a `hired` one: where it comes from and its answer goes

@@ -44,7 +44,9 @@ static void get_alias(lua_State *L, const peri_call *call) {
   lua_pushstring(L, call->method->exporter->alias);
 }
 static void get_method(lua_State *L, const peri_call *call) {
-  lua_pushstring(L, call->method->name);
+  bool ours = call->method == peri_vm_of(L)->callback_run && call->callback != NULL;
+  const char *called = ours ? call->callback + strlen(call->callback) + 1 : "";
+  lua_pushstring(L, *called != '\0' ? called : call->method->name);
 }
 static uint32_t facts_of(lua_State *L, const peri_call *call) {
   return peri_call_facts(&peri_vm_of(L)->server, (uint32_t)call->id, (uint32_t)(call->id >> 32));

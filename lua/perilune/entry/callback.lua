@@ -143,7 +143,6 @@ local function compile()
     mid = mid,
     interface = 'perilune.Callback',
     alias = '',
-    method = 'notify',
     title = 'a callback',
     handler = run,
     body = false,

@@ -248,7 +248,8 @@ local call_fields = {
     return methods[self.mid].alias
   end,
   method = function(self)
-    return methods[self.mid].method
+    -- That of a callback is named by who calls it.
+    return methods[self.mid].method or get(self.slot, self.gen, 'method')
   end,
   args = function(self)
     local args = args_of[self.slot]

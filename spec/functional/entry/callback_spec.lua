@@ -46,6 +46,26 @@ describe('a function as an argument', function()
   )
 
   it(
+    'knows by which method it is called',
+    inside(function()
+      local service = serve {
+        call = function(_, fn)
+          return { fn(), fn:call { method = 'changed' }, fn:call { method = ('x'):rep(255) } }
+        end,
+      }
+      local seen = perilune.check(service:call(function(ctx)
+        perilune.sleep(1)
+        return ctx.call.interface .. ' ' .. ctx.call.method
+      end))
+      assert.same({
+        'perilune.Callback notify',
+        'perilune.Callback changed',
+        'perilune.Callback ' .. ('x'):rep(255),
+      }, seen)
+    end)
+  )
+
+  it(
     'gives its failures to the handler',
     inside(function()
       local service = serve {

@@ -89,18 +89,18 @@ describe('over Dubbo', function()
         alias = 'prod:1.0',
         url = (core.test_url():gsub('^%w+', 'dubbo')),
       })
-      local function one(_, text)
-        return text .. '!'
+      local function one(ctx, text)
+        return text .. ctx.call.method
       end
-      local function two()
-        return '?'
+      local function two(ctx)
+        return ctx.call.method
       end
-      assert.equal('x!3?', perilune.check(service:both(one, 3, two)))
+      assert.equal('xa3b', perilune.check(service:both(one, 3, two)))
       local list = perilune.check(perilune.call(service, '$echo', { 'there' }))
       assert.same({ 'there' }, list)
       assert.is_nil(perilune.check(perilune.call(service, '$echo', nil)))
       local _, err = perilune.generic(service):invoke('none', { 'int' }, { 1 })
-      assert.equal('NO_SERVICE', err.code) -- Dubbo has one status for both
+      assert.same({ 'NO_METHOD', 'the service has no such method' }, { err.code, err.message })
       local gone = perilune.refer {
         interface = 'demo.Gone',
         url = (core.test_url():gsub('^%w+', 'dubbo')),

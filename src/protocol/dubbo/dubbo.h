@@ -74,6 +74,12 @@ void dubbo_event_send(peri_conn *conn, uint8_t flag, uint8_t status, uint64_t id
 int dubbo_code_of_status(uint8_t status, bool *retry);
 // 0 when the code travels as an exception.
 uint8_t dubbo_status_of_code(int code, bool not_run);
+// The text of a status begins with the name of our code, since several share a status; Java shows it
+// to whoever reads the exception. Written to `text`, cut where it does not fit.
+enum { DUBBO_TEXT_MAX = 4096 };
+peri_bytes dubbo_text_of_code(int code, peri_bytes message, char text[DUBBO_TEXT_MAX]);
+// Takes the name off where there is one that goes with the status; false where there is none.
+bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code);
 int dubbo_code_of_rpc(int32_t rpc);
 int32_t dubbo_rpc_of_code(int code);
 

@@ -152,8 +152,8 @@ int dubbo_fastjson_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
   mark->start = out->len;
   dubbo_frame_begin(out, DUBBO_FASTJSON, status, event->stream);
   if (event->code != 0) {
-    rc = write_text(conn, event->message.len != 0 ? event->message
-                                                  : peri_bytes_of(peri_code_text(event->code)));
+    char text[DUBBO_TEXT_MAX];
+    rc = write_text(conn, dubbo_text_of_code(event->code, event->message, text));
   } else {
     peri_buf_add(out, sends_attachments(conn, event) ? "4\n" : "1\n", 2);
   }

@@ -18,13 +18,16 @@ static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
   bool retry;
   peri_bytes text = {NULL, 0};
   event->code = dubbo_code_of_status(frame->status, &retry);
-  event->flags |= retry ? PERI_EV_NOT_RUN : 0;
   if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING &&
       peri_hessian_read_string(&g->r, &text) == 0) {
+    if (dubbo_code_of_text(frame->status, &text, &event->code)) {
+      retry = event->code != PERI_ETIMEOUT;  // of ours, which says by an exception what ran
+    }
     // Java puts the whole stack trace there.
-    const uint8_t *line = memchr(text.ptr, '\n', text.len);
+    const uint8_t *line = text.len != 0 ? memchr(text.ptr, '\n', text.len) : NULL;
     peri_buf_add(&g->text, text.ptr, line != NULL ? (size_t)(line - text.ptr) : text.len);
   }
+  event->flags |= retry ? PERI_EV_NOT_RUN : 0;
   return 0;
 }
 
@@ -144,9 +147,8 @@ static int write_failure(peri_encoder *encoder, peri_buf *out, const peri_event 
     }
     return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
   }
-  peri_bytes text =
-      event->message.len != 0 ? event->message : peri_bytes_of(peri_code_text(event->code));
-  return peri_hessian_write_string(encoder, text);
+  char text[DUBBO_TEXT_MAX];
+  return peri_hessian_write_string(encoder, dubbo_text_of_code(event->code, event->message, text));
 }
 
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {

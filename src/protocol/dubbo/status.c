@@ -3,6 +3,11 @@
 // and may try again; what a handler says of the call itself therefore travels as an exception.
 #include "protocol/dubbo/dubbo.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/serializer/java_error.h"
+
 // For reading, the first row with the status holds; for writing, the first with the code.
 typedef struct row {
   int code;
@@ -52,6 +57,33 @@ uint8_t dubbo_status_of_code(int code, bool not_run) {
     }
   }
   return not_run ? SERVICE_ERROR : 0;
+}
+
+peri_bytes dubbo_text_of_code(int code, peri_bytes message, char text[DUBBO_TEXT_MAX]) {
+  peri_bytes said = message.len != 0 ? message : peri_bytes_of(peri_code_text(code));
+  int len = snprintf(text, DUBBO_TEXT_MAX, "%s: ", peri_code_name(code));
+  size_t room = DUBBO_TEXT_MAX - (size_t)len;
+  size_t more = said.len < room ? said.len : room;
+  while (more < said.len && more > 0 && (said.ptr[more] & 0xC0) == 0x80) {
+    more--;  // no part of a character
+  }
+  memcpy(text + len, said.ptr, more);
+  return (peri_bytes){(const uint8_t *)text, (size_t)len + more};
+}
+
+bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code) {
+  const uint8_t *colon = text->len != 0 ? memchr(text->ptr, ':', text->len) : NULL;
+  size_t len = colon != NULL ? (size_t)(colon - text->ptr) : 0;
+  if (colon == NULL || len + 2 > text->len || colon[1] != ' ') {
+    return false;
+  }
+  int named = peri_java_error_named((peri_bytes){text->ptr, len});
+  if (named >= 0 || dubbo_status_of_code(named, true) != status) {
+    return false;
+  }
+  *text = (peri_bytes){colon + 2, text->len - len - 2};
+  *code = named;
+  return true;
 }
 
 // RpcException.code. BIZ is what an exception of the service itself is.

@@ -60,7 +60,7 @@ describe('protocol/dubbo in fastjson', function()
     assert.same({ 20, '5\n{"k":"v"}\n' }, { reply(map) })
     map.body = '1'
     assert.same({ 20, '4\n1\n{"k":"v"}\n' }, { reply(map) })
-    assert.same({ 70, '"no \\"moon\\""\n' }, {
+    assert.same({ 70, '"NOT_FOUND: no \\"moon\\""\n' }, {
       reply { code = lib.PERI_ENOT_FOUND, message = 'no "moon"' },
     })
     assert.equal(70, (reply { body = '{' }))

@@ -150,7 +150,7 @@ describe('protocol/dubbo', function()
 
   describe('answers', function()
     local function reply(fields, version)
-      rig = p.rig { protocol = false, limits = { frame = 4096 } }
+      rig = p.rig { protocol = false, limits = { frame = 4200 } }
       local message = golden['2.hello.request']
       if version then
         message = with_body(message, (message:sub(17):gsub('^\0052%.0%.2', version)))
@@ -194,9 +194,37 @@ describe('protocol/dubbo', function()
       assert.truthy(body:find('no moon', 1, true))
       status, body = reply { code = lib.PERI_EOVERLOADED, message = 'later', flags = NOT_RUN }
       assert.equal(100, status)
-      assert.equal('\5later', body)
+      assert.equal('\17OVERLOADED: later', body)
       assert.equal(60, (reply { code = lib.PERI_ENO_METHOD, flags = NOT_RUN }))
       assert.equal(31, (reply { code = lib.PERI_ETIMEOUT }))
+      -- What is cut ends with a whole character.
+      local long = ('x'):rep(4085) .. '\195\169'
+      status, body = reply { code = lib.PERI_ESHUTDOWN, message = long, flags = NOT_RUN }
+      assert.equal(80, status)
+      assert.truthy(body:find('SHUTDOWN: xx', 1, true) and body:find('xx$'))
+    end)
+
+    it('whose status stands for several codes, with the one that is meant', function()
+      local function told(status, text)
+        rig = p.rig { protocol = 'dubbo' }
+        assert(rig:open { iface = 'demo.Probe', alias = 'prod' })
+        local id = rig:expect(UP)
+        rig:emit(UP, { type = 'OPEN', flags = 1, stream = id, iface = 'i', method = 'm' })
+        local message = '\xDA\xBB\2' .. string.char(status) .. ('\0'):rep(8)
+        local body = string.char(#text) .. text
+        rig:send(DOWN, with_body(with_id(message, id), body)):pump()
+        local heard = rig:heard(UP)
+        rig:free()
+        rig = nil
+        return heard:match '^DONE %d+ (.-) ser='
+      end
+      assert.equal('NO_METHOD flags=1 message=no such', told(60, 'NO_METHOD: no such'))
+      assert.equal('NO_SERVICE flags=1 message=no such', told(60, 'no such'))
+      assert.equal('UNAVAILABLE message=down', told(80, 'down'))
+      assert.equal('SHUTDOWN flags=1 message=down', told(80, 'SHUTDOWN: down'))
+      assert.equal('NO_SERVICE flags=1 message=SHUTDOWN: down', told(60, 'SHUTDOWN: down'))
+      assert.equal('NO_SERVICE flags=1 message=NO_METHOD:', told(60, 'NO_METHOD:'))
+      assert.equal('TIMEOUT message=late', told(31, 'TIMEOUT: late'))
     end)
 
     it('with an error when the result cannot be encoded or is too large', function()
