@@ -4,6 +4,7 @@
 -- the library itself (connections, letters, perilune.main) belongs to none, number 0.
 local has_core, core = pcall(require, 'perilune.core')
 local ffi = require 'ffi'
+local source = require 'perilune.source'
 
 local M = {}
 core = has_core and core or {} -- specs read schemas outside of a runtime
@@ -58,6 +59,16 @@ function M.run(number, fn, ...)
   return ok, first, second
 end
 
+ffi.cdef 'int sched_yield(void);'
+
+-- The control VM may share a core with workers, who only need a moment each: while it loads it lets them go
+-- first between its steps. By itself the scheduler may let one that wakes up wait for a whole slice.
+function M.give_way()
+  if M.loading and core.role == 'control' then
+    ffi.C.sched_yield()
+  end
+end
+
 -- ── modules ─────────────────────────────────────────────────────────────────────────────────────
 
 -- Modules that were there before any script: what the library itself is made of.
@@ -68,13 +79,39 @@ local function is_part(name)
   return name:find '^perilune' and not name:find '^perilune%.[^.]+%.[^.]+%.'
 end
 
+-- Does the file belong to the library's folder?
+local function is_own(path)
+  return core.library ~= nil and path:sub(1, #core.library + 1) == core.library .. '/'
+end
+
+-- Files of the modules that scripts brought, by name.
+local places = {} ---@type table<string, string>
+
+-- In place of the loader that `require` asks for a Lua file.
+local function find_module(name)
+  M.give_way()
+  local path, message = package.searchpath(name, package.path)
+  if not path then
+    return message
+  end
+  local own = is_own(path)
+  local chunk, wrong = (own and loadfile or source.file)(path)
+  if not chunk then
+    error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, wrong), 0)
+  end
+  places[name] = not own and path or nil
+  return chunk
+end
+
 -- The file of a module that scripts brought, or nil: C modules and the library stay as they are.
 local function file_of(name)
   if baseline[name] or type(name) ~= 'string' then
     return nil
+  elseif places[name] then
+    return places[name]
   end
   local path = package.searchpath(name, package.path)
-  local own = core.library and path and path:sub(1, #core.library + 1) == core.library .. '/'
+  local own = path and is_own(path)
   if own and is_part(name) then
     baseline[name] = true -- a search asks for a file in each folder of the path
   end
@@ -103,7 +140,9 @@ function M.forget_modules()
       baseline[name] = true
     end
     forgive_cdef()
+    package.loaders[2] = find_module
   end
+  source.begin()
   local before = {}
   for name, module in pairs(package.loaded) do
     if file_of(name) then
@@ -125,16 +164,6 @@ function M.forget_modules()
   end
 end
 
-local function read(path)
-  local file = io.open(path, 'rb')
-  if not file then
-    return ''
-  end
-  local text = file:read '*a'
-  file:close()
-  return text
-end
-
 -- Sixteen digits that tell the sources apart: the entrypoint and the modules beside it that it loaded.
 ---@param path string
 ---@return string
@@ -147,12 +176,15 @@ function M.hash(path)
     end
   end
   table.sort(files)
+  M.give_way()
   table.insert(files, 1, path)
   local texts = {}
   for i, file in ipairs(files) do
-    local text = read(file)
+    local text = source.text(file)
     texts[i] = #text .. ' ' .. text
   end
+  source.finish()
+  M.give_way()
   return core.sha256(table.concat(texts)):sub(1, 16)
 end
 

@@ -94,6 +94,7 @@ end
 ---@param body? function|table
 ---@return perilune.Plugin
 function M.register(point_name, name, body)
+  generation.give_way()
   local point = M.get_point(point_name)
   local place = M.place()
   local spec

@@ -73,10 +73,21 @@ local function tail_called(fn, pc, last, register)
   return false
 end
 
+-- Methods share filters, which are looked at once.
+---@param look fun(fn: function): boolean
+---@return fun(fn: function): boolean
+local function once(look)
+  local known = setmetatable({}, { __mode = 'k' })
+  return function(fn)
+    if known[fn] == nil then
+      known[fn] = look(fn)
+    end
+    return known[fn]
+  end
+end
+
 -- Is `next` never used but in `return next(...)`? Read from the bytecode; in doubt it is not so.
----@param fn function
----@return boolean
-function M.goes_before(fn)
+M.goes_before = once(function(fn)
   local info = jit_util.funcinfo(fn)
   if not info.bytecodes or info.isvararg then
     return false
@@ -96,7 +107,7 @@ function M.goes_before(fn)
     end
   end
   return true
-end
+end)
 
 ---@param filters {name: string, fn: function}[]
 ---@return boolean
@@ -111,9 +122,7 @@ end
 
 -- Can `fn` end without a return statement? Read from its bytecode, so that the check for results
 -- (a vararg call, which compiled code cannot leave) is only paid by filters that need it.
----@param fn function
----@return boolean
-function M.may_return_nothing(fn)
+M.may_return_nothing = once(function(fn)
   local info = jit_util.funcinfo(fn)
   if not info.bytecodes then
     return true -- a C function
@@ -125,6 +134,6 @@ function M.may_return_nothing(fn)
     end
   end
   return false
-end
+end)
 
 return M

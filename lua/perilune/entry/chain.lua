@@ -8,6 +8,7 @@ local core = require 'perilune.core'
 local context = require 'perilune.entry.context'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
+local source = require 'perilune.source'
 
 local M = {}
 
@@ -32,8 +33,8 @@ end
 
 local library = debug.getinfo(1, 'S').source:match '^(@.*)entry/chain%.lua$' or '@lua/perilune/'
 
-local function ours(source)
-  return source:match '^=chain ' or source:match '^=call ' or source:sub(1, #library) == library
+local function ours(from)
+  return from:match '^=chain ' or from:match '^=call ' or from:sub(1, #library) == library
 end
 
 local function is_handle(value, what)
@@ -147,10 +148,8 @@ local function repeated(title, names)
   end
 end
 
-local function compile(out, name, env)
-  local text = table.concat(out, '\n')
-  local chunk = assert(loadstring(text, '=' .. name))
-  return chunk(env)
+local function compile(out, name, env, mid)
+  return source.generated(table.concat(out, '\n'), '=' .. name)(env, mid)
 end
 
 -- Most arguments that travel as values of their own; handlers with more get them through a table.
@@ -383,7 +382,7 @@ function M.provider(method, filters)
   local names, fns = filter_lists(filters)
   local texts = argument_texts(method, #filters > 0)
   local out = {
-    'local env = ...',
+    'local env, MID = ...',
     'local names, filters, handler, named = env.names, env.filters, env.handler, env.named',
     'local Context, Call, Body = env.Context, env.Call, env.Body',
     'local args_of, finish, all_args = env.args_of, env.finish, env.all_args',
@@ -391,13 +390,13 @@ function M.provider(method, filters)
     'local unpack_args, live, repeated = env.unpack_args, env.live, env.repeated',
     'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
     'local rawequal = rawequal',
-    ('local PENDING, MID = env.PENDING, %d'):format(method.mid),
+    'local PENDING = env.PENDING',
   }
   for i = 1, method.arity or 0 do
     out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
   end
   provider_text(out, filters, texts)
-  return compile(out, 'chain ' .. method.title, {
+  local env = {
     names = names,
     filters = fns,
     handler = method.handler,
@@ -418,7 +417,8 @@ function M.provider(method, filters)
     handler_failed = thrown(method.title, 'handler'),
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),
-  })
+  }
+  return compile(out, 'chain ' .. method.title, env, method.mid)
 end
 
 -- The chain of a consumer method: filters around `dispatch(ctx, call)`.

@@ -14,6 +14,7 @@ local options = require 'perilune.entry.options'
 local paths = require 'perilune.path'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
+local source = require 'perilune.source'
 local ticker = require 'perilune.entry.ticker'
 local warmup = require 'perilune.entry.warmup'
 
@@ -108,6 +109,7 @@ end
 ---@param spec perilune.ExportSpec
 ---@return {close: fun()}
 function M.export(spec)
+  generation.give_way()
   local plain, java = interfaces.split(spec)
   local checked = options.check('export', plain)
   checked.java = java
@@ -118,7 +120,9 @@ function M.export(spec)
     end
   end
   checked.generation = mine.number
+  generation.give_way()
   checked.compiled = exporter.compile(checked)
+  generation.give_way()
   if not M.is_loading() and not is_pending() then
     local id, message = exporter.open(checked)
     if not id then
@@ -139,6 +143,7 @@ end
 ---@param spec perilune.ReferSpec
 ---@return perilune.Proxy
 function M.refer(spec)
+  generation.give_way()
   local plain, java = interfaces.split(spec)
   local checked = options.check('refer', plain)
   checked.java = java
@@ -269,17 +274,19 @@ function M.load(path, args, number)
   all[number] = empty(number)
   paths.add_script(path:match '^(.*)/[^/]*$' or '.')
   all[number].restore_modules = generation.forget_modules()
-  local chunk, message = loadfile(path)
+  local chunk, message = source.file(path)
   if not chunk then
     return nil, message
   end
   generation.loading = number
+  generation.give_way()
   local ok, err = run_chunk(chunk, args)
+  all[number].hash = ok and generation.hash(path) or nil
   generation.loading = false
   if not ok then
     return nil, thrown(path, err)
   end
-  all[number].path, all[number].hash = path, generation.hash(path)
+  all[number].path = path
   return all[number]
 end
 

@@ -7,6 +7,7 @@ local declared = require 'perilune.entry.names'
 local core = require 'perilune.core'
 local events = require 'perilune.events'
 local executors = require 'perilune.entry.executors'
+local generation = require 'perilune.generation'
 local filters = require 'perilune.entry.filters'
 local inproc = require 'perilune.entry.inproc'
 local interfaces = require 'perilune.entry.interface'
@@ -132,6 +133,7 @@ function M.compile(spec)
   end
   local methods = {}
   for i, name in ipairs(names) do
+    generation.give_way()
     local method = method_of(spec, name)
     local own = list
     local both = filters.merged(spec, spec.methods[name])

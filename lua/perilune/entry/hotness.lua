@@ -9,6 +9,8 @@ local jit_opt = require 'jit.opt'
 
 -- Calls of a function until it is compiled, counted down from 2 * HOTLOOP - 1.
 local HOTLOOP = 56
+-- The same for what runs once per generation.
+local RARE = 2000
 
 local M = {}
 
@@ -24,6 +26,17 @@ function M.on_cold(chain, last)
   end
 end
 jit.off(M.on_cold)
+
+-- While a generation loads hardly anything is worth a trace, but the few counters of a VM, which all its
+-- functions share, run out all the time, and compiling took a third of a load. What really is a long loop
+-- still becomes a trace.
+function M.rest()
+  jit_opt.start('hotloop=' .. RARE)
+end
+
+function M.resume()
+  jit_opt.start('hotloop=' .. HOTLOOP)
+end
 
 core.on_cold(M.on_cold)
 

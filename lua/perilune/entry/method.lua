@@ -56,7 +56,7 @@ local function argument_texts(count)
 end
 
 local HEAD = [[
-local env = ...
+local env, MID = ...
 local names, filters, last, named = env.names, env.filters, env.last, env.named
 local chain_failed, caught, from, again = env.chain_failed, env.caught, env.from, env.again
 local fiber, clock, pack, copy, put = env.fiber, env.clock, env.pack, env.copy, env.put
@@ -66,7 +66,7 @@ local attachments, METHOD, WAIT, REQUEST = env.attachments, env.METHOD, env.WAIT
 local args_of = env.args_of
 local grow, close = state.grow, state.close
 local error, rawequal, rawget, xpcall = error, rawequal, rawget, xpcall
-local FLAGS, TIMEOUT, MID = %d, %d, %d]]
+local FLAGS, TIMEOUT = env.proto.flags, env.proto.timeout]]
 
 -- Where a filter could call `next` again, or later. What a filter made itself passes.
 local SEND_ONCE = [[
@@ -127,7 +127,7 @@ end]]
 
 local function generate(title, filters, env, count)
   local mid = outgoing.add(env.proto, count)
-  local out = { HEAD:format(env.proto.flags, env.proto.timeout, mid) }
+  local out = { HEAD }
   for i = 1, math.min(count, outgoing.VALUES) do
     out[#out + 1] = ('local arg_%d = env.values[%d]'):format(i, i)
   end
@@ -146,7 +146,7 @@ local function generate(title, filters, env, count)
   end
   texts.attach = env.attachments and "put(slot, 'call', 'attachments', copy(attachments))" or ''
   out[#out + 1] = BODY:gsub('%%%((%a+)%)s', texts)
-  return chain.compile(out, 'call ' .. title, env)
+  return chain.compile(out, 'call ' .. title, env, mid)
 end
 
 -- The function of a method with these filters.

@@ -11,6 +11,7 @@ local declare = require 'perilune.entry.declare'
 local events = require 'perilune.events'
 local exporter = require 'perilune.entry.exporter'
 local generation = require 'perilune.generation'
+local hotness = require 'perilune.entry.hotness'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
@@ -20,19 +21,18 @@ local M = {}
 M.READY = 2000 -- ms that clusters of the new generation get to reach what the old ones had reached
 M.GRACE = 5000 -- ms for background work of the old one
 local POLL = 20
+-- What the collector goes through while a generation loads, in percent of what is allocated (200 elsewhere):
+-- a load brings so much at once that the calls behind it would wait for half a collection. Its share is
+-- made good afterwards, in pieces.
+local LOAD_STEP = 10
+local PIECES, PIECE_MS = 10, 2
 
 -- Old generations whose refers somebody outside of generations still uses (perilune.main).
 local pinned = {} ---@type table<integer, perilune.Declarations>
 
 -- ── before ──────────────────────────────────────────────────────────────────────────────────────
 
--- Loads the entrypoint as generation `number`; nothing of it is in service. When it fails `discard`
--- is all that is left to do.
----@param number integer
----@param conf {path: string, args: string[], defaults?: table, call_timeout?: integer}
----@return perilune.Declarations?
----@return string? message
-function M.load(number, conf)
+local function load(number, conf)
   plugin.begin(number)
   generation.loading = number
   local ok, wrong = pcall(options.configure, conf)
@@ -52,6 +52,38 @@ function M.load(number, conf)
     return nil, message
   end
   return mine
+end
+
+-- KB that the collector has not kept up with.
+local owed = 0
+
+local function collect(pieces, ms)
+  local steps = math.ceil(owed / 2 / pieces) -- one for each KB, but half of the time it rests
+  owed = 0
+  for _ = 1, pieces do
+    if ms > 0 then
+      core.sleep(ms)
+    end
+    for _ = 1, steps do
+      collectgarbage('step', 0)
+    end
+  end
+end
+
+-- Loads the entrypoint as generation `number`; nothing of it is in service. When it fails `discard`
+-- is all that is left to do.
+---@param number integer
+---@param conf {path: string, args: string[], defaults?: table, call_timeout?: integer}
+---@return perilune.Declarations?
+---@return string? message
+function M.load(number, conf)
+  hotness.rest()
+  local step, before = collectgarbage('setstepmul', LOAD_STEP), collectgarbage 'count'
+  local mine, message = load(number, conf)
+  collectgarbage('setstepmul', step)
+  owed = owed + math.max(0, collectgarbage 'count' - before)
+  hotness.resume()
+  return mine, message
 end
 
 local function key_of(spec)
@@ -165,6 +197,7 @@ function M.discard(number)
   wait_for(number, core.clock() + M.GRACE)
   close_refers(mine)
   forget(mine)
+  collect(1, 0)
 end
 
 -- ── after ───────────────────────────────────────────────────────────────────────────────────────
@@ -203,6 +236,7 @@ function M.retire(old, serve, grace)
   if serve then
     core.spawn(declare.run_stops, mine, nil, true, old)
   end
+  collect(PIECES, PIECE_MS)
   if not wait_for(old, till) then
     core.cancel_background(old)
     while not wait_for(old, core.clock() + 1000) do

@@ -15,6 +15,7 @@ local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
 local executors = require 'perilune.entry.executors'
 local gather = require 'perilune.process.gather'
+local hotness = require 'perilune.entry.hotness'
 local local_vm = require 'perilune.entry.reload'
 local generation = require 'perilune.generation'
 local registration = require 'perilune.process.registration'
@@ -264,7 +265,9 @@ function M.run(state)
   end
   busy = true
   core.notify('RELOADING=1\nMONOTONIC_USEC=' .. ('%.0f'):format(core.hrtime() * 1000))
+  hotness.rest()
   local ok, result, message = xpcall(reload, debug.traceback, state)
+  hotness.resume()
   core.notify 'READY=1'
   busy = false
   if not ok then
