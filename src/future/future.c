@@ -97,5 +97,5 @@ int peri_future_cancel(peri_futures *futures, peri_id id) {
 void peri_future_release(peri_futures *futures, peri_future *future) {
   end_wait(futures, future);
   peri_block_unref(future->block);
-  peri_slots_release(&futures->slots, future->id);
+  peri_slots_put(&futures->slots, future->id);
 }

@@ -109,9 +109,17 @@ static void push_exception(peri_vm *vm, const peri_fiber *fiber, const peri_futu
   lua_rawseti(co, -2, 1);
 }
 
-static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
+// A result that is pushed as it came.
+static PERI_INLINE bool is_bytes(const peri_vm *vm, const peri_fiber *fiber,
+                                 const peri_future *future) {
+  return future->code == 0 && future->serializer == PERI_SER_RAW &&
+         future->compression == PERI_COMP_NONE && future->attachments.len == 0 &&
+         future->body.len - 1 < vm->conn_limits.value.string &&
+         (fiber->reads->id != PERI_SER_RAW || fiber->reads->lua_ref == 0);
+}
+
+static int push_answer(peri_vm *vm, peri_fiber *fiber, const peri_future *future, lua_State *co) {
   peri_err err;
-  peri_future *future = peri_future_get(&vm->futures, fiber->future);
   int count;
   lua_settop(co, 0);
   if (future->code != 0) {
@@ -131,6 +139,18 @@ static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
       peri_value_decode(co, peri_serializer_by_id(PERI_SER_MSGPACK), future->attachments,
                         &vm->conn_limits.value, PERI_INT64_NUMBER, &err) == 0) {
     count++;
+  }
+  return count;
+}
+
+static int push_reply(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
+  peri_future *future = peri_future_get(&vm->futures, fiber->future);
+  int count = 2;
+  if (__builtin_expect(is_bytes(vm, fiber, future), 1)) {
+    lua_pushboolean(co, 1);  // the stack is empty since the wait began
+    lua_pushlstring(co, (const char *)future->body.ptr, future->body.len);
+  } else {
+    count = push_answer(vm, fiber, future, co);
   }
   if (future->user != NULL) {
     peri_counters_done_at(future->user, (double)future->began_ns / 1e6,
