@@ -74,6 +74,12 @@ void peri_call_park(peri_call *call) {
   }
 }
 
+// As the session wishes.
+static uint8_t reply_compression(const peri_call *call) {
+  return call->session != NULL && call->session->compression != NULL ? call->session->compression->id
+                                                                     : PERI_COMP_NONE;
+}
+
 static peri_event reply_event(const peri_call *call) {
   bool callback = call->callback != NULL && call->conn != NULL && !call->conn->server;
   return (peri_event){
@@ -81,9 +87,7 @@ static peri_event reply_event(const peri_call *call) {
       .flags = (uint8_t)(PERI_EV_END | (callback ? PERI_EV_CALLBACK : 0)),
       .callback = callback ? peri_bytes_of(call->callback) : (peri_bytes){NULL, 0},
       .serializer = call->serializer,
-      .compression = call->session != NULL && call->session->compression != NULL
-                         ? call->session->compression->id
-                         : PERI_COMP_NONE,
+      .compression = reply_compression(call),
       .stream = call->stream,
       .session = call->session,
       .attachments = call->reply_attachments,
@@ -287,6 +291,33 @@ void peri_call_reply_body(peri_server *server, peri_call *call, const peri_call 
   finish(server, call);
 }
 
+// The answer that is encoded into the connection's output; false when it cannot be begun.
+static PERI_INLINE bool begin(const peri_call *call, uint8_t serializer, peri_mark *mark) {
+  peri_conn *conn = call->conn;
+  peri_reply reply = {.stream = call->stream, .session = call->session, .serializer = serializer};
+  mark->plain = is_plain(call) && conn->protocol->reply_begin(conn, &reply, mark) == 0;
+  if (__builtin_expect(mark->plain, 1)) {
+    return true;
+  }
+  peri_event event = reply_event(call);
+  event.serializer = serializer;
+  return conn->protocol->begin(conn, &event, mark) == 0;
+}
+
+static PERI_INLINE void end(peri_server *server, peri_call *call, const peri_mark *mark) {
+  peri_conn *conn = call->conn;
+  int code;
+  if (__builtin_expect(mark->plain, 1)) {
+    code = conn->protocol->reply_end(conn, reply_compression(call), mark);
+  } else {
+    peri_event event = reply_event(call);
+    code = conn->protocol->end(conn, &event, mark);
+  }
+  if (__builtin_expect(code < 0, 0)) {
+    answer_bare(server, call, code, false);
+  }
+}
+
 peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
                                 const peri_serializer *serializer, peri_mark *mark) {
   if (!wanted(call)) {
@@ -301,12 +332,7 @@ peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
     call->job->reply_serializer = serializer->id;
     return &call->job->reply;
   }
-  peri_event event = reply_event(call);
-  event.serializer = serializer->id;
-  if (call->conn->protocol->begin(call->conn, &event, mark) != 0) {
-    return NULL;
-  }
-  return peri_conn_out(call->conn);
+  return begin(call, serializer->id, mark) ? peri_conn_out(call->conn) : NULL;
 }
 
 // In the executor, which has the time, as the session wants it.
@@ -326,19 +352,20 @@ static void compress(peri_job *job) {
   peri_buf_fini(&packed);
 }
 
+static PERI_COLD void end_local(peri_server *server, peri_call *call) {
+  peri_event event = reply_event(call);
+  event.body = (peri_bytes){server->scratch.data, server->scratch.len};
+  answer_local(server, call, &event);
+}
+
 void peri_call_reply_end(peri_server *server, peri_call *call, const peri_mark *mark) {
   if (wanted(call)) {
-    peri_event event = reply_event(call);
     if (__builtin_expect(call->local, 0)) {
-      event.body = (peri_bytes){server->scratch.data, server->scratch.len};
-      answer_local(server, call, &event);
+      end_local(server, call);
     } else if (__builtin_expect(call->hired, 0)) {
       compress(call->job);
     } else {
-      int code = call->conn->protocol->end(call->conn, &event, mark);
-      if (__builtin_expect(code < 0, 0)) {
-        answer_bare(server, call, code, false);
-      }
+      end(server, call, mark);
     }
   }
   finish(server, call);

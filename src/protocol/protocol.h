@@ -28,6 +28,7 @@ enum {  // peri_protocol.abilities
 typedef struct peri_mark {
   size_t start;  // of the message
   size_t body;   // of the value that the caller encodes
+  bool plain;    // for who chooses between `begin` and `reply_begin`; the protocol leaves it alone
 } peri_mark;
 
 // What a client asks of a session with one service.
@@ -87,6 +88,11 @@ typedef struct peri_protocol {
   int (*reply)(struct peri_conn *conn, const peri_reply *reply);
   // The same for a call with arguments of known bytes; they are copied.
   int (*request)(struct peri_conn *conn, const peri_request *request);
+  // What `begin` and `end` do, for an answer as of `reply` whose body the caller encodes; reply->body is not
+  // looked at and reply->compression is a wish. PERI_AGAIN: nothing was written, `begin` is to be
+  // called. `abort` takes it back. NULL where `reply` is.
+  int (*reply_begin)(struct peri_conn *conn, const peri_reply *reply, peri_mark *mark);
+  int (*reply_end)(struct peri_conn *conn, uint8_t compression, const peri_mark *mark);
 
   // Client: negotiates (and authenticates) a session. NULL where the protocol has none: the caller
   // then names interface and alias in each OPEN.

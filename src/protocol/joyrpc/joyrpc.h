@@ -167,6 +167,8 @@ int joy_end(peri_conn *conn, const peri_event *event, const peri_mark *mark);
 void joy_abort(peri_conn *conn, const peri_mark *mark);
 int joy_emit(peri_conn *conn, const peri_event *event);
 int joy_reply(peri_conn *conn, const peri_reply *reply);
+int joy_reply_begin(peri_conn *conn, const peri_reply *reply, peri_mark *mark);
+int joy_reply_end(peri_conn *conn, uint8_t compression, const peri_mark *mark);
 int joy_request(peri_conn *conn, const peri_request *request);
 
 // negotiate.c, authenticate.c

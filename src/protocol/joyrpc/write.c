@@ -277,11 +277,30 @@ static PERI_COLD int emit_reply(peri_conn *conn, const peri_reply *reply) {
   return joy_emit(conn, &event);
 }
 
+static const uint8_t plain_head[] = {0, 2, 0, 0};  // nothing in it but its length
+enum { PLAIN_SIZE = JOY_HEADER + sizeof plain_head };
+
+// Writes what is in front of `body` bytes; returns where these begin.
+static PERI_INLINE uint8_t *put_plain(uint8_t *at, const peri_reply *reply, uint8_t compression,
+                                      size_t body) {
+  joy_frame frame = {
+      .type = JOY_REPLY,
+      .serializer = reply->serializer,
+      .compression = compression,
+      .id = (uint32_t)reply->stream,
+      .session = reply->session != NULL ? reply->session->id : 0,
+      .timeout_ms = JOY_TIMEOUT,
+      .body = {NULL, sizeof plain_head + body},
+  };
+  at = joy_frame_put(at, &frame);
+  memcpy(at, plain_head, sizeof plain_head);
+  return at + sizeof plain_head;
+}
+
 // The same bytes as through the event, in one piece: half of what an echo costs beside its handler
 // was the event, the frame and the head made of it.
 int joy_reply(peri_conn *conn, const peri_reply *reply) {
-  static const uint8_t head[] = {0, 2, 0, 0};  // nothing in it but its length
-  size_t len = JOY_HEADER + sizeof head + reply->body.len;
+  size_t len = PLAIN_SIZE + reply->body.len;
   bool copied = reply->block == NULL || reply->body.len < BY_REFERENCE;
   if (__builtin_expect(conn->closing || !joy_is_native(conn, reply->session) || !copied ||
                            len - 2 > conn->limits->frame,
@@ -289,24 +308,36 @@ int joy_reply(peri_conn *conn, const peri_reply *reply) {
     return emit_reply(conn, reply);
   }
   peri_buf *out = peri_conn_out(conn);
-  joy_frame frame = {
-      .type = JOY_REPLY,
-      .serializer = reply->serializer,
-      .compression = reply->compression,
-      .id = (uint32_t)reply->stream,
-      .session = reply->session != NULL ? reply->session->id : 0,
-      .timeout_ms = JOY_TIMEOUT,
-      .body = {reply->body.ptr, sizeof head + reply->body.len},
-  };
-  uint8_t *at = joy_frame_put(peri_buf_reserve(out, len), &frame);
-  memcpy(at, head, sizeof head);
+  uint8_t *at =
+      put_plain(peri_buf_reserve(out, len), reply, reply->compression, reply->body.len);
   if (reply->body.len != 0) {
-    memcpy(at + sizeof head, reply->body.ptr, reply->body.len);
+    memcpy(at, reply->body.ptr, reply->body.len);
   }
   out->len += len;
   conn->frames_out++;
   peri_channel_touch(conn->channel);
   return 0;
+}
+
+int joy_reply_begin(peri_conn *conn, const peri_reply *reply, peri_mark *mark) {
+  if (__builtin_expect(conn->closing || !joy_is_native(conn, reply->session), 0)) {
+    return PERI_AGAIN;
+  }
+  peri_buf *out = peri_conn_out(conn);
+  put_plain(peri_buf_reserve(out, PLAIN_SIZE), reply, 0, 0);
+  mark->start = out->len;
+  out->len += PLAIN_SIZE;
+  mark->body = out->len;
+  return 0;
+}
+
+int joy_reply_end(peri_conn *conn, uint8_t compression, const peri_mark *mark) {
+  peri_buf *out = peri_conn_out(conn);
+  if (compression != 0 && out->len - mark->body >= PERI_COMPRESS_MIN) {
+    compress(out, mark->start, mark->body, compression);
+  }
+  int code = joy_frame_seal(conn, mark->start, 0);
+  return code != 0 ? fail(conn, mark, code) : 0;
 }
 
 static PERI_COLD int emit_request(peri_conn *conn, const peri_request *request) {
