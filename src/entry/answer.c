@@ -76,8 +76,9 @@ void peri_call_park(peri_call *call) {
 
 // As the session wishes.
 static uint8_t reply_compression(const peri_call *call) {
-  return call->session != NULL && call->session->compression != NULL ? call->session->compression->id
-                                                                     : PERI_COMP_NONE;
+  return call->session != NULL && call->session->compression != NULL
+             ? call->session->compression->id
+             : PERI_COMP_NONE;
 }
 
 static peri_event reply_event(const peri_call *call) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Tables as LuaJIT keeps them on 64-bit machines (GC64), read without its API: a walk through a
-// table by lua_next and friends takes three times as long. Nothing is written but the slot of a
-// value that was just pushed. What is assumed here is compared with what the API says whenever a VM
-// is made; where it is otherwise, peri_raw_usable() is false and the API is used.
+// table by lua_next and friends takes three times as long. Nothing is written but the stack. What is
+// assumed here is compared with what the API says whenever a VM is made; where it is otherwise,
+// peri_raw_usable() is false and the API is used.
 //
 // A table that is read stays on the Lua stack. Whatever may run Lua code or the collector may also
 // change the table: nothing but the address of the table itself is kept across such calls.
@@ -95,9 +95,13 @@ static inline const peri_raw *peri_raw_values(lua_State *L, size_t *count) {
 
 // Pushes a value that was just read. The stack must have room.
 static inline void peri_raw_push(lua_State *L, peri_raw value) {
-  lua_pushnil(L);
   peri_raw **top = (peri_raw **)((char *)L + 5 * sizeof(void *));
-  (*top)[-1] = value;
+  *(*top)++ = value;
+}
+
+// Pops `count` values.
+static inline void peri_raw_pop(lua_State *L, int count) {
+  *(peri_raw **)((char *)L + 5 * sizeof(void *)) -= count;
 }
 
 // The entry at `at` (from 0 on) or the next one behind it; moves `at` behind that. False at the

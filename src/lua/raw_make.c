@@ -2,6 +2,7 @@
 #include "lua/raw_make.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdio.h>
 
 _Atomic bool peri_raw_makes;
@@ -140,9 +141,47 @@ static bool indexes(lua_State *L) {
          lua_objlen(L, 3) == 1;
 }
 
+// Scalars that are pushed without the API.
+static bool pushes(lua_State *L) {
+  lua_settop(L, 0);
+  peri_raw_push_number(L, -0.5);
+  peri_raw_push_number(L, NAN);
+  peri_raw_push_boolean(L, true);
+  peri_raw_push_boolean(L, false);
+  return lua_gettop(L) == 4 && lua_tonumber(L, 1) == -0.5 && lua_type(L, 2) == LUA_TNUMBER &&
+         !lua_equal(L, 2, 2) && lua_type(L, 3) == LUA_TBOOLEAN && lua_toboolean(L, 3) &&
+         lua_type(L, 4) == LUA_TBOOLEAN && !lua_toboolean(L, 4);
+}
+
+// One entry of each part in a new table for each of many keys: their places must be as expected.
+static bool sets(lua_State *L) {
+  enum { ROOM = 3 };
+  bool is = true;
+  for (int i = 1; i <= TRIED && is; i++) {
+    lua_settop(L, 0);
+    push_key(L, i);
+    lua_createtable(L, ROOM, ROOM);
+    uint64_t marks = peri_raw_table_at(L, 2)->marks;
+    uint64_t white = marks & PERI_RAW_WHITES;
+    is = (white == 1 || white == 2) && (marks & PERI_RAW_BLACK) == 0;
+    lua_pushvalue(L, 1);
+    lua_pushnumber(L, i);
+    is = is && peri_raw_set(L) && lua_gettop(L) == 2;
+    lua_pushnumber(L, -i);
+    is = is && peri_raw_seti(L, ROOM) && lua_gettop(L) == 2;
+    lua_settop(L, 2);
+    lua_rawgeti(L, 2, ROOM);
+    lua_pushvalue(L, 1);
+    lua_rawget(L, 2);
+    is = is && lua_tonumber(L, 4) == i && lua_tonumber(L, 3) == -i;
+  }
+  return is;
+}
+
 static int check(lua_State *L) {
   luaL_checkstack(L, 4 * TRIED, "raw_make");
-  bool makes_same = peri_raw_usable() && same_marks(L) && makes(L) && indexes(L);
+  bool makes_same =
+      peri_raw_usable() && same_marks(L) && makes(L) && indexes(L) && pushes(L) && sets(L);
   atomic_store_explicit(&peri_raw_makes, makes_same, memory_order_relaxed);
   return 0;
 }

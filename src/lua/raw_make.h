@@ -7,6 +7,10 @@
 // makes it black; a white table needs no barrier for what is stored in it. Its values lie on the
 // stack until then, its keys in the template.
 //
+// Values that come one by one are put into their table by peri_raw_set and peri_raw_seti. The
+// collector may have come by in between, so they look: what it is done with (black) is for the API,
+// and so is a key whose first place in the table is taken.
+//
 // What is assumed beyond raw.h is tried when a VM is made (peri_raw_make_check); where it fails,
 // peri_raw_makes_usable() is false and the API must do it all.
 #pragma once
@@ -16,6 +20,9 @@ enum { PERI_RAW_KEYS = 64 };
 
 // In peri_raw_table.marks: metamethods that the table is known not to have; all while it is empty.
 #define PERI_RAW_NO_METAMETHODS UINT64_C(0xFF0000)
+// The collector is done with the table; white, one of two, is what it has not reached.
+#define PERI_RAW_BLACK UINT64_C(4)
+#define PERI_RAW_WHITES UINT64_C(3)
 
 // How tables with certain keys are made. The caller keeps the template and the metatable where the
 // collector finds them, and the template as it is.
@@ -82,4 +89,51 @@ static inline void peri_raw_box(lua_State *L, const void *metatable) {
   t->metatable = metatable;
   top[-2] = top[-1];
   lua_settop(L, -2);
+}
+
+static inline void peri_raw_push_number(lua_State *L, double number) {
+  peri_raw value = {.number = number};
+  if (number != number) {
+    value.bits = UINT64_C(0xFFF8000000000000);  // other bits of NaN would be tags
+  }
+  peri_raw_push(L, value);
+}
+
+static inline void peri_raw_push_boolean(lua_State *L, bool is) {
+  uint64_t tag = is ? PERI_RAW_TRUE : PERI_RAW_FALSE;
+  peri_raw_push(L, (peri_raw){.bits = tag << 47 | ((UINT64_C(1) << 47) - 1)});
+}
+
+// Does lua_rawset(L, -3) when the key is a string and its first place is free, the value not nil.
+// False: nothing was done.
+static inline bool peri_raw_set(lua_State *L) {
+  const peri_raw *at = peri_raw_top(L) - 3;  // table, key, value
+  peri_raw_table *t = peri_raw_to_table(at[0]);
+  if (peri_raw_tag(at[1]) != PERI_RAW_STRING || peri_raw_tag(at[2]) == PERI_RAW_NIL ||
+      (t->marks & PERI_RAW_BLACK) != 0 || t->node_mask == 0) {  // nodes without a mask are shared
+    return false;
+  }
+  uint32_t first = (uint32_t)(peri_raw_to_string(at[1])->marks >> 32) & t->node_mask;
+  peri_raw_node *node = (peri_raw_node *)(uintptr_t)&t->nodes[first];
+  if (peri_raw_tag(node->key) != PERI_RAW_NIL || peri_raw_tag(node->value) != PERI_RAW_NIL) {
+    return false;
+  }
+  node->key = at[1];
+  node->value = at[2];
+  t->marks &= ~PERI_RAW_NO_METAMETHODS;
+  peri_raw_pop(L, 2);
+  return true;
+}
+
+// Does lua_rawseti(L, -2, n) when the array part of the table has that place. False: nothing was
+// done.
+static inline bool peri_raw_seti(lua_State *L, uint32_t n) {
+  const peri_raw *at = peri_raw_top(L) - 2;  // table, value
+  const peri_raw_table *t = peri_raw_to_table(at[0]);
+  if (n >= t->array_size || (t->marks & PERI_RAW_BLACK) != 0) {
+    return false;
+  }
+  ((peri_raw *)(uintptr_t)t->array)[n] = at[1];
+  peri_raw_pop(L, 1);
+  return true;
 }

@@ -4,11 +4,14 @@
 
 #include "base/limit.h"
 #include "lua/value_parts.h"
+#include "protocol/serializer/msgpack.h"
 
 static int decode_with(peri_builder *b, peri_sink *sink, const peri_serializer *serializer,
                        peri_bytes in, const peri_value_limits *limits) {
   int top = lua_gettop(b->L);
-  int rc = serializer->decode(in, limits, sink, NULL, b->err);
+  int rc = serializer->decode == peri_msgpack_decode
+               ? peri_builder_msgpack(b, in, limits)
+               : serializer->decode(in, limits, sink, NULL, b->err);
   if (rc != 0) {
     lua_settop(b->L, top);
   } else if (b->refs != 0) {

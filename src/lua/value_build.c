@@ -3,6 +3,7 @@
 // one slot for each open table, one more for a key that waits for its value. It may leave by a Lua
 // memory error; it owns nothing but Lua values.
 #include "lua/value_parts.h"
+#include "protocol/serializer/msgpack_read.h"
 
 enum {
   GROW_EVERY = 4,   // levels of nesting per check of the Lua stack
@@ -38,17 +39,30 @@ static int put_field(peri_builder *b) {
   return 0;
 }
 
+static inline int put_entry(peri_builder *b) {
+  b->frames[b->depth].count++;
+  if (!b->raw || !peri_raw_set(b->L)) {
+    lua_rawset(b->L, -3);
+  }
+  return 0;
+}
+
+static inline int put_item(peri_builder *b) {
+  uint32_t at = ++b->frames[b->depth].count;
+  if (!b->raw || !peri_raw_seti(b->L, at)) {
+    lua_rawseti(b->L, -2, (int)at);
+  }
+  return 0;
+}
+
 // Puts the value on top of the stack where it belongs.
 static inline int put(peri_builder *b) {
   if (b->frames[b->depth].kind <= PERI_BUILD_RECORD) {
     return 0;  // it stays where it is
   }
   switch (b->frames[b->depth].kind) {
-  case PERI_BUILD_MAP:
-    b->frames[b->depth].count++;
-    lua_rawset(b->L, -3);
-    return 0;
-  case PERI_BUILD_LIST: lua_rawseti(b->L, -2, (int)++b->frames[b->depth].count); return 0;
+  case PERI_BUILD_MAP: return put_entry(b);
+  case PERI_BUILD_LIST: return put_item(b);
   case PERI_BUILD_FIELDS: return put_field(b);
   case PERI_BUILD_KEY: b->frames[b->depth].kind = PERI_BUILD_MAP; return 0;
   case PERI_BUILD_ARGS:
@@ -57,6 +71,14 @@ static inline int put(peri_builder *b) {
     }
     return lua_checkstack(b->L, GROW_SLOTS) ? 0 : PERI_ETOO_BIG;
   default: return 0;
+  }
+}
+
+static inline void push_number(peri_builder *b, double value) {
+  if (b->raw) {
+    peri_raw_push_number(b->L, value);
+  } else {
+    lua_pushnumber(b->L, value);
   }
 }
 
@@ -83,7 +105,11 @@ static int on_null(void *sink) {
 
 static int on_boolean(void *sink, bool value) {
   peri_builder *b = sink;
-  lua_pushboolean(b->L, value);
+  if (b->raw) {
+    peri_raw_push_boolean(b->L, value);
+  } else {
+    lua_pushboolean(b->L, value);
+  }
   return put(b);
 }
 
@@ -92,7 +118,7 @@ static int on_number(void *sink, double value) {
   if (value != value && takes_key(b)) {
     return refuse_key(b, "NaN");
   }
-  lua_pushnumber(b->L, value);
+  push_number(b, value);
   return put(b);
 }
 
@@ -165,7 +191,7 @@ static int on_integer(void *sink, int64_t value) {
   if (value > SAFE_INTEGER || value < -SAFE_INTEGER) {
     return wide_integer(b, (uint64_t)value, false);
   }
-  lua_pushnumber(b->L, (lua_Number)value);
+  push_number(b, (double)value);
   return put(b);
 }
 
@@ -420,6 +446,7 @@ static const peri_sink_ops ops = {
 void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, peri_err *err,
                        peri_sink *sink) {
   b->L = L;
+  b->raw = peri_raw_makes_usable();
   b->err = err;
   b->int64 = int64;
   b->depth = 0;
@@ -435,4 +462,8 @@ void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, per
   b->listed = false;
   b->frames[0].kind = PERI_BUILD_ROOT;
   *sink = (peri_sink){&ops, b};
+}
+
+int peri_builder_msgpack(peri_builder *b, peri_bytes in, const peri_value_limits *limits) {
+  return peri_msgpack_read(in, limits, &ops, b, NULL, b->err);
 }

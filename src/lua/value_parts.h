@@ -79,6 +79,7 @@ typedef struct peri_builder {
   peri_int64_mode int64;
   uint32_t depth;
   int args;             // pushed so far, when the outermost list is arguments
+  bool raw;             // the stack and tables are written without the API
   bool typed;           // a class name waits on the stack for the next list or map
   bool dictionary;      // which is a map of that class
   peri_cast cast;       // of the next scalar; NONE where it makes no difference
@@ -98,6 +99,8 @@ typedef struct peri_builder {
 
 void peri_builder_init(peri_builder *builder, lua_State *L, peri_int64_mode int64, peri_err *err,
                        peri_sink *sink);
+// What peri_msgpack_decode does with a builder as its sink, with one inlined into the other.
+int peri_builder_msgpack(peri_builder *builder, peri_bytes in, const peri_value_limits *limits);
 
 // What this VM keeps of a shape, from now on; NULL when it has no place for it. May raise.
 const peri_shape_row *peri_value_shape(peri_builder *builder, const peri_shape *shape);

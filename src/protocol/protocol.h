@@ -88,9 +88,9 @@ typedef struct peri_protocol {
   int (*reply)(struct peri_conn *conn, const peri_reply *reply);
   // The same for a call with arguments of known bytes; they are copied.
   int (*request)(struct peri_conn *conn, const peri_request *request);
-  // What `begin` and `end` do, for an answer as of `reply` whose body the caller encodes; reply->body is not
-  // looked at and reply->compression is a wish. PERI_AGAIN: nothing was written, `begin` is to be
-  // called. `abort` takes it back. NULL where `reply` is.
+  // What `begin` and `end` do, for an answer as of `reply` whose body the caller encodes:
+  // reply->body and its compression are not looked at. PERI_AGAIN: nothing was written, `begin` is to
+  // be called. `abort` takes it back. NULL where `reply` is.
   int (*reply_begin)(struct peri_conn *conn, const peri_reply *reply, peri_mark *mark);
   int (*reply_end)(struct peri_conn *conn, uint8_t compression, const peri_mark *mark);
 

@@ -24,6 +24,10 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/hot.h"
+
 #define static
 #define inline
+#undef PERI_INLINE
+#define PERI_INLINE
 #include "peri_all_headers.h"

@@ -308,8 +308,7 @@ int joy_reply(peri_conn *conn, const peri_reply *reply) {
     return emit_reply(conn, reply);
   }
   peri_buf *out = peri_conn_out(conn);
-  uint8_t *at =
-      put_plain(peri_buf_reserve(out, len), reply, reply->compression, reply->body.len);
+  uint8_t *at = put_plain(peri_buf_reserve(out, len), reply, reply->compression, reply->body.len);
   if (reply->body.len != 0) {
     memcpy(at, reply->body.ptr, reply->body.len);
   }

@@ -41,5 +41,5 @@ static inline int peri_utf8_is_ascii(const uint8_t *text, size_t len) {
 
 // True when `text` is UTF-8; short ASCII, the common case, is settled without a call.
 static inline int peri_utf8_valid(const uint8_t *text, size_t len) {
-  return (len <= 16 && peri_utf8_is_ascii(text, len)) || peri_utf8_check(text, len) == len;
+  return (len <= 64 && peri_utf8_is_ascii(text, len)) || peri_utf8_check(text, len) == len;
 }

@@ -80,6 +80,41 @@ describe('msgpack', function()
     end
   end)
 
+  -- values.decode compares what is written into tables as they lie with what the API makes.
+  it('keeps the last value of a key that comes twice, none when that is null', function()
+    local cases = {
+      { '82a16101a16102', { a = 2 } },
+      { '83a16101a162c3a161c0', { b = true } },
+      { '82a161c0a16101', { a = 1 } },
+      { '8201a16102a162', { 'a', 'b' } },
+    }
+    for _, case in ipairs(cases) do
+      assert.same({ true, case[2] }, { values.decode('msgpack', unhex(case[1])) })
+    end
+  end)
+
+  it('makes tables of any size while the collector comes by', function()
+    local list = {}
+    for i = 1, 400 do
+      local map, items = {}, {}
+      for k = 1, i % 40 do
+        map['key' .. i .. '.' .. k] = k % 3 == 0 and 'text' .. i * k or k
+        items[k] = 'item' .. i * k
+      end
+      map.items = values.array(items)
+      list[i] = map
+    end
+    local ok, text = values.encode('msgpack', list)
+    assert.is_true(ok)
+    local before = collectgarbage('setpause', 1)
+    local _, back = values.decode('msgpack', text)
+    collectgarbage('setpause', before)
+    for i = 1, 400 do
+      values.array(back[i].items)
+    end
+    assert.same(list, back)
+  end)
+
   it('refuses a table as a key, as its decoder does', function()
     local why = hex { list = { [{ 1 }] = true } }
     assert.equal('value.list[table]: a table cannot be a key in MessagePack', why)
