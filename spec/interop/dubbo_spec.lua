@@ -27,7 +27,6 @@ local FASTJSON = {
   ['double'] = { 'Java', 'fastjson writes infinite numbers as null' },
   ['Object that is an object'] = { 'Java', 'fastjson reads it as a JSONObject' },
   ['Map of Integer'] = { 'Java', 'fastjson writes keys without quotes, which is no JSON' },
-  ['callback'] = { 'Perilune', 'we refuse functions in fastjson' },
 }
 
 -- Nobody told the types.

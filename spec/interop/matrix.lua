@@ -9,8 +9,8 @@ local HEAD = [[
 # Interoperation
 
 Written by `./dev test interop`, which runs each case between Perilune and the real frameworks. A cell is `yes`, `no`,
-`Java` where Java alone fails in the same case, the serialization's name where that cannot carry it, `Perilune` where we
-refuse it (all three told below the table), or empty where the case does not exist.
+`Java` where Java alone fails in the same case, the serialization's name where that cannot carry it (both told below the
+table), or empty where the case does not exist.
 
 ]]
 

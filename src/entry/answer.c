@@ -330,7 +330,8 @@ peri_buf *peri_call_reply_begin(peri_server *server, peri_call *call,
   }
   if (__builtin_expect(call->hired, 0)) {
     call->job->reply.len = 0;
-    call->job->reply_serializer = serializer->id;
+    call->job->reply_serializer =
+        serializer->linked && serializer->alone != 0 ? serializer->alone : serializer->id;
     return &call->job->reply;
   }
   return begin(call, serializer->id, mark) ? peri_conn_out(call->conn) : NULL;

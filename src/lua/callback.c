@@ -174,7 +174,9 @@ static peri_callback *adopt(peri_vm *vm, const peri_call *call, const char *text
   }
   callback->id = id;
   callback->conn = call->conn;
-  callback->serializer = call->serializer;
+  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  bool itself = serializer == NULL || serializer->alone == 0;
+  callback->serializer = itself ? call->serializer : serializer->alone;
   callback->name = peri_strdup(text);
   peri_list_init(&callback->over);
   peri_list_push(&accepted->callbacks, &callback->of_conn);

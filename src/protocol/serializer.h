@@ -57,6 +57,8 @@ typedef struct peri_serializer {
   uint8_t id;             // on the wire
   bool linked;            // what stands in an envelope leans on what stands before it in the body
   bool inner;             // only events of one protocol name it: it is never negotiated
+  uint8_t alone;          // id of that for values which stand alone, 0 = itself: those that another
+                          // thread writes, and calls of the functions that came in it
   bool self_typed;        // JoyRPC leaves interface and alias out on a session only for these
 
   // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,

@@ -58,6 +58,7 @@ const peri_serializer peri_serializer_dubbo = {
     .name = "hessian2",
     .provider = "dubbo2",
     .id = PERI_SER_DUBBO,
+    .alone = PERI_SER_HESSIAN_DUBBO,
     .linked = true,
     .inner = true,
     .self_typed = true,

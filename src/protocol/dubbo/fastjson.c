@@ -205,6 +205,7 @@ const peri_serializer peri_serializer_dubbo_json = {
     .name = "json",
     .provider = "dubbo2",
     .id = PERI_SER_DUBBO_JSON,
+    .alone = PERI_SER_HESSIAN_DUBBO,
     .inner = true,
     .encoder_init = encoder_init,
     .encoder_finish = encoder_finish,

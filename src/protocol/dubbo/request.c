@@ -199,11 +199,7 @@ static int name_service(peri_event *event, const dubbo_head *head, const dubbo_a
     event->alias = (peri_bytes){NULL, 0};
     return peri_fail(err, PERI_EBAD_REQUEST, "group and version are too long");
   }
-  int rc = dubbo_callbacks_name(head, found, texts->callbacks, &event->callback, err);
-  if (rc == 0 && event->callback.len != 0 && event->serializer == PERI_SER_DUBBO_JSON) {
-    rc = peri_fail(err, PERI_EBAD_REQUEST, "callbacks are carried with serialization=hessian2");
-  }
-  return rc;
+  return dubbo_callbacks_name(head, found, texts->callbacks, &event->callback, err);
 }
 
 static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
