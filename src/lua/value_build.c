@@ -199,9 +199,17 @@ static int on_uinteger(void *sink, uint64_t value) {
   return wide_integer(sink, value, true);
 }
 
+static void push_text(peri_builder *b, const char *text, size_t len) {
+  if (b->texts != NULL && len - 1 < PERI_TEXT_MAX) {
+    peri_raw_texts_push(b->L, b->texts, text, len);
+  } else {
+    lua_pushlstring(b->L, text, len);
+  }
+}
+
 static int on_string(void *sink, const char *text, size_t len) {
   peri_builder *b = sink;
-  lua_pushlstring(b->L, text, len);
+  push_text(b, text, len);
   return b->cast != PERI_CAST_NONE ? put_box(b) : put(b);
 }
 
@@ -309,7 +317,7 @@ static int on_map_begin(void *sink, size_t count) {
 
 static int on_key(void *sink, const char *text, size_t len) {
   peri_builder *b = sink;
-  lua_pushlstring(b->L, text, len);
+  push_text(b, text, len);
   return 0;
 }
 
@@ -457,6 +465,7 @@ void peri_builder_init(peri_builder *b, lua_State *L, peri_int64_mode int64, per
   b->label = 0;
   b->refs = 0;
   b->shapes = NULL;
+  b->texts = NULL;
   b->base = lua_gettop(L);
   b->spread = false;
   b->listed = false;

@@ -3,6 +3,7 @@
 // and the walker themselves.
 #pragma once
 #include "lua/raw_make.h"
+#include "lua/raw_texts.h"
 #include "lua/value.h"
 
 // LuaJIT's type number of FFI objects; lua.h has no name for it.
@@ -78,17 +79,18 @@ typedef struct peri_builder {
   peri_err *err;
   peri_int64_mode int64;
   uint32_t depth;
-  int args;             // pushed so far, when the outermost list is arguments
-  bool raw;             // the stack and tables are written without the API
-  bool typed;           // a class name waits on the stack for the next list or map
-  bool dictionary;      // which is a map of that class
-  peri_cast cast;       // of the next scalar; NONE where it makes no difference
-  uint32_t label;       // of the next list or map, plus one; 0 = none
-  int refs;             // stack index of what was labelled, 0 until there is one
-  int base;             // stack index below the value
-  bool spread;          // the outermost list is pushed element by element
-  bool listed;          // and there was one
-  peri_shapes *shapes;  // of the VM; NULL until one is met
+  int args;               // pushed so far, when the outermost list is arguments
+  bool raw;               // the stack and tables are written without the API
+  bool typed;             // a class name waits on the stack for the next list or map
+  bool dictionary;        // which is a map of that class
+  peri_cast cast;         // of the next scalar; NONE where it makes no difference
+  uint32_t label;         // of the next list or map, plus one; 0 = none
+  int refs;               // stack index of what was labelled, 0 until there is one
+  int base;               // stack index below the value
+  bool spread;            // the outermost list is pushed element by element
+  bool listed;            // and there was one
+  peri_shapes *shapes;    // of the VM; NULL until one is met
+  peri_raw_texts *texts;  // of the VM, likewise, where strings may be pushed so
   struct {
     uint8_t kind;
     uint32_t count;             // of list elements, or fields; RECORD: height of the stack

@@ -14,14 +14,16 @@ struct peri_shapes {
   uint64_t decode;        // counts those that used shapes
   int casts[PERI_CASTS];  // references of the metatables of boxes
   const void *boxes[PERI_CASTS];
+  peri_raw_texts texts;
   peri_shape_row rows[ROWS];
 };
 
 static char shapes_key;
 
-static peri_shapes *of_vm(lua_State *L) {
+static bool of_vm(peri_builder *b) {
+  lua_State *L = b->L;
   if (!lua_checkstack(L, SLOTS)) {
-    return NULL;
+    return false;
   }
   peri_value_push(L, &shapes_key);
   peri_shapes *shapes = lua_touserdata(L, -1);
@@ -37,10 +39,13 @@ static peri_shapes *of_vm(lua_State *L) {
       shapes->casts[cast] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     lua_pop(L, 1);
+    peri_raw_texts_init(L, &shapes->texts);
     lua_rawset(L, LUA_REGISTRYINDEX);
   }
   shapes->decode++;
-  return shapes;
+  b->shapes = shapes;
+  b->texts = peri_raw_makes_usable() ? &shapes->texts : NULL;
+  return true;
 }
 
 static void clear(lua_State *L, peri_shape_row *row) {
@@ -82,7 +87,7 @@ static void fill(lua_State *L, peri_shape_row *row, const peri_shape *shape) {
 
 bool peri_value_box_in(peri_builder *b, peri_cast cast) {
   lua_State *L = b->L;
-  if (b->shapes == NULL && (b->shapes = of_vm(L)) == NULL) {
+  if (b->shapes == NULL && !of_vm(b)) {
     return false;
   }
   if (peri_raw_makes_usable()) {
@@ -98,7 +103,7 @@ bool peri_value_box_in(peri_builder *b, peri_cast cast) {
 }
 
 const peri_shape_row *peri_value_shape(peri_builder *b, const peri_shape *shape) {
-  if (b->shapes == NULL && (b->shapes = of_vm(b->L)) == NULL) {
+  if (b->shapes == NULL && !of_vm(b)) {
     return NULL;
   }
   peri_shape_row *row = &b->shapes->rows[shape->id % ROWS];

@@ -69,6 +69,24 @@ describe('hessian2, classes that came before', function()
     end
   end)
 
+  it('tells short strings apart that come again, and those that only look alike', function()
+    local list = {}
+    for len = 0, 40 do
+      local text = ('abcdefgh'):rep(5):sub(1, len)
+      list[#list + 1] = text
+      for at = 1, len do
+        list[#list + 1] = text:sub(1, at - 1) .. '\0' .. text:sub(at + 1)
+      end
+    end
+    local text = encode(typed('shape.Texts', { list = list, map = { key = 'value' } }))
+    for _ = 1, 6 do
+      local back = decoded(text)
+      assert.same(list, back.list)
+      assert.same({ key = 'value' }, back.map)
+      collectgarbage()
+    end
+  end)
+
   it('sees metamethods in tables that came so', function()
     local text = encode(typed('shape.Meta', { __index = { found = 'yes' } }))
     for _ = 1, 4 do
