@@ -50,6 +50,21 @@ static bool same_stack(lua_State *L) {
   return is;
 }
 
+static ptrdiff_t room(lua_State *L) {
+  peri_raw *const *top = (peri_raw *const *)((char *)L + 5 * sizeof(void *));
+  return top[1] - top[0];
+}
+
+// Where the stack ends: behind what there was room for, and further away when room was made.
+static bool same_end(lua_State *L) {
+  enum { SMALL = 4000, FAR = 1 << 20 };  // the API makes room for 8000 at most
+  ptrdiff_t before = room(L);
+  if (before > 0 && before < SMALL && lua_checkstack(L, (int)before + ITEMS)) {
+    return room(L) >= before + ITEMS && room(L) < FAR;
+  }
+  return before >= SMALL && before < FAR;
+}
+
 // Where the bytes of a C value lie.
 static bool same_cdata(lua_State *L) {
   size_t count;
@@ -85,7 +100,7 @@ static int check(lua_State *L) {
   lua_pushvalue(L, 4);
   lua_pushnumber(L, 1.5);
   lua_rawset(L, 1);
-  bool works = same(L) && same_stack(L) && same_cdata(L);
+  bool works = same(L) && same_stack(L) && same_end(L) && same_cdata(L);
   atomic_store_explicit(&peri_raw_works, works, memory_order_relaxed);
   return 0;
 }

@@ -93,10 +93,17 @@ static inline const peri_raw *peri_raw_values(lua_State *L, size_t *count) {
   return base;
 }
 
-// Pushes a value that was just read. The stack must have room.
+// Pushes a value. Room that lua_checkstack made is no promise: the collector shrinks stacks that are
+// larger than they need to be. So the end is looked at, and the API makes room there.
 static inline void peri_raw_push(lua_State *L, peri_raw value) {
   peri_raw **top = (peri_raw **)((char *)L + 5 * sizeof(void *));
-  *(*top)++ = value;
+  const peri_raw *end = top[1];
+  if (__builtin_expect(*top + 1 < end, 1)) {
+    *(*top)++ = value;
+  } else {
+    lua_pushnil(L);
+    (*top)[-1] = value;
+  }
 }
 
 // Pops `count` values.

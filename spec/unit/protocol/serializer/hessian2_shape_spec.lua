@@ -69,6 +69,23 @@ describe('hessian2, classes that came before', function()
     end
   end)
 
+  it('finds room for all values of a wide object when the collector shrank the stack', function()
+    local fields = {}
+    for i = 1, 62 do
+      fields['f' .. i] = i < 10 and 'text' .. i or i
+    end
+    local text = encode(typed('shape.Room', fields))
+    learn(text)
+    for i = 1, 2000 do
+      local other = text:gsub('text', ('%04d'):format(i))
+      local value = coroutine.wrap(function()
+        return decoded(other)
+      end)()
+      assert.equal(('%04d9'):format(i), value.f9)
+      assert.equal(62, value.f62)
+    end
+  end)
+
   it('tells short strings apart that come again, and those that only look alike', function()
     local list = {}
     for len = 0, 40 do
