@@ -63,7 +63,12 @@ describe('source', function()
     local first = source.generated(text, '=chain a')({ name = 'a' }, 1)
     local second = source.generated(text, '=chain a')({ name = 'b' }, 2)
     assert.same({ 'a', 1, 'b', 2 }, { first(), select(2, first()), second(), select(2, second()) })
-    assert.equal('=chain b', debug.getinfo(source.generated(text, '=chain b'), 'S').source)
+    for _, length in ipairs { 1, 127, 128, 600, 20000 } do
+      local name = '=' .. ('n'):rep(length)
+      local made = source.generated(text, name)
+      assert.equal(name, debug.getinfo(made, 'S').source)
+      assert.equal(string.dump(assert(loadstring(text, name))), string.dump(made))
+    end
     assert.has_error(function()
       source.generated('return return', '=chain c')
     end)
