@@ -8,6 +8,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/raw.h"
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
@@ -228,9 +229,24 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
   }
 }
 
+// Has the coroutine yielded one of our waits, (WAIT, number, ...)? Then notes which.
+static PERI_INLINE bool is_wait(const peri_vm *vm, peri_fiber *fiber) {
+  lua_State *co = fiber->co;
+  if (!peri_raw_usable()) {
+    fiber->wait = (uint8_t)lua_tointeger(co, 2);
+    return lua_touserdata(co, 1) == vm;
+  }
+  size_t count;
+  const peri_raw *values = peri_raw_values(co, &count);
+  if (count < 2 || values[0].bits != vm->wait_mark || !peri_raw_is_number(values[1])) {
+    return false;
+  }
+  fiber->wait = (uint8_t)(int64_t)values[1].number;
+  return true;
+}
+
 static void park(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
-  fiber->wait = (uint8_t)lua_tointeger(co, 2);
   fiber->state = PERI_FIBER_PARKED;
   fiber->since_ns = vm->loop->now_ns;
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
@@ -300,7 +316,7 @@ void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
   vm->fibers.running = fiber;
   int status = lua_resume(co, nargs);
   vm->fibers.running = before;
-  if (status == LUA_YIELD && lua_touserdata(co, 1) == vm) {
+  if (status == LUA_YIELD && is_wait(vm, fiber)) {
     park(vm, fiber);
     return;
   }

@@ -15,6 +15,7 @@
 #include "lua/core_java.h"
 #include "lua/core_keep.h"
 #include "lua/limits.h"
+#include "lua/raw.h"
 #include "lua/ref.h"
 #include "lua/request.h"
 #include "lua/serve.h"
@@ -188,6 +189,14 @@ static int return_core(lua_State *L) {
   return 1;
 }
 
+static uint64_t mark_of(lua_State *L, void *pointer) {
+  size_t count = 0;
+  lua_pushlightuserdata(L, pointer);
+  uint64_t bits = peri_raw_usable() ? peri_raw_values(L, &count)[lua_gettop(L) - 1].bits : 0;
+  lua_pop(L, 1);
+  return bits;
+}
+
 static void make_core(peri_vm *vm) {
   lua_State *L = vm->L;
   lua_newtable(L);
@@ -206,6 +215,7 @@ static void make_core(peri_vm *vm) {
   lua_pushstring(L, vm->options.library);
   lua_setfield(L, -2, "library");
   peri_value_register(L);
+  vm->wait_mark = mark_of(L, vm);
   lua_setfield(L, LUA_REGISTRYINDEX, "perilune.core");
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_core_crypto_functions);

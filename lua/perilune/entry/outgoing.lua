@@ -87,6 +87,7 @@ function M.add(proto, count)
   fields_of[#facts] = fields
   return #facts
 end
+jit.off(M.add) -- runs once for each method: its traces would be in the way of others
 
 local function extra_of(slot)
   local extra = extras[slot]
