@@ -22,6 +22,8 @@ static PERI_COLD void drop_callbacks(peri_call *call) {
 }
 
 static PERI_INLINE void release(peri_server *server, peri_call *call) {
+  // Those who work for a call keep a pointer to it.
+  peri_check(call->state != PERI_CALL_RUNNING || peri_list_empty(&call->fibers));
   server->pinned -= call->pinned;
   if (call->state != PERI_CALL_QUEUED) {
     peri_method_leave(call->method);

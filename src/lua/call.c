@@ -205,15 +205,13 @@ static int call_reply_attachments(lua_State *L) {
 
 // The call the running fiber works for: slot, gen, number of its method; nothing when there is none.
 static int current(lua_State *L) {
-  peri_vm *vm = peri_vm_of(L);
-  const peri_fiber *fiber = vm->fibers.running;
-  if (fiber == NULL || fiber->call == 0) {
+  const peri_fiber *fiber = peri_vm_of(L)->fibers.running;
+  if (fiber == NULL || fiber->call == NULL) {
     return 0;
   }
-  lua_pushnumber(L, (double)(uint32_t)fiber->call);
-  lua_pushnumber(L, (double)(uint32_t)(fiber->call >> 32));
-  const peri_call *call = peri_server_call(&vm->server, fiber->call);
-  lua_pushnumber(L, call != NULL ? call->method->mid : 0);
+  lua_pushnumber(L, (double)(uint32_t)fiber->call->id);
+  lua_pushnumber(L, (double)(uint32_t)(fiber->call->id >> 32));
+  lua_pushnumber(L, fiber->call->method->mid);
   return 3;
 }
 

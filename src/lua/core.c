@@ -23,7 +23,7 @@ static int spawn(lua_State *L) {
   lua_settop(L, 3);
   lua_xmove(L, fiber->co, 3);
   if (!detached && vm->fibers.running != NULL) {
-    peri_fiber_inherit(vm, fiber, vm->fibers.running);
+    peri_fiber_inherit(fiber, vm->fibers.running);
     generation = vm->fibers.running->generation;
   }
   peri_fiber_belong(&vm->fibers, fiber, generation);
@@ -62,7 +62,8 @@ static int cancel(lua_State *L) {
 // What computes reads no messages and sees no new turn: here it is told all the same.
 static int job_cancelled(const peri_vm *vm, const peri_fiber *fiber) {
   const peri_job *job = vm->server.executor->job;
-  if (fiber == NULL || job == NULL || fiber->call != vm->server.executor->call) {
+  if (fiber == NULL || job == NULL || fiber->call == NULL ||
+      fiber->call->id != vm->server.executor->call) {
     return 0;
   }
   int code = atomic_load(&((peri_job *)(uintptr_t)job)->cancelled);
@@ -129,8 +130,8 @@ static void push_peer(lua_State *L, const peri_vm *vm, const peri_fiber *fiber) 
 }
 
 // For whose sake it waits.
-static void push_reason(lua_State *L, const peri_vm *vm, const peri_fiber *fiber) {
-  const peri_call *call = fiber->call != 0 ? peri_server_call(&vm->server, fiber->call) : NULL;
+static void push_reason(lua_State *L, const peri_fiber *fiber) {
+  const peri_call *call = fiber->call;
   if (call != NULL) {
     lua_pushfstring(L, "%s.%s", call->method->exporter->iface, call->method->name);
     lua_setfield(L, -2, "call");
@@ -147,7 +148,7 @@ static void push_fiber(lua_State *L, const peri_vm *vm, const peri_fiber *fiber)
   uint64_t now = vm->loop->now_ns;
   lua_createtable(L, 0, 10);
   push_peer(L, vm, fiber);
-  push_reason(L, vm, fiber);
+  push_reason(L, fiber);
   if (fiber->deadline_ns != 0) {
     set_ms(L, "left", fiber->deadline_ns > now ? (double)(fiber->deadline_ns - now) : 0);
   }
@@ -326,7 +327,7 @@ static int set_generation(lua_State *L) {
 static int retired(lua_State *L) {
   const peri_vm *vm = peri_vm_of(L);
   const peri_fiber *fiber = vm->fibers.running;
-  lua_pushboolean(L, fiber != NULL && fiber->generation != 0 && fiber->call == 0 &&
+  lua_pushboolean(L, fiber != NULL && fiber->generation != 0 && fiber->call == NULL &&
                          fiber->generation < vm->fibers.generation);
   return 1;
 }

@@ -80,7 +80,6 @@ peri_fiber *peri_fiber_take(peri_vm *vm) {
   fiber->state = PERI_FIBER_RUNNING;
   fiber->wait = PERI_WAIT_NONE;
   fiber->cancelled = 0;
-  fiber->call = 0;
   fiber->serves = false;
   fiber->generation = 0;
   fiber->deadline_ns = 0;
@@ -111,6 +110,7 @@ static PERI_INLINE void fiber_put(peri_vm *vm, peri_fiber *fiber) {
   fiber->state = PERI_FIBER_FREE;
   leave_generation(vm, fiber);
   peri_list_remove(&fiber->of_call);
+  fiber->call = NULL;
   if (vm->fibers.pooled >= POOL_MAX) {
     fiber_drop(vm, fiber);
     return;
@@ -138,13 +138,12 @@ double peri_fiber_left(const peri_vm *vm, const peri_fiber *fiber, double most) 
   return left < most ? left : most;
 }
 
-void peri_fiber_inherit(peri_vm *vm, peri_fiber *child, const peri_fiber *parent) {
+void peri_fiber_inherit(peri_fiber *child, const peri_fiber *parent) {
   child->deadline_ns = parent->deadline_ns;
   child->cancelled = parent->cancelled;
-  peri_call *call = parent->call != 0 ? peri_server_call(&vm->server, parent->call) : NULL;
-  if (call != NULL) {
+  if (parent->call != NULL) {
     child->call = parent->call;
-    peri_list_push(&call->fibers, &child->of_call);
+    peri_list_push(&parent->call->fibers, &child->of_call);
   }
 }
 
@@ -196,7 +195,7 @@ void peri_fiber_cancel_background(peri_vm *vm, uint32_t generation) {
     peri_slot *slot = peri_slots_header(&vm->fibers.slots, i);
     peri_fiber *fiber = (peri_fiber *)(void *)(slot + 1);
     if ((slot->gen & 1) != 0 && fiber->state != PERI_FIBER_FREE &&
-        fiber->generation == generation && fiber->call == 0) {
+        fiber->generation == generation && fiber->call == NULL) {
       peri_fiber_cancel(vm, fiber, PERI_ECANCELLED);
     }
   }
@@ -252,11 +251,8 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
   fiber->code = 0;
   fiber->begun = false;
-  if (fiber->call != 0) {
-    peri_call *call = peri_server_call(&vm->server, fiber->call);
-    if (call != NULL) {
-      peri_call_park(call);
-    }
+  if (fiber->call != NULL) {
+    peri_call_park(fiber->call);
   }
   if (fiber->cancelled != 0) {
     lua_settop(co, 0);
@@ -371,7 +367,7 @@ bool peri_fiber_run_ready(peri_vm *vm) {
   // One that is over, or woken twice, would run whatever lies on its stack.
   peri_check(fiber->state == PERI_FIBER_READY);
   peri_check((fiber->wait == PERI_WAIT_START) == (lua_status(fiber->co) != LUA_YIELD));
-  const peri_call *call = fiber->call != 0 ? peri_server_call(&vm->server, fiber->call) : NULL;
+  const peri_call *call = fiber->call;
   atomic_store_explicit(&vm->current, call != NULL ? call->method : NULL, memory_order_release);
   peri_fiber_resume(vm, fiber, push_results(vm, fiber));
   return true;

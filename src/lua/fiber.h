@@ -44,20 +44,20 @@ typedef struct peri_fiber {
   peri_id id;
   lua_State *co;  // anchored by `ref`
   int ref;
-  uint32_t generation;   // of the scripts whose work it does, 0 = the library's own; see belong
-  int16_t code;          // how the wait ended, 0 or PERI_E*
-  int16_t cancelled;     // 0 or the code that every further wait ends with
-  uint8_t state;         // peri_fiber_state
-  uint8_t wait;          // peri_wait
-  uint8_t int64 : 2;     // of REQUEST: peri_int64_mode of the reply
-  uint8_t exact : 1;     // of REQUEST: types are declared
-  bool pooled : 1;       // in fibers->free
-  bool serves : 1;       // it is the fiber that answers `call`
-  bool begun : 1;        // a network wait was accepted: its results come from `future` or `op`
-  peri_id call;          // request this fiber works for, 0 = none
-  uint64_t deadline_ns;  // inherited by what it starts; 0 = none
-  uint64_t since_ns;     // parked since
-  peri_timer timer;      // of SLEEP and PARK
+  uint32_t generation;     // of the scripts whose work it does, 0 = the library's own; see belong
+  int16_t code;            // how the wait ended, 0 or PERI_E*
+  int16_t cancelled;       // 0 or the code that every further wait ends with
+  uint8_t state;           // peri_fiber_state
+  uint8_t wait;            // peri_wait
+  uint8_t int64 : 2;       // of REQUEST: peri_int64_mode of the reply
+  uint8_t exact : 1;       // of REQUEST: types are declared
+  bool pooled : 1;         // in fibers->free
+  bool serves : 1;         // it is the fiber that answers `call`
+  bool begun : 1;          // a network wait was accepted: its results come from `future` or `op`
+  struct peri_call *call;  // borrowed: what this fiber works for, NULL = none; reset when it ends
+  uint64_t deadline_ns;    // inherited by what it starts; 0 = none
+  uint64_t since_ns;       // parked since
+  peri_timer timer;        // of SLEEP and PARK
   union {
     peri_id future;  // of REQUEST
     void *op;        // of CONNECT and SESSION
@@ -100,7 +100,7 @@ void peri_fiber_wake_later(struct peri_vm *vm, peri_fiber *fiber, int code);
 // Ends what it waits for now and everything it will wait for later.
 void peri_fiber_cancel(struct peri_vm *vm, peri_fiber *fiber, int code);
 // Fibers made by `fiber` inherit call, deadline and cancellation.
-void peri_fiber_inherit(struct peri_vm *vm, peri_fiber *child, const peri_fiber *parent);
+void peri_fiber_inherit(peri_fiber *child, const peri_fiber *parent);
 // It works for that generation until its task is done, and is counted there. Once per task.
 static inline void peri_fiber_belong(struct peri_fibers *fibers, peri_fiber *fiber,
                                      uint32_t generation) {

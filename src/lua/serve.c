@@ -188,7 +188,7 @@ bool peri_serve_next(peri_vm *vm) {
   if (call->method->calls - call->method->since <= COLD_CALLS) {
     warm(vm, call->method);
   }
-  fiber->call = call->id;
+  fiber->call = call;
   fiber->serves = true;
   fiber->deadline_ns = call->deadline_ns;
   uint32_t generation = call->method->generation;
@@ -257,12 +257,12 @@ static void reply_error(peri_vm *vm, peri_call *call, lua_State *co) {
 static PERI_INLINE void untie(peri_call *call) {
   peri_list *node;
   while ((node = peri_list_pop(&call->fibers)) != NULL) {
-    peri_container(node, peri_fiber, of_call)->call = 0;
+    peri_container(node, peri_fiber, of_call)->call = NULL;
   }
 }
 
 static PERI_INLINE peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
-  peri_call *call = peri_server_call(&vm->server, fiber->call);
+  peri_call *call = fiber->call;
   peri_check(call != NULL);
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
   fiber->serves = false;

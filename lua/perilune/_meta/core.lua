@@ -84,11 +84,10 @@ function core.cancel(fiber) end
 ---@return integer total
 function core.fibers(most) end
 
---- Parks for `ms` milliseconds (0 = until the next turn). Returns true, or false and the code that
---- ended the wait.
+--- Parks for `ms` milliseconds (0 = until the next turn). Returns nothing, or the code that ended the
+--- wait.
 ---@async
 ---@param ms number
----@return boolean
 ---@return string?
 function core.sleep(ms) end
 
