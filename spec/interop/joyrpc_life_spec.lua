@@ -9,6 +9,21 @@ local matrix = require 'spec.interop.matrix'
 local RATE = 100 -- calls a second
 local UP, DOWN = 'Java to Lua', 'Lua to Java'
 
+-- Other ways to speak, with calls that are large enough to be compressed.
+local WAYS = {
+  {
+    name = '',
+    load = {},
+    spoken = '2 0',
+  },
+  {
+    name = ', protostuff, lz4',
+    load = { serialization = 'protostuff', compress = 'lz4', pad = 4000 },
+    refer = "serialization = 'protostuff', compression = 'lz4'",
+    spoken = '14 3',
+  },
+}
+
 describe('JoyRPC peers', function()
   local why = java.missing()
   if why then
@@ -51,8 +66,11 @@ describe('JoyRPC peers', function()
     settings = settings or {}
     local make = column == UP and life.lua or life.java
     local all = { rate = RATE, warmup = 0, init = 2, retries = 1 }
-    for key, value in pairs(settings.load or {}) do
-      all[key] = value
+    local way = settings.way or WAYS[1]
+    for _, given in ipairs { way.load, settings.load or {} } do
+      for key, value in pairs(given) do
+        all[key] = value
+      end
     end
     local s = { make = make, prefix = column == UP and '' or 'lua>' }
     local one, two = settings.one or {}, {}
@@ -67,7 +85,8 @@ describe('JoyRPC peers', function()
     if column == UP then
       s.load = life.load(urls, all)
     else
-      s.relay = life.lua('lua', { via = urls, refer = settings.refer, env = settings.env })
+      s.relay =
+        life.lua('lua', { via = urls, refer = settings.refer or way.refer, env = settings.env })
       all.init = 1
       all.retries = 0
       s.load = life.load(s.relay.url, all)
@@ -125,47 +144,51 @@ describe('JoyRPC peers', function()
       end
     end)
 
-    case(column, 'retry after restart, reconnect', function()
-      local s = scene(column, { load = { millis = 5 } })
-      s.both()
-      s.load:take()
-      s.one:kill 'KILL'
-      s.one:wait()
-      s.one = s.make('one', { port = s.one.port })
-      local report = s.load:wait(function(report)
-        return s.count(report, 'one') > RATE
-      end, 'calls to who came back')
-      local failed = column == UP and but_for_lost(report) or report.failed
-      assert.same({}, failed)
-    end)
+    for _, way in ipairs(WAYS) do
+      case(column, 'retry after restart, reconnect' .. way.name, function()
+        local s = scene(column, { way = way, load = { millis = 5 } })
+        s.both()
+        s.load:take()
+        s.one:kill 'KILL'
+        s.one:wait()
+        s.one = s.make('one', { port = s.one.port })
+        local report = s.load:wait(function(report)
+          return s.count(report, 'one') > RATE
+        end, 'calls to who came back')
+        local failed = column == UP and but_for_lost(report) or report.failed
+        assert.same({}, failed)
+      end)
 
-    case(column, 'offline under load', function()
-      -- Not even one retry: the notice alone moves the calls.
-      local s = scene(column, { load = { millis = 20, retries = 0 } })
-      s.both()
-      s.one:kill 'TERM'
-      s.only_two()
-      s.one:wait(60)
-      local report = s.load:report()
-      assert.same({}, report.failed)
-    end)
+      case(column, 'offline under load' .. way.name, function()
+        -- Not even one retry: the notice alone moves the calls.
+        local s = scene(column, { way = way, load = { millis = 20, retries = 0 } })
+        s.both()
+        s.one:kill 'TERM'
+        s.only_two()
+        s.one:wait(60)
+        local report = s.load:report()
+        assert.same({}, report.failed)
+      end)
 
-    case(column, 'session lost', function()
-      local s = scene(column, { wire = true })
-      s.both()
-      s.one:kill 'KILL'
-      s.one:wait()
-      s.one = s.make('one', { port = s.one.port })
-      local report = s.load:wait(function(report)
-        return s.count(report, 'one') > RATE
-      end, 'calls to who came back')
-      local frames = s.entry:report()
-      assert.is_true(frames['up 8'] >= 2) -- negotiated anew
-      assert.is_true(frames.dials >= 2)
-      for text in pairs(report.failed) do
-        assert.matches('[Tt]imeout', text) -- of what was lost with the process, unnoticed
-      end
-    end)
+      case(column, 'session lost' .. way.name, function()
+        local s = scene(column, { way = way, wire = true })
+        s.both()
+        s.one:kill 'KILL'
+        s.one:wait()
+        s.one = s.make('one', { port = s.one.port })
+        local report = s.load:wait(function(report)
+          return s.count(report, 'one') > RATE
+        end, 'calls to who came back')
+        local frames = s.entry:report()
+        assert.is_true(frames['up 8'] >= 2) -- negotiated anew
+        assert.is_true(frames.dials >= 2)
+        assert.is_true(frames['calls up ' .. way.spoken] > 0)
+        assert.is_true(frames['calls down ' .. way.spoken] > 0)
+        for text in pairs(report.failed) do
+          assert.matches('[Tt]imeout', text) -- of what was lost with the process, unnoticed
+        end
+      end)
+    end
 
     case(column, 'overload', function()
       local one = column == UP and { export = 'concurrency = 1' } or { concurrency = 1 }

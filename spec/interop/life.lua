@@ -109,7 +109,8 @@ function Wire:tell(line)
   return self.process.output:sub(begin + 1)
 end
 
--- How often frames of each type passed, 'up 10' = 3, and `dials`.
+-- How often frames of each type passed, 'up 10' = 3, calls and answers of each serialization and
+-- compression, 'calls up 14 3' = 5, and `dials`.
 ---@return table<string, integer>
 function Wire:report()
   local seen = setmetatable({}, {
@@ -119,6 +120,9 @@ function Wire:report()
   })
   local text = self:tell 'report'
   for key, count in text:gmatch 'frames (%a+ %d+) (%d+)' do
+    seen[key] = tonumber(count)
+  end
+  for key, count in text:gmatch '(calls %a+ %d+ %d+) (%d+)' do
     seen[key] = tonumber(count)
   end
   seen.dials = tonumber(text:match 'dials (%d+)')

@@ -18,14 +18,16 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * A stock consumer under a steady load. One in a JVM: two of one interface share their nodes, whatever
  * their URLs. Settings: url, rate (calls a second), threads, millis (calls `slow`, else `where`), init
- * (connections to begin with), warmup, beat, sessionTimeout, initConnectTimeout (ms), and those of Consumer. Obeys the lines of its
- * input: `report` (`calls COUNT`, `skipped COUNT`, `from COUNT NAME`, `failed COUNT WHY`), `take`,
- * `stop`; the end of the input is `stop`.
+ * (connections to begin with), pad (further bytes of text in each call), warmup, beat, sessionTimeout,
+ * initConnectTimeout (ms), and those of Consumer. Obeys the lines of its input: `report` (`calls
+ * COUNT`, `skipped COUNT`, `from COUNT NAME`, `failed COUNT WHY`), `take`, `stop`; the end of the
+ * input is `stop`.
  */
 public final class Load {
   private final Place place;
   private final int millis;
   private final long gapNanos;
+  private final String padding;
   private final ExecutorService threads;
   private final AtomicLong calls = new AtomicLong();
   private final AtomicLong skipped = new AtomicLong();
@@ -37,6 +39,7 @@ public final class Load {
     this.place = place;
     this.millis = settings.number("millis", -1);
     this.gapNanos = 1_000_000_000L / settings.number("rate", 100);
+    this.padding = new String(new char[settings.number("pad", 0)]).replace('\0', 'x');
     this.threads =
         new ThreadPoolExecutor(0, settings.number("threads", 64), 10, TimeUnit.SECONDS, new SynchronousQueue<>());
   }
@@ -73,7 +76,7 @@ public final class Load {
   private void run() {
     long next = System.nanoTime();
     for (long number = 0; !stopped; number++) {
-      String text = "call " + number;
+      String text = "call " + number + padding;
       try {
         threads.execute(() -> call(text));
       } catch (RejectedExecutionException e) {

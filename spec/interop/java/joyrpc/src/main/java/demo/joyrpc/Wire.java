@@ -19,7 +19,7 @@ import java.util.TreeMap;
  * What stands between a consumer and a provider: forwards frames of JoyRPC from `port` to `to` and
  * counts them. A provider that ends is dialled anew on the same connection of the consumer, as some
  * balancers do, so that it then gets messages of sessions it has never heard of. Obeys lines: `report`
- * (`frames up TYPE COUNT`, `frames down ...`, `dials COUNT`), `hold` (nothing passes), `flow`. With
+ * (`frames up TYPE COUNT`, `frames down ...`, `calls up SERIALIZATION COMPRESSION COUNT`, `dials COUNT`), `hold` (nothing passes), `flow`. With
  * `show=BYTES`, a report has each frame of no more bytes too: `frame up HEX`.
  */
 public final class Wire {
@@ -27,6 +27,7 @@ public final class Wire {
   private final int show;
   private final List<String> shown = new ArrayList<>();
   private final Map<String, Integer> frames = new TreeMap<>();
+  private final Map<String, Integer> calls = new TreeMap<>();
   private int dials;
   private boolean held;
 
@@ -60,6 +61,7 @@ public final class Wire {
     notifyAll();
     if (line.equals("report")) {
       frames.forEach((key, count) -> System.out.println("frames " + key + " " + count));
+      calls.forEach((key, count) -> System.out.println("calls " + key + " " + count));
       System.out.println("dials " + dials);
       shown.forEach(System.out::println);
     }
@@ -70,6 +72,9 @@ public final class Wire {
       wait();
     }
     frames.merge(direction + " " + frame[8], 1, Integer::sum);
+    if (frame[8] == 1 || frame[8] == 2) {
+      calls.merge(direction + " " + frame[17] + " " + frame[18], 1, Integer::sum);
+    }
     if (frame.length <= show) {
       StringBuilder line = new StringBuilder("frame ").append(direction).append(' ');
       for (byte each : frame) {
