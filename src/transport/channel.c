@@ -13,6 +13,8 @@ enum {
   // Bytes of output that are sent before the turn ends: as many as one read brings, little enough to
   // be in the cache still, and blocks that they lie in are free to be read into again.
   EARLY = PERI_READ_BLOCK,
+  // Bytes of the least piece that may hold a block for a peer that is slow to read.
+  WORTH_PINNING = 8192,
 };
 
 static void check_stall(peri_timer *timer);
@@ -204,8 +206,12 @@ void peri_channel_add_block(peri_channel *channel, peri_block *block, peri_bytes
   if (bytes.len == 0 || channel->state == PERI_CHANNEL_CLOSING) {
     return;
   }
+  if (channel->writing != NULL && bytes.len < WORTH_PINNING) {
+    peri_buf_add(peri_channel_out(channel), bytes.ptr, bytes.len);
+    return;
+  }
   if (out->count == out->cap) {
-    out->cap = out->cap != 0 ? out->cap * 2 : 8;
+    out->cap = out->cap != 0 ? out->cap * 2 : 32;
     out->pieces = peri_realloc(out->pieces, out->cap * sizeof *out->pieces);
   }
   out->pieces[out->count++] = (peri_piece){peri_block_ref(block), bytes, out->buf.len};

@@ -11,7 +11,7 @@ enum {
   PERI_KEPT_BLOCK = 32 * 1024,   // bytes of the smallest block worth keeping
   PERI_KEPT_BLOCKS = 32,         // blocks kept, none larger than PERI_READ_BLOCK
   PERI_OUT_POOL = 16,            // output buffers kept for the next channel that writes
-  PERI_OUT_KEEP = 64 * 1024,     // bytes of the largest buffer worth keeping
+  PERI_OUT_KEEP = 512 * 1024,    // bytes of the largest worth keeping: a full read's, doubled
 };
 
 struct peri_loop_state {

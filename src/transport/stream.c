@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "transport/channel_priv.h"
 
-enum { BUFFERS = 64 };  // gathered by the first write of a turn
+enum { BUFFERS = 256 };  // gathered by the first write of a turn
 
 int peri_stream_code(int uv_error) {
   switch (uv_error) {

@@ -28,6 +28,8 @@ describe('transport/loop', function()
     ffi.cdef [[
 typedef struct { peri_message message; int number; } peri_test_numbered;
 peri_block *peri_loop_take_block(peri_loop *loop, uint32_t cap);
+void peri_loop_lend(peri_loop *loop, peri_buf *buf);
+void peri_loop_take_back(peri_loop *loop, peri_buf *buf);
 ]]
   end
 
@@ -216,5 +218,23 @@ peri_block *peri_loop_take_block(peri_loop *loop, uint32_t cap);
       assert.equal(32, tonumber(lib.peri_block_count()))
       assert.equal(48, of_others)
     end)
+  end)
+
+  it('keeps output buffers of up to twice what is sent early', function()
+    local function kept(size)
+      local buf = ffi.new 'peri_buf'
+      lib.peri_buf_reserve(buf, size)
+      local data = buf.data
+      lib.peri_loop_take_back(loop, buf)
+      assert.equal(0, tonumber(buf.cap))
+      lib.peri_loop_lend(loop, buf)
+      local same = buf.cap ~= 0 and buf.data == data
+      assert.equal(0, tonumber(buf.len))
+      lib.peri_buf_fini(buf)
+      return same
+    end
+    assert.is_true(kept(100))
+    assert.is_true(kept(512 * 1024))
+    assert.is_false(kept(512 * 1024 + 1))
   end)
 end)
