@@ -25,7 +25,7 @@ static bool same_string(lua_State *L, int index, peri_raw value) {
 // At 1 the table {metatable, "peri_raw", true, false, ["key"] = 1.5}, then its metatable,
 // "peri_raw", "key".
 static bool same(lua_State *L) {
-  const peri_raw_table *t = peri_raw_table_at(L, 1);
+  const peri_raw_table *t = lua_topointer(L, 1);
   if (!same_table(t, lua_topointer(L, 2))) {
     return false;
   }
@@ -45,7 +45,7 @@ static bool same_stack(lua_State *L) {
   size_t count;
   const peri_raw *values = peri_raw_values(L, &count);
   bool is = *top == before + 1 && before->number == 2.5 && values == before - base &&
-            count == (size_t)base + 1;
+            count == (size_t)base + 1 && peri_raw_table_at(L, 1) == lua_topointer(L, 1);
   lua_settop(L, base);
   return is;
 }

@@ -71,10 +71,6 @@ static inline bool peri_raw_is_number(peri_raw value) {
   return peri_raw_tag(value) <= PERI_RAW_NUMBER;
 }
 
-static inline const peri_raw_table *peri_raw_table_at(lua_State *L, int index) {
-  return lua_topointer(L, index);
-}
-
 // Of a value with the tag STRING; it lives as long as the value is somewhere in the VM.
 static inline const peri_raw_string *peri_raw_to_string(peri_raw value) {
   return (const peri_raw_string *)(uintptr_t)(value.bits & ((UINT64_C(1) << 47) - 1));
@@ -93,6 +89,12 @@ static inline const peri_raw *peri_raw_values(lua_State *L, size_t *count) {
   return base;
 }
 
+// The table at `index`, from 1 on.
+static inline const peri_raw_table *peri_raw_table_at(lua_State *L, int index) {
+  const peri_raw *base = *(peri_raw **)((char *)L + 4 * sizeof(void *));
+  return (const peri_raw_table *)(uintptr_t)(base[index - 1].bits & ((UINT64_C(1) << 47) - 1));
+}
+
 // Pushes a value. Room that lua_checkstack made is no promise: the collector shrinks stacks that are
 // larger than they need to be. So the end is looked at, and the API makes room there.
 static inline void peri_raw_push(lua_State *L, peri_raw value) {
@@ -104,6 +106,11 @@ static inline void peri_raw_push(lua_State *L, peri_raw value) {
     lua_pushnil(L);
     (*top)[-1] = value;
   }
+}
+
+// Makes the value at `index`, from 1 on, a number that is not NaN.
+static inline void peri_raw_set_number(lua_State *L, int index, double number) {
+  (*(peri_raw **)((char *)L + 4 * sizeof(void *)))[index - 1].number = number;
 }
 
 // Pops `count` values.

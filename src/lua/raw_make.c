@@ -37,7 +37,7 @@ static bool find(lua_State *L, int index, const peri_raw_table *t, uint16_t *nod
 bool peri_raw_form_init(lua_State *L, peri_raw_form *form, uint32_t count, const void *metatable) {
   int first = lua_gettop(L) - (int)count + 1;
   lua_createtable(L, 0, (int)count);
-  const peri_raw_table *t = peri_raw_table_at(L, -1);
+  const peri_raw_table *t = peri_raw_table_at(L, lua_gettop(L));
   uint32_t mask = t->node_mask;
   for (uint32_t i = 0; i < count; i++) {
     lua_pushvalue(L, first + (int)i);
@@ -67,7 +67,7 @@ static void push_key(lua_State *L, int n) {
 static bool same_marks(lua_State *L) {
   const uint64_t type = (uint64_t)(uint8_t)~PERI_RAW_TABLE << 8;
   lua_createtable(L, 0, 1);
-  const peri_raw_table *t = peri_raw_table_at(L, -1);
+  const peri_raw_table *t = peri_raw_table_at(L, lua_gettop(L));
   bool is = (t->marks & 0xFFFFFF00) == (PERI_RAW_NO_METAMETHODS | type);
   push_key(L, 1);
   lua_pushboolean(L, 1);

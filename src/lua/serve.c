@@ -12,6 +12,7 @@
 #include "entry/executor.h"
 #include "lua/callback.h"
 #include "lua/error_value.h"
+#include "lua/raw.h"
 #include "lua/ref.h"
 #include "lua/sessions.h"
 #include "lua/value.h"
@@ -89,11 +90,17 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
       return code;
     }
   }
-  lua_pushinteger(co, count);
-  lua_replace(co, base);
+  if (peri_raw_usable()) {
+    peri_raw_set_number(co, base, count);
+  } else {
+    lua_pushinteger(co, count);
+    lua_replace(co, base);
+  }
   if (arity >= 0) {
-    lua_settop(co, base + (count < arity ? count : arity));
-    return lua_gettop(co) - base + 1;
+    if (count > arity) {
+      lua_settop(co, base + arity);
+    }
+    return 1 + (count < arity ? count : arity);
   }
   lua_createtable(co, count, 1);
   lua_insert(co, base + 1);

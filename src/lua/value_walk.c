@@ -437,8 +437,32 @@ static void init(walker *w, lua_State *L, const peri_value_limits *limits, peri_
   }
 }
 
+// What most results are: nothing is walked unless the sink refuses it.
+static int string_alone(lua_State *L, int index, const peri_value_limits *limits, peri_sink *sink,
+                        peri_err *err) {
+  size_t len;
+  const char *text = lua_tolstring(L, index, &len);
+  if (err != NULL) {
+    err->code = 0;
+  }
+  int rc = sink->ops->string(sink->self, text, len);
+  if (__builtin_expect(rc == 0, 1)) {
+    return 0;
+  }
+  walker w;
+  int code = err != NULL ? err->code : 0;
+  init(&w, L, limits, sink, err);
+  if (err != NULL) {
+    err->code = code;
+  }
+  return peri_walk_sink_failed(&w, rc, NULL);
+}
+
 int peri_walk_value(lua_State *L, int index, const peri_value_limits *limits, peri_sink *sink,
                     peri_err *err) {
+  if (lua_type(L, index) == LUA_TSTRING) {
+    return string_alone(L, index, limits, sink, err);
+  }
   walker w;
   init(&w, L, limits, sink, err);
   return peri_walk_any(&w, index, lua_type(L, index), NULL);

@@ -103,17 +103,15 @@ bool peri_walk_raw_same(const peri_raw_table *t, const void *const *keys, uint32
 
 // The count of items when the array part holds exactly these and the hash part nothing; else 0.
 static uint32_t items(const peri_raw_table *t) {
-  uint32_t at = 0;
-  uint32_t count = 0;
+  uint32_t end = 1;
+  while (end < t->array_size && peri_raw_tag(t->array[end]) != PERI_RAW_NIL) {
+    end++;
+  }
+  bool only = end > 1 && peri_raw_tag(t->array[0]) == PERI_RAW_NIL;
+  uint32_t at = end;
   peri_raw key;
   peri_raw value;
-  while (peri_raw_next(t, &at, &key, &value)) {
-    if (at > t->array_size || at != count + 2) {
-      return 0;
-    }
-    count++;
-  }
-  return count;
+  return only && !peri_raw_next(t, &at, &key, &value) ? end - 1 : 0;
 }
 
 static int list(walker *w, int index, uint32_t count, const place *parent) {
