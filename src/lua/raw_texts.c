@@ -20,7 +20,8 @@ void peri_raw_texts_miss(lua_State *L, peri_raw_texts *texts, uint32_t hash, con
     return;
   }
   texts->rows[at].candidate = 0;
-  texts->rows[at].hash = hash;
+  texts->rows[at].len = (uint32_t)len;
+  texts->rows[at].ends = peri_raw_ends_of(text, len);
   texts->rows[at].value = peri_raw_top(L)[-1];
   lua_rawgeti(L, LUA_REGISTRYINDEX, texts->kept);
   lua_pushvalue(L, -2);

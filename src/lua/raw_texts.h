@@ -9,11 +9,18 @@
 
 enum { PERI_TEXTS = 128, PERI_TEXT_MAX = 31 };
 
+// The first and the last bytes of a string, eight of each at most: all of it up to 16.
+typedef struct peri_raw_ends {
+  uint64_t first;
+  uint64_t last;
+} peri_raw_ends;
+
 typedef struct peri_raw_texts {
   int kept;  // reference of a list, by which the collector finds the strings
   struct {
+    peri_raw_ends ends;
     peri_raw value;
-    uint32_t hash;       // 0 = nothing is kept here
+    uint32_t len;        // 0 = nothing is kept here
     uint32_t candidate;  // hash of the last one that was not found here
   } rows[PERI_TEXTS];
 } peri_raw_texts;
@@ -25,12 +32,6 @@ void peri_raw_texts_init(lua_State *L, peri_raw_texts *texts);
 void peri_raw_texts_miss(lua_State *L, peri_raw_texts *texts, uint32_t hash, const char *text,
                          size_t len);
 
-typedef struct peri_raw_ends {
-  uint64_t first;
-  uint64_t last;
-} peri_raw_ends;
-
-// The first and the last bytes of a string, eight of each at most: all of it up to 16.
 static inline peri_raw_ends peri_raw_ends_of(const char *text, size_t len) {
   peri_raw_ends ends = {0, 0};
   if (len >= 8) {
@@ -46,28 +47,17 @@ static inline peri_raw_ends peri_raw_ends_of(const char *text, size_t len) {
   return ends;
 }
 
-// Whether a string is the text of `len` bytes (1 to PERI_TEXT_MAX) with these ends.
-static inline bool peri_raw_text_is(const peri_raw_string *s, const char *text, size_t len,
-                                    peri_raw_ends ends) {
-  if (s->len != len) {
-    return false;
-  }
-  peri_raw_ends own = peri_raw_ends_of(s->text, len);
-  if (own.first != ends.first || own.last != ends.last) {
-    return false;
-  }
-  return len <= 16 || memcmp(s->text + 8, text + 8, len - 16) == 0;
-}
-
 // Pushes a string of 1 to PERI_TEXT_MAX bytes. May raise a memory error.
 static inline void peri_raw_texts_push(lua_State *L, peri_raw_texts *texts, const char *text,
                                        size_t len) {
   peri_raw_ends ends = peri_raw_ends_of(text, len);
   uint64_t mixed = (ends.first ^ (ends.last << 7 | ends.last >> 57)) + len;
-  uint32_t hash = (uint32_t)(mixed * 0x9E3779B97F4A7C15u >> 32) | 1;
-  uint32_t at = hash >> 25;
-  if (texts->rows[at].hash == hash &&
-      peri_raw_text_is(peri_raw_to_string(texts->rows[at].value), text, len, ends)) {
+  uint32_t hash = (uint32_t)(mixed * 0x9E3779B97F4A7C15u >> 32);
+  uint32_t at = hash >> 25;  // PERI_TEXTS rows: the upper bits are mixed best
+  if (texts->rows[at].len == len && texts->rows[at].ends.first == ends.first &&
+      texts->rows[at].ends.last == ends.last &&
+      (len <= 16 ||
+       memcmp(peri_raw_to_string(texts->rows[at].value)->text + 8, text + 8, len - 16) == 0)) {
     peri_raw_push(L, texts->rows[at].value);
   } else {
     peri_raw_texts_miss(L, texts, hash, text, len);

@@ -55,11 +55,7 @@ static inline int put_item(peri_builder *b) {
   return 0;
 }
 
-// Puts the value on top of the stack where it belongs.
-static inline int put(peri_builder *b) {
-  if (b->frames[b->depth].kind <= PERI_BUILD_RECORD) {
-    return 0;  // it stays where it is
-  }
+static int put_into(peri_builder *b) {
   switch (b->frames[b->depth].kind) {
   case PERI_BUILD_MAP: return put_entry(b);
   case PERI_BUILD_LIST: return put_item(b);
@@ -72,6 +68,11 @@ static inline int put(peri_builder *b) {
     return lua_checkstack(b->L, GROW_SLOTS) ? 0 : PERI_ETOO_BIG;
   default: return 0;
   }
+}
+
+// Puts the value on top of the stack where it belongs; that of a record stays where it is.
+static inline int put(peri_builder *b) {
+  return b->frames[b->depth].kind <= PERI_BUILD_RECORD ? 0 : put_into(b);
 }
 
 static inline void push_number(peri_builder *b, double value) {
