@@ -281,15 +281,17 @@ static const char usage[] =
     "            [--hup N]                    SIGHUPs to the server within the timed window\n"
     "            [--hold N | --idle N]        memory of waiting calls or of idle connections\n";
 
-static const struct option names[] = {
-    {"protocol", 1, 0, 'p'},    {"port", 1, 0, 'P'},        {"pid", 1, 0, 'i'},
-    {"connections", 1, 0, 'c'}, {"depth", 1, 0, 'd'},       {"bytes", 1, 0, 'b'},
-    {"seconds", 1, 0, 't'},     {"warm", 1, 0, 'w'},        {"rate", 1, 0, 'r'},
-    {"serializer", 1, 0, 's'},  {"kind", 1, 0, 'k'},        {"interface", 1, 0, 'I'},
-    {"alias", 1, 0, 'a'},       {"method", 1, 0, 'm'},      {"methods", 1, 0, 'M'},
-    {"timeout", 1, 0, 'o'},     {"check-every", 1, 0, 'e'}, {"cpu", 1, 0, 'C'},
-    {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},        {"hup", 1, 0, 'S'},
-    {0, 0, 0, 0}};
+static const struct option names[] = {{"protocol", 1, 0, 'p'},    {"port", 1, 0, 'P'},
+                                      {"pid", 1, 0, 'i'},         {"connections", 1, 0, 'c'},
+                                      {"depth", 1, 0, 'd'},       {"bytes", 1, 0, 'b'},
+                                      {"seconds", 1, 0, 't'},     {"warm", 1, 0, 'w'},
+                                      {"rate", 1, 0, 'r'},        {"serializer", 1, 0, 's'},
+                                      {"kind", 1, 0, 'k'},        {"interface", 1, 0, 'I'},
+                                      {"alias", 1, 0, 'a'},       {"method", 1, 0, 'm'},
+                                      {"methods", 1, 0, 'M'},     {"timeout", 1, 0, 'o'},
+                                      {"check-every", 1, 0, 'e'}, {"cpu", 1, 0, 'C'},
+                                      {"hold", 1, 0, 'H'},        {"idle", 1, 0, 'D'},
+                                      {"hup", 1, 0, 'S'},         {0, 0, 0, 0}};
 
 static int kind_of(const char *name) {
   static const char *const kinds[] = {"opaque", "msgpack-str", "msgpack-map", "json-map"};
