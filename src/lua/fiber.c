@@ -201,13 +201,17 @@ void peri_fiber_cancel_background(peri_vm *vm, uint32_t generation) {
   }
 }
 
+static bool expired(const peri_vm *vm, const peri_fiber *fiber) {
+  return fiber->deadline_ns != 0 && fiber->deadline_ns <= vm->loop->now_ns;
+}
+
 // Begins the wait that the coroutine yielded: (WAIT, number, arguments...).
 static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   double forever = -1;
   double ms = fiber->wait == PERI_WAIT_SLEEP || lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
   lua_settop(co, 0);
-  if (peri_fiber_left(vm, fiber, 1) <= 0) {
+  if (expired(vm, fiber)) {
     peri_fiber_wake_later(vm, fiber, PERI_ETIMEOUT);
     return;
   }
