@@ -46,11 +46,12 @@ static uint32_t count_touched(const peri_loop *loop) {
   return count;
 }
 
-// Only for a loop that goes on by itself: nobody may wait for the next turn of one that is turned.
+// Only for a loop that goes on by itself: nobody may wait for the next turn of one that is turned, and
+// one that was stopped has none.
 static bool may_look(const peri_loop *loop, uint32_t channels) {
   const struct peri_loop_state *state = loop->state;
-  return channels != 0 && channels <= PERI_LOOK_FEW && state->running && !state->left &&
-         !has_posted(loop) && peri_share_has_company(loop, loop->now_ns) &&
+  return channels != 0 && channels <= PERI_LOOK_FEW && state->running && !state->stopped &&
+         !state->left && !has_posted(loop) && peri_share_has_company(loop, loop->now_ns) &&
          peri_env->hrtime() - loop->now_ns < PERI_LOOK_BRIEF_NS;
 }
 

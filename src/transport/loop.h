@@ -42,7 +42,7 @@ struct peri_loop {
   bool (*on_drain)(peri_loop *loop, void *arg);
   void *on_drain_arg;
   void *user;                     // of the owner (the worker)
-  struct peri_loop_state *state;  // private to loop.c
+  struct peri_loop_state *state;  // private, see loop_priv.h
   peri_owner owner;               // the thread that runs it, that of peri_loop_init
 };
 

@@ -156,6 +156,11 @@ describe('transport/loop, with little to send', function()
     assert.same({ 0, 0, 1, 1 }, run(3))
   end)
 
+  it('sends at once when it was stopped', function()
+    run(1)
+    assert.equal(1, tonumber(lib.peri_channel_bytes_out(conns[1].channel)))
+  end)
+
   it('sends at once when it is alone there', function()
     run(4)
     lib.peri_test_clock_advance(21)
