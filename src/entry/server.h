@@ -151,12 +151,12 @@ void peri_call_reply_undo(peri_server *server, peri_call *call, const peri_mark 
 // A handed call: its answer is in the job that came home.
 void peri_call_reply_job(peri_server *server, peri_call *call, struct peri_job *job);
 
-// For server.c and job.c: ends a call without an answer.
+// For queue.c and job.c: ends a call without an answer.
 void peri_call_release(peri_server *server, peri_call *call);
 
 // The peer of these calls is gone: they lose their connection. `gone` is called for each that runs, here
 // or in an executor; it may release the call.
 void peri_server_forget(peri_server *server, peri_conn *conn,
                         void (*gone)(void *arg, peri_call *call), void *arg);
-// The running call of that stream, or NULL.
+// The call of that stream, queued or running, or NULL.
 peri_call *peri_server_find(peri_conn *conn, uint64_t stream);
