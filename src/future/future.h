@@ -73,8 +73,8 @@ static inline peri_future *peri_future_get(peri_futures *futures, peri_id id) {
   return (peri_future *)peri_slots_get(&futures->slots, id);
 }
 // Takes the deadline away from a pending future, so that the caller can set its result (body, message,
-// block ...); peri_future_finish or
-// peri_future_complete must follow at once. NULL when it is complete already or over.
+// block ...); peri_future_finish or peri_future_complete must follow at once. NULL when it is complete
+// already or over.
 peri_future *peri_future_answer(peri_futures *futures, peri_id id);
 // Completes what peri_future_answer gave.
 void peri_future_finish(peri_futures *futures, peri_future *future, int code);
