@@ -8,7 +8,7 @@ static void settle(peri_look *look, uint32_t channels) {
   } else if (look->misses < PERI_LOOK_MISSES) {
     look->misses++;
   }
-  look->skip = look->misses == 0 ? 0 : (uint8_t)((1u << look->misses) - 2);
+  look->skip = (uint8_t)(look->misses == 0 ? 0 : (1u << look->misses) - 2);
   look->held = 0;
 }
 
