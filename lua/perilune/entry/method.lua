@@ -126,7 +126,6 @@ local function prepared(ctx, call)
 end]]
 
 local function generate(title, filters, env, count)
-  local mid = outgoing.add(env.proto, count)
   local out = { HEAD }
   for i = 1, math.min(count, outgoing.VALUES) do
     out[#out + 1] = ('local arg_%d = env.values[%d]'):format(i, i)
@@ -146,7 +145,9 @@ local function generate(title, filters, env, count)
   end
   texts.attach = env.attachments and "put(slot, 'call', 'attachments', copy(attachments))" or ''
   out[#out + 1] = BODY:gsub('%%%((%a+)%)s', texts)
-  return chain.compile(out, 'call ' .. title, env, mid)
+  return outgoing.add(env.proto, count, function(mid)
+    return chain.compile(out, 'call ' .. title, env, mid)
+  end)
 end
 
 -- The function of a method with these filters.

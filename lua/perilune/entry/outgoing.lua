@@ -24,11 +24,14 @@ local values = {}
 -- The arguments as a table, once somebody looked at call.args or replaced them; else false.
 local args_of = {}
 local collectors = collect(values, false)
--- By the number in a handle: { proto, count, title } of a method called with so many arguments.
-local facts = {}
+-- By the number in a handle: { proto, count, title, fields } of a method called with so many arguments. They
+-- live as long as the function of the method: perilune.with makes one for each proxy.
+local facts = setmetatable({}, { __mode = 'v' })
+local facts_of = setmetatable({}, { __mode = 'k' }) ---@type table<function, table>
+local last = 0 -- number given last
 -- By the same number: what a call of it has by name, values of its proto and functions(call) that make
 -- one.
-local fields_of = {}
+local fields_of = setmetatable({}, { __mode = 'v' })
 local call_fields = {}
 
 -- Generation of the call whose chain has not come to its end yet, or false; only where methods need it.
@@ -62,30 +65,37 @@ function M.watch()
   M.watched = true
 end
 
--- The number of a method called with `count` arguments.
+local function next_number()
+  repeat
+    last = last % 4294967295 + 1
+  until not facts[last]
+  return last
+end
+
+-- The function of a method called with `count` arguments, as `make` gives it for the method's number.
 ---@param proto table    what all its calls have in common
 ---@param count integer
----@return integer
-function M.add(proto, count)
+---@param make fun(mid: integer): function
+---@return function
+function M.add(proto, count, make)
   for i = #values + 1, math.min(count, M.VALUES) do
     values[i] = {}
     for slot = 1, #gens do
       values[i][slot] = false
     end
   end
-  facts[#facts + 1] = {
-    proto = proto,
-    count = count,
-    title = proto.interface .. '.' .. proto.method,
-  }
   local fields = {}
   for _, source in ipairs { proto, call_fields } do
     for key, value in pairs(source) do
       fields[key] = value
     end
   end
-  fields_of[#facts] = fields
-  return #facts
+  local title, mid = proto.interface .. '.' .. proto.method, next_number()
+  local own = { proto = proto, count = count, title = title, fields = fields }
+  facts[mid], fields_of[mid] = own, fields
+  local fn = make(mid)
+  facts_of[fn] = own
+  return fn
 end
 jit.off(M.add) -- runs once for each method: its traces would be in the way of others
 
@@ -98,8 +108,13 @@ local function extra_of(slot)
   return extra
 end
 
+local function title_of(self)
+  local own = facts[self.mid]
+  return own and own.title or 'a call'
+end
+
 local function over(self, what)
-  error(('%s used after %s ended'):format(what, facts[self.mid].title), 3)
+  error(('%s used after %s ended'):format(what, title_of(self)), 3)
 end
 
 -- ── ctx ─────────────────────────────────────────────────────────────────────────────────────────
@@ -209,7 +224,7 @@ Context = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
   end,
   __newindex = writer('ctx', 'ctx'),
   __tostring = function(self)
-    return 'ctx of ' .. facts[self.mid].title
+    return 'ctx of ' .. title_of(self)
   end,
 })
 
@@ -253,15 +268,16 @@ Call = ffi.metatype('struct { uint32_t slot, gen, mid; }', {
   end,
   __newindex = writer('call', 'call'),
   __tostring = function(self)
-    return 'call of ' .. facts[self.mid].title
+    return 'call of ' .. title_of(self)
   end,
 })
 
 function call_fields._copy(self)
+  local own = facts[self.mid]
   local meta = {
-    __index = facts[self.mid].proto,
+    __index = own.proto,
     __tostring = function()
-      return 'call of ' .. facts[self.mid].title
+      return 'call of ' .. own.title
     end,
   }
   local copy = copied(extra_of(self.slot).call, meta)

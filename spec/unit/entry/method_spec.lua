@@ -262,4 +262,38 @@ describe('entry/method', function()
       assert.equal(slots, #state.gens)
     end)
   )
+
+  it(
+    'keeps nothing of proxies that nobody holds',
+    inside(function()
+      require('jit').off() -- what is compiled is kept for long
+      local greeter = perilune.refer {
+        interface = 'demo.Greeter',
+        url = 'joyrpc://127.0.0.1:1',
+        check = false,
+        filters = {
+          function(_, call)
+            return call.attachments.nth
+          end,
+        },
+      }
+      local first
+      -- KB in use after that many proxies of one call each.
+      local function after(count)
+        for i = 1, count do
+          local proxy = perilune.with(greeter, { attachments = { nth = i } })
+          assert.equal(i, proxy:hello())
+          first = first or proxy
+        end
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage 'count'
+      end
+      after(100)
+      local before = after(100)
+      local more = after(500) - before
+      assert.is_true(more < 100, more .. ' KB more')
+      assert.equal(1, first:hello())
+    end)
+  )
 end)
