@@ -178,6 +178,50 @@ describe('protocol/joyrpc bodies', function()
     lib.peri_block_unref(block)
   end)
 
+  it('answers that are encoded in place are the same bytes', function()
+    open()
+    local conn, mark = rig:conn(DOWN), ffi.new 'peri_mark'
+    local function write(begin, finish, text)
+      local before = #rig:wire(DOWN)
+      assert.equal(0, begin())
+      lib.peri_buf_add(lib.peri_conn_out(conn), text, #text)
+      local code = finish()
+      rig:pump()
+      return code, rig:wire(DOWN):sub(before + 1)
+    end
+    local reply = ffi.new('peri_reply', { stream = 7, session = there, serializer = 111 })
+    local event =
+      rig:event { type = 'REPLY', flags = 1, stream = 7, session = there, serializer = 111 }
+    local function both(compression, text)
+      event.compression = compression
+      local code, long = write(function()
+        return conn.protocol.begin(conn, event, mark)
+      end, function()
+        return conn.protocol['end'](conn, event, mark)
+      end, text)
+      local same, short = write(function()
+        return conn.protocol.reply_begin(conn, reply, mark)
+      end, function()
+        return conn.protocol.reply_end(conn, compression, mark)
+      end, text)
+      assert.equal(code, same)
+      assert.equal(long, short)
+      return code, #short
+    end
+    for _, text in ipairs { '\192', ('B'):rep(9000) } do
+      local code, plain = both(0, text)
+      assert.equal(0, code)
+      local _, packed = both(lib.PERI_COMP_ZSTD, text)
+      assert.equal(#text >= 2048, packed < plain)
+    end
+    rig.raw.limits.frame = 4096
+    assert.equal(lib.PERI_ETOO_BIG, (both(0, ('B'):rep(5000))))
+    assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
+    assert.equal(0, conn.protocol.reply_begin(conn, reply, mark))
+    conn.protocol.abort(conn, mark)
+    assert.equal(0, tonumber(lib.peri_conn_out(conn).len))
+  end)
+
   it('calls without an event are the same bytes', function()
     open()
     local conn, text = rig:conn(UP), ('B'):rep(9000)
