@@ -79,10 +79,16 @@ end
 function M.load(number, conf)
   hotness.rest()
   local step, before = collectgarbage('setstepmul', LOAD_STEP), collectgarbage 'count'
-  local mine, message = load(number, conf)
-  collectgarbage('setstepmul', step)
+  local ok, mine, message = xpcall(load, debug.traceback, number, conf)
+  local wanted = collectgarbage('setstepmul', step)
+  if wanted ~= LOAD_STEP then
+    collectgarbage('setstepmul', wanted) -- the script has its own
+  end
   owed = owed + math.max(0, collectgarbage 'count' - before)
   hotness.resume()
+  if not ok then
+    error(mine, 0)
+  end
   return mine, message
 end
 

@@ -172,6 +172,29 @@ describe('reload', function()
     assert.equal('two3?', call(server, 'demo.W.say'))
   end)
 
+  it('leaves the collector as the scripts want it', function()
+    local text = [[
+      perilune.export { interface = 'demo.C', service = {
+        step = function()
+          local step = collectgarbage('setstepmul', 200)
+          collectgarbage('setstepmul', step)
+          return step
+        end,
+      } }
+    ]]
+    local server = serve(service('v1', text), 1)
+    local before = call(server, 'demo.C.step')
+    assert.equal(0, reload(server).code)
+    assert.equal(before, call(server, 'demo.C.step'))
+    rewrite(server, service('v2', text .. "error 'no'"))
+    assert.equal(1, reload(server).code)
+    assert.equal(before, call(server, 'demo.C.step'))
+    rewrite(server, service('v3', text .. "collectgarbage('setstepmul', 321)\n"))
+    assert.equal(0, reload(server).code)
+    assert.equal(321, call(server, 'demo.C.step'))
+    server:wait_line 'generation 1 is over'
+  end)
+
   it('opens what is added and ends what is gone', function()
     local server = serve(service 'v1' .. [[
       perilune.export { interface = 'demo.Old', service = { m = function() return 1 end } }
