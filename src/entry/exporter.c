@@ -127,22 +127,14 @@ peri_method *peri_exporter_method(peri_exporter *exporter, const char *name, siz
   return method;
 }
 
-static bool is_named(const peri_method *method, peri_bytes name) {
-  return method->name_len == name.len && memcmp(method->name, name.ptr, name.len) == 0;
-}
-
-peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name) {
-  peri_method *last = exporter->last;
-  if (last != NULL && is_named(last, name)) {
-    return last;
-  }
+peri_method *peri_method_look_up(peri_exporter *exporter, peri_bytes name) {
   uint32_t hash = hash_of(name.ptr, name.len);
   for (uint32_t i = hash & exporter->mask;; i = (i + 1) & exporter->mask) {
     peri_method *method = exporter->table[i];
     if (method == NULL) {
       return NULL;
     }
-    if (method->hash == hash && is_named(method, name)) {
+    if (method->hash == hash && peri_method_is_named(method, name)) {
       exporter->last = method;
       return method;
     }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/histogram.h"
@@ -91,7 +92,18 @@ void peri_exporters_fini(peri_exporters *table);
 
 // NULL when unknown. An empty alias matches only an exporter whose alias is empty.
 peri_exporter *peri_exporter_find(const peri_exporters *table, peri_bytes iface, peri_bytes alias);
-peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name);
+peri_method *peri_method_look_up(peri_exporter *exporter, peri_bytes name);
+
+static inline bool peri_method_is_named(const peri_method *method, peri_bytes name) {
+  return method->name_len == name.len && memcmp(method->name, name.ptr, name.len) == 0;
+}
+
+// peri_method_look_up, the method of the last call first.
+static inline peri_method *peri_method_find(peri_exporter *exporter, peri_bytes name) {
+  peri_method *last = exporter->last;
+  return last != NULL && peri_method_is_named(last, name) ? last
+                                                          : peri_method_look_up(exporter, name);
+}
 
 // False when the method's process-wide limit is reached.
 bool peri_method_enter(peri_method *method);

@@ -68,7 +68,7 @@ static PERI_COLD void refuse(peri_conn *conn, const peri_event *event, int code,
 }
 
 // A request may name another service than the session it came on was made for.
-static bool is_foreign(const peri_event *event) {
+static PERI_INLINE bool is_foreign(const peri_event *event) {
   const peri_session *session = event->session;
   return session != NULL && ((event->iface.ptr != (const uint8_t *)session->iface &&
                               !peri_bytes_equal(event->iface, peri_bytes_of(session->iface))) ||
@@ -76,7 +76,7 @@ static bool is_foreign(const peri_event *event) {
                               !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
 }
 
-static peri_exporter *exporter_of(peri_server *server, const peri_event *event, bool foreign) {
+static PERI_INLINE peri_exporter *exporter_of(peri_server *server, const peri_event *event, bool foreign) {
   peri_session *session = foreign ? NULL : event->session;
   if (session != NULL && session->user != NULL &&
       session->user_generation == server->exporters.version) {
@@ -90,7 +90,7 @@ static peri_exporter *exporter_of(peri_server *server, const peri_event *event, 
   return exporter;
 }
 
-static peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event,
+static PERI_INLINE peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event,
                             bool foreign) {
   peri_exporter *exporter = exporter_of(server, event, foreign);
   if (exporter == NULL) {

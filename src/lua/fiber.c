@@ -331,7 +331,11 @@ void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
   if (fiber->serves) {
     peri_serve_done(vm, fiber);
   }
-  lua_settop(co, 0);
+  if (peri_raw_usable()) {
+    peri_raw_clear(co);
+  } else {
+    lua_settop(co, 0);
+  }
   fiber_put(vm, fiber);
 }
 

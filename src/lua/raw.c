@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lua/raw.h"
 
+#include <lauxlib.h>
 #include <string.h>
 
 _Atomic bool peri_raw_works;
@@ -82,6 +83,21 @@ static bool same_cdata(lua_State *L) {
   return is;
 }
 
+// Where the registry keeps what was referred to, and that clearing the stack leaves nothing.
+static bool same_registry(lua_State *L) {
+  int base = lua_gettop(L);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  peri_raw_push_ref(co, lua_topointer(L, LUA_REGISTRYINDEX), ref);
+  bool is = lua_gettop(co) == 1 && lua_topointer(co, 1) == lua_topointer(L, 1);
+  peri_raw_clear(co);
+  is = is && lua_gettop(co) == 0;
+  luaL_unref(L, LUA_REGISTRYINDEX, ref);
+  lua_settop(L, base);
+  return is;
+}
+
 static int check(lua_State *L) {
   lua_createtable(L, ITEMS, 1);
   lua_newtable(L);
@@ -100,7 +116,7 @@ static int check(lua_State *L) {
   lua_pushvalue(L, 4);
   lua_pushnumber(L, 1.5);
   lua_rawset(L, 1);
-  bool works = same(L) && same_stack(L) && same_end(L) && same_cdata(L);
+  bool works = same(L) && same_stack(L) && same_end(L) && same_registry(L) && same_cdata(L);
   atomic_store_explicit(&peri_raw_works, works, memory_order_relaxed);
   return 0;
 }

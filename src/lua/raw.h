@@ -108,6 +108,21 @@ static inline void peri_raw_push(lua_State *L, peri_raw value) {
   }
 }
 
+// Pushes what luaL_ref keeps in the registry.
+static inline void peri_raw_push_ref(lua_State *L, const peri_raw_table *registry, int ref) {
+  if (__builtin_expect((uint32_t)ref < registry->array_size, 1)) {
+    peri_raw_push(L, registry->array[ref]);
+  } else {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+  }
+}
+
+// Pops all that lua_gettop counts.
+static inline void peri_raw_clear(lua_State *L) {
+  peri_raw **top = (peri_raw **)((char *)L + 5 * sizeof(void *));
+  *top = top[-1];
+}
+
 // Makes the value at `index`, from 1 on, a number that is not NaN.
 static inline void peri_raw_set_number(lua_State *L, int index, double number) {
   (*(peri_raw **)((char *)L + 4 * sizeof(void *)))[index - 1].number = number;

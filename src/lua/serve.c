@@ -110,6 +110,21 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
   return 2;
 }
 
+// Pushes the chain and the call's id, which both take.
+static PERI_INLINE void push_task(const peri_vm *vm, const peri_call *call, lua_State *co) {
+  double slot = (uint32_t)call->id;
+  double generation = (uint32_t)(call->id >> 32);
+  if (peri_raw_usable()) {
+    peri_raw_push_ref(co, vm->registry, call->method->chain);
+    peri_raw_push(co, (peri_raw){.number = slot});
+    peri_raw_push(co, (peri_raw){.number = generation});
+  } else {
+    peri_ref_push(co, call->method->chain);
+    lua_pushnumber(co, slot);
+    lua_pushnumber(co, generation);
+  }
+}
+
 // Puts the chain and its arguments on the fiber's stack. Returns their count or PERI_E*.
 static PERI_INLINE int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err) {
   if (call->compression != PERI_COMP_NONE) {
@@ -119,9 +134,7 @@ static PERI_INLINE int prepare(peri_vm *vm, peri_call *call, lua_State *co, peri
       return peri_fail(err, code, "the body could not be decompressed: %s", text);
     }
   }
-  peri_ref_push(co, call->method->chain);
-  lua_pushnumber(co, (double)(uint32_t)call->id);
-  lua_pushnumber(co, (double)(uint32_t)(call->id >> 32));
+  push_task(vm, call, co);
   if (call->method->body || call->serializer == PERI_SER_RAW) {
     return 2;
   }

@@ -216,6 +216,7 @@ static void make_core(peri_vm *vm) {
   lua_setfield(L, -2, "library");
   peri_value_register(L);
   vm->wait_mark = mark_of(L, vm);
+  vm->registry = lua_topointer(L, LUA_REGISTRYINDEX);
   lua_setfield(L, LUA_REGISTRYINDEX, "perilune.core");
   peri_vm_add(vm, peri_core_functions);
   peri_vm_add(vm, peri_core_crypto_functions);
