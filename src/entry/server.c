@@ -76,7 +76,8 @@ static PERI_INLINE bool is_foreign(const peri_event *event) {
                               !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
 }
 
-static PERI_INLINE peri_exporter *exporter_of(peri_server *server, const peri_event *event, bool foreign) {
+static PERI_INLINE peri_exporter *exporter_of(peri_server *server, const peri_event *event,
+                                              bool foreign) {
   peri_session *session = foreign ? NULL : event->session;
   if (session != NULL && session->user != NULL &&
       session->user_generation == server->exporters.version) {
@@ -90,8 +91,8 @@ static PERI_INLINE peri_exporter *exporter_of(peri_server *server, const peri_ev
   return exporter;
 }
 
-static PERI_INLINE peri_method *resolve(peri_server *server, peri_conn *conn, const peri_event *event,
-                            bool foreign) {
+static PERI_INLINE peri_method *resolve(peri_server *server, peri_conn *conn,
+                                        const peri_event *event, bool foreign) {
   peri_exporter *exporter = exporter_of(server, event, foreign);
   if (exporter == NULL) {
     refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);

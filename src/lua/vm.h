@@ -46,12 +46,12 @@ struct peri_vm {
   peri_server server;
   peri_futures futures;  // of calls that this VM makes
   struct peri_fibers fibers;
-  uint64_t wait_mark;  // core.WAIT as it lies in memory, see lua/raw.h
+  uint64_t wait_mark;                     // core.WAIT as it lies in memory, see lua/raw.h
   const struct peri_raw_table *registry;  // of references, see lua/raw.h
-  peri_slots links;    // connections of this VM, see lua/link.h
-  peri_slots sockets;  // plain ones of scripts, see lua/socket.h
-  peri_list openings;  // connects under way, see lua/request.c
-  peri_list tasks;     // Lua functions to be started
+  peri_slots links;                       // connections of this VM, see lua/link.h
+  peri_slots sockets;                     // plain ones of scripts, see lua/socket.h
+  peri_list openings;                     // connects under way, see lua/request.c
+  peri_list tasks;                        // Lua functions to be started
   peri_slots accepted_slots;
   peri_list accepted;  // peri_accepted.link
   peri_conn_limits conn_limits;
