@@ -117,10 +117,23 @@ function Machine:get(unit, property)
   return (said.output:gsub('\n$', ''))
 end
 
+function Machine:_has_ended()
+  return (
+    pcall(eventually, function()
+      return not self.process:running()
+    end, { limit = 20, what = 'the end of the container' })
+  )
+end
+
+-- Ends it, however far it came.
 function Machine:stop()
   if self.leader and self.process:running() then
-    self:run('systemctl', 'exit')
-    pcall(self.process.wait, self.process, 20)
+    pcall(self.run, self, 'systemctl', 'exit')
+    self:_has_ended()
+  end
+  if self.process:running() then
+    self.process:kill 'TERM' -- handed on by `timeout`, which itself killed would leave the container
+    self:_has_ended()
   end
   self.process:stop()
   deb.sh(('set -- %s\n%s'):format(self.name, CLEAN))
@@ -139,12 +152,15 @@ function M.boot(folder)
   local name = 'perilune-spec-' .. folder:match('[^/]+$'):gsub('%W', '')
   local self = setmetatable({ name = name, root = folder .. '/machine' }, Machine)
   self.process = child.start { 'sh', '-c', BOOT, 'sh', name, self.root }
-  eventually(function()
+  local ok, wrong = pcall(eventually, function()
     self.leader = leader_of(self.process.pid)
     return not self.process:running()
       or self.leader and self:run('systemctl', 'is-system-running').output == 'running\n'
   end, { limit = 30, what = 'systemd runs in its container' })
-  if self.process:running() then
+  if not ok then
+    self:stop()
+    error(wrong, 0)
+  elseif self.process:running() then
     return self
   end
   self.process:wait()
