@@ -13,8 +13,10 @@ enum {
   // Bytes of output that are sent before the turn ends: as many as one read brings, little enough to
   // be in the cache still, and blocks that they lie in are free to be read into again.
   EARLY = PERI_READ_BLOCK,
-  // Bytes of the least piece that may hold a block for a peer that is slow to read.
+  // Least piece that may hold a block for a peer that is slow to read: bytes, and part of the block.
+  // What lies around it is held too, and counted nowhere.
   WORTH_PINNING = 8192,
+  PINNED_PART = 8,
 };
 
 static void check_stall(peri_timer *timer);
@@ -206,7 +208,8 @@ void peri_channel_add_block(peri_channel *channel, peri_block *block, peri_bytes
   if (bytes.len == 0 || channel->state == PERI_CHANNEL_CLOSING) {
     return;
   }
-  if (channel->writing != NULL && bytes.len < WORTH_PINNING) {
+  bool small = bytes.len < WORTH_PINNING || bytes.len < block->cap / PINNED_PART;
+  if (channel->writing != NULL && small) {
     peri_buf_add(peri_channel_out(channel), bytes.ptr, bytes.len);
     return;
   }

@@ -104,8 +104,9 @@ void peri_channel_set_transform(peri_channel *channel, const peri_transform_ops 
 peri_buf *peri_channel_out(peri_channel *channel);
 // Marks the channel for the flush at the end of this turn. Cheap, idempotent.
 void peri_channel_touch(peri_channel *channel);
-// Queues bytes of `block` after what is in out, by reference (keeps `block`), or copies a few KiB
-// when the peer is behind, which must not hold a large block for long. Worth it from 2 KiB on.
+// Queues bytes of `block` after what is in out, by reference (keeps `block`), or copies them when the
+// peer is behind and they are a few KiB or a small part of the block, which must not be held for long
+// for their sake. Worth it from 2 KiB on.
 void peri_channel_add_block(peri_channel *channel, peri_block *block, peri_bytes bytes);
 // Bytes queued and not yet accepted by the kernel.
 size_t peri_channel_pending(const peri_channel *channel);
