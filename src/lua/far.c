@@ -207,7 +207,7 @@ static void at_home(peri_message *message, peri_loop *loop) {
 }
 
 static int add_types(peri_vm *vm, lua_State *co, int count, peri_buf *out, peri_err *err) {
-  uint32_t number = (uint32_t)lua_tointeger(co, 9) >> PERI_REQUEST_TYPES_SHIFT;
+  uint32_t number = (uint32_t)lua_tointeger(co, PERI_REQUEST_FLAGS) >> PERI_REQUEST_TYPES_SHIFT;
   peri_bytes declared = peri_argument_types(vm->L, number);
   if (declared.len == 0) {
     return peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, out, err);
@@ -225,9 +225,9 @@ static int pack(peri_vm *vm, lua_State *co, errand *it, peri_err *err) {
   int code = peri_value_encode_args(co, PERI_REQUEST_FIXED + 1, count, serializer,
                                     &vm->conn_limits.value, &it->bytes, err);
   it->body = it->bytes.len;
-  if (code == 0 && lua_istable(co, 8)) {
-    code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK), &vm->conn_limits.value,
-                             &it->bytes, err);
+  if (code == 0 && lua_istable(co, PERI_REQUEST_ATTACHMENTS)) {
+    code = peri_value_encode(co, PERI_REQUEST_ATTACHMENTS, peri_serializer_by_id(PERI_SER_MSGPACK),
+                             &vm->conn_limits.value, &it->bytes, err);
   }
   it->attachments = it->bytes.len - it->body;
   if (code == 0 && !it->far->native) {
@@ -245,10 +245,10 @@ static int post(peri_vm *vm, peri_fiber *fiber, const peri_callback *callback, d
                  .far = callback->far,
                  .from = vm->loop,
                  .future = future,
-                 .method = peri_strdup(lua_tostring(co, 5)),
+                 .method = peri_strdup(lua_tostring(co, PERI_REQUEST_METHOD)),
                  .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
                  .serializer = callback->serializer};
-  fiber->int64 = (uint8_t)(lua_tointeger(co, 9) >> 1 & 3);
+  fiber->int64 = (uint32_t)lua_tointeger(co, PERI_REQUEST_FLAGS) >> PERI_REQUEST_INT64_SHIFT & 3;
   fiber->exact = false;
   fiber->reads = peri_serializer_by_id(callback->serializer);
   int code = pack(vm, co, it, err);
@@ -264,8 +264,8 @@ void peri_far_begin(peri_vm *vm, peri_fiber *fiber, const peri_callback *callbac
                     void (*done)(peri_future *future)) {
   lua_State *co = fiber->co;
   peri_err err;
-  bool oneway = (lua_tointeger(co, 9) & 1) != 0;
-  double left = peri_fiber_left(vm, fiber, lua_tonumber(co, 7));
+  bool oneway = (lua_tointeger(co, PERI_REQUEST_FLAGS) & PERI_REQUEST_ONEWAY) != 0;
+  double left = peri_fiber_left(vm, fiber, lua_tonumber(co, PERI_REQUEST_TIMEOUT));
   if (left <= 0) {
     peri_wait_fail(vm, fiber, PERI_ETIMEOUT, "the deadline passed before the call was sent",
                    "NOT_SENT");

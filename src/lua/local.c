@@ -26,9 +26,9 @@ static int pack(peri_vm *vm, lua_State *co, parcel *p, peri_err *err) {
   peri_buf out = {0};
   int code = encode_args(vm, co, p->serializer, &out, err);
   size_t body = out.len;
-  if (code == 0 && lua_istable(co, 8)) {
-    code = peri_value_encode(co, 8, peri_serializer_by_id(PERI_SER_MSGPACK), &vm->conn_limits.value,
-                             &out, err);
+  if (code == 0 && lua_istable(co, PERI_REQUEST_ATTACHMENTS)) {
+    code = peri_value_encode(co, PERI_REQUEST_ATTACHMENTS, peri_serializer_by_id(PERI_SER_MSGPACK),
+                             &vm->conn_limits.value, &out, err);
   }
   if (code == 0) {
     p->block = peri_block_copy((peri_bytes){out.data, out.len});
@@ -45,8 +45,9 @@ static int pack(peri_vm *vm, lua_State *co, parcel *p, peri_err *err) {
 // The method, or NULL with the reason.
 static peri_method *method_of(peri_vm *vm, lua_State *co, peri_err *err) {
   size_t len = 0;
-  const char *name = lua_tolstring(co, 5, &len);
-  peri_exporter *exporter = peri_exporter_get(&vm->server.exporters, (uint32_t)lua_tonumber(co, 4));
+  const char *name = lua_tolstring(co, PERI_REQUEST_METHOD, &len);
+  peri_exporter *exporter =
+      peri_exporter_get(&vm->server.exporters, (uint32_t)lua_tonumber(co, PERI_REQUEST_SESSION));
   if (exporter == NULL) {
     peri_fail(err, PERI_ENO_SERVICE, "no such service is exported here");
     return NULL;
@@ -60,7 +61,7 @@ static peri_method *method_of(peri_vm *vm, lua_State *co, peri_err *err) {
 
 static int open_call(peri_vm *vm, lua_State *co, const parcel *p, double left, peri_future *future,
                      peri_err *err) {
-  bool oneway = (lua_tointeger(co, 9) & 1) != 0;
+  bool oneway = (lua_tointeger(co, PERI_REQUEST_FLAGS) & PERI_REQUEST_ONEWAY) != 0;
   peri_event event = {
       .type = PERI_EV_OPEN,
       .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0)),
@@ -82,12 +83,12 @@ static int open_call(peri_vm *vm, lua_State *co, const parcel *p, double left, p
 
 static int begin(peri_vm *vm, peri_fiber *fiber, peri_future *future, double left, peri_err *err) {
   lua_State *co = fiber->co;
-  const char *name = lua_tostring(co, 10);
+  const char *name = lua_tostring(co, PERI_REQUEST_COUNTERS);
   parcel p = {.serializer = peri_serializer_by_name(name != NULL ? name : "msgpack")};
   if (p.serializer == NULL) {
     return peri_fail(err, PERI_ECONFIG, "serialization '%s' is unknown", name);
   }
-  fiber->int64 = (uint8_t)(lua_tointeger(co, 9) >> 1 & 3);
+  fiber->int64 = (uint32_t)lua_tointeger(co, PERI_REQUEST_FLAGS) >> PERI_REQUEST_INT64_SHIFT & 3;
   fiber->exact = false;
   fiber->reads = p.serializer;
   int code = pack(vm, co, &p, err);
@@ -99,7 +100,7 @@ static int begin(peri_vm *vm, peri_fiber *fiber, peri_future *future, double lef
 void peri_local_begin(peri_vm *vm, peri_fiber *fiber, void (*done)(peri_future *future)) {
   lua_State *co = fiber->co;
   peri_err err;
-  double left = peri_fiber_left(vm, fiber, lua_tonumber(co, 7));
+  double left = peri_fiber_left(vm, fiber, lua_tonumber(co, PERI_REQUEST_TIMEOUT));
   if (left <= 0) {
     peri_wait_fail(vm, fiber, PERI_ETIMEOUT, "the deadline passed before the call began",
                    "NOT_SENT");
@@ -112,7 +113,7 @@ void peri_local_begin(peri_vm *vm, peri_fiber *fiber, void (*done)(peri_future *
     return;
   }
   int code = begin(vm, fiber, future, left, &err);
-  bool oneway = (lua_tointeger(co, 9) & 1) != 0;
+  bool oneway = (lua_tointeger(co, PERI_REQUEST_FLAGS) & PERI_REQUEST_ONEWAY) != 0;
   if (code != 0 || oneway) {
     peri_future_release(&vm->futures, future);
     peri_request_sent(vm, fiber, code, &err);

@@ -224,7 +224,7 @@ static peri_future *new_future(peri_vm *vm, peri_fiber *fiber, const peri_asked 
 // Parks the fiber on a request that is on its way.
 static void await(peri_vm *vm, peri_fiber *fiber, peri_future *future, const peri_asked *asked,
                   double left) {
-  fiber->int64 = asked->flags >> 1 & 3;
+  fiber->int64 = asked->flags >> PERI_REQUEST_INT64_SHIFT & 3;
   fiber->exact = asked->flags >> PERI_REQUEST_TYPES_SHIFT != 0;
   fiber->reads = asked->serializer;
   future->user = asked->counters;

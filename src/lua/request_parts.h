@@ -6,10 +6,6 @@
 #include "lua/callback.h"
 #include "lua/connect.h"
 
-// Bits 2 and 4 of the flags are the mode of int64; from PERI_REQUEST_TYPES_SHIFT on stands the number
-// of the arguments' declared types.
-enum { PERI_REQUEST_ONEWAY = 1, PERI_REQUEST_GENERIC = 8 };
-
 // What was asked for. Bytes are those of strings on the fiber's stack.
 typedef struct peri_asked {
   peri_conn *conn;
@@ -28,10 +24,8 @@ typedef struct peri_asked {
 // worker's connection (then `callback` is set).
 extern const char peri_request_local[], peri_request_far[];
 
-// Fills `asked` from the values (WAIT, REQUEST, conn or callback, session, method, args, timeout,
-// attachments, flags, counters, values...) on `co`, which has room for FIXED of them afterwards. The
-// arguments are in the table `args`, or the values when it is nil. Returns NULL, or why the request
-// cannot be begun.
+// Fills `asked` from the values (WAIT, REQUEST, those of lua/connect.h, arguments) on `co`, which has
+// room for FIXED of them afterwards. Returns NULL, or why the request cannot be begun.
 const char *peri_request_read(peri_vm *vm, lua_State *co, peri_asked *asked);
 
 // Writes the message; on failure nothing of it is left in the output buffer.

@@ -3,19 +3,6 @@
 #include "lua/raw.h"
 #include "lua/request_parts.h"
 
-// Places of what a request yields.
-enum {
-  CALLEE = 3,
-  SESSION,
-  METHOD,
-  ARGS = PERI_REQUEST_ARGS,
-  TIMEOUT,
-  ATTACHMENTS,
-  FLAGS,
-  COUNTERS,
-  FIXED = PERI_REQUEST_FIXED,
-};
-
 const char peri_request_local[] = "the call is one of this process";
 const char peri_request_far[] = "the connection is another worker's";
 
@@ -46,7 +33,7 @@ static const char *read_session(peri_vm *vm, double link, double session, peri_a
 }
 
 static const char *read_callback(peri_vm *vm, lua_State *co, peri_asked *asked) {
-  asked->callback = peri_callback_at(vm, co, CALLEE);
+  asked->callback = peri_callback_at(vm, co, PERI_REQUEST_CALLEE);
   if (asked->callback == NULL) {
     return "the callback was closed";
   }
@@ -61,20 +48,20 @@ static const char *read_callback(peri_vm *vm, lua_State *co, peri_asked *asked) 
 }
 
 static const char *read_values(peri_vm *vm, lua_State *co, peri_asked *asked) {
-  if (lua_gettop(co) < FIXED) {
-    lua_settop(co, FIXED);
+  if (lua_gettop(co) < PERI_REQUEST_FIXED) {
+    lua_settop(co, PERI_REQUEST_FIXED);
   }
-  int kind = lua_type(co, CALLEE);
+  int kind = lua_type(co, PERI_REQUEST_CALLEE);
   if (kind == LUA_TBOOLEAN) {
     return peri_request_local;
   }
-  asked->method.ptr = (const uint8_t *)lua_tolstring(co, METHOD, &asked->method.len);
-  asked->timeout = lua_tonumber(co, TIMEOUT);
-  asked->flags = (uint32_t)lua_tointeger(co, FLAGS);
-  asked->counters = pointer_at(co, COUNTERS);
-  return kind == LUA_TUSERDATA
-             ? read_callback(vm, co, asked)
-             : read_session(vm, lua_tonumber(co, CALLEE), lua_tonumber(co, SESSION), asked);
+  asked->method.ptr = (const uint8_t *)lua_tolstring(co, PERI_REQUEST_METHOD, &asked->method.len);
+  asked->timeout = lua_tonumber(co, PERI_REQUEST_TIMEOUT);
+  asked->flags = (uint32_t)lua_tointeger(co, PERI_REQUEST_FLAGS);
+  asked->counters = pointer_at(co, PERI_REQUEST_COUNTERS);
+  return kind == LUA_TUSERDATA ? read_callback(vm, co, asked)
+                               : read_session(vm, lua_tonumber(co, PERI_REQUEST_CALLEE),
+                                              lua_tonumber(co, PERI_REQUEST_SESSION), asked);
 }
 
 static peri_bytes bytes_of(peri_raw value) {
@@ -85,27 +72,30 @@ static peri_bytes bytes_of(peri_raw value) {
 // Is it a call of a service on a connection with its arguments as values and no attachments? So are
 // nearly all; through the API, reading one takes longer than writing its message.
 static bool is_usual(const peri_raw *values, size_t count) {
-  return count >= FIXED && peri_raw_is_number(values[CALLEE - 1]) &&
-         peri_raw_is_number(values[SESSION - 1]) &&
-         peri_raw_tag(values[METHOD - 1]) == PERI_RAW_STRING &&
-         peri_raw_tag(values[ARGS - 1]) == PERI_RAW_NIL &&
-         peri_raw_is_number(values[TIMEOUT - 1]) &&
-         peri_raw_tag(values[ATTACHMENTS - 1]) == PERI_RAW_NIL &&
-         peri_raw_is_number(values[FLAGS - 1]);
+  return count >= PERI_REQUEST_FIXED && peri_raw_is_number(values[PERI_REQUEST_CALLEE - 1]) &&
+         peri_raw_is_number(values[PERI_REQUEST_SESSION - 1]) &&
+         peri_raw_tag(values[PERI_REQUEST_METHOD - 1]) == PERI_RAW_STRING &&
+         peri_raw_tag(values[PERI_REQUEST_ARGS - 1]) == PERI_RAW_NIL &&
+         peri_raw_is_number(values[PERI_REQUEST_TIMEOUT - 1]) &&
+         peri_raw_tag(values[PERI_REQUEST_ATTACHMENTS - 1]) == PERI_RAW_NIL &&
+         peri_raw_is_number(values[PERI_REQUEST_FLAGS - 1]);
 }
 
 static const char *read_usual(peri_vm *vm, const peri_raw *values, size_t count,
                               peri_asked *asked) {
-  asked->method = bytes_of(values[METHOD - 1]);
-  asked->timeout = values[TIMEOUT - 1].number;
-  asked->flags = (uint32_t)values[FLAGS - 1].number;
-  if (peri_raw_tag(values[COUNTERS - 1]) == PERI_RAW_CDATA) {
-    memcpy(&asked->counters, peri_raw_to_cdata(values[COUNTERS - 1]), sizeof asked->counters);
+  asked->method = bytes_of(values[PERI_REQUEST_METHOD - 1]);
+  asked->timeout = values[PERI_REQUEST_TIMEOUT - 1].number;
+  asked->flags = (uint32_t)values[PERI_REQUEST_FLAGS - 1].number;
+  if (peri_raw_tag(values[PERI_REQUEST_COUNTERS - 1]) == PERI_RAW_CDATA) {
+    memcpy(&asked->counters, peri_raw_to_cdata(values[PERI_REQUEST_COUNTERS - 1]),
+           sizeof asked->counters);
   }
-  if (count == FIXED + 1 && peri_raw_tag(values[FIXED]) == PERI_RAW_STRING) {
-    asked->body = bytes_of(values[FIXED]);
+  if (count == PERI_REQUEST_FIXED + 1 &&
+      peri_raw_tag(values[PERI_REQUEST_FIXED]) == PERI_RAW_STRING) {
+    asked->body = bytes_of(values[PERI_REQUEST_FIXED]);
   }
-  return read_session(vm, values[CALLEE - 1].number, values[SESSION - 1].number, asked);
+  return read_session(vm, values[PERI_REQUEST_CALLEE - 1].number,
+                      values[PERI_REQUEST_SESSION - 1].number, asked);
 }
 
 const char *peri_request_read(peri_vm *vm, lua_State *co, peri_asked *asked) {

@@ -4,14 +4,12 @@
 #include "lua/request_parts.h"
 #include "lua/value.h"
 
-enum { ARGS = PERI_REQUEST_ARGS, ATTACHMENTS = 8, FIXED = PERI_REQUEST_FIXED };
-
 static bool has_attachments(lua_State *co) {
-  if (!lua_istable(co, ATTACHMENTS)) {
+  if (!lua_istable(co, PERI_REQUEST_ATTACHMENTS)) {
     return false;
   }
   lua_pushnil(co);
-  if (lua_next(co, ATTACHMENTS) == 0) {
+  if (lua_next(co, PERI_REQUEST_ATTACHMENTS) == 0) {
     return false;
   }
   lua_pop(co, 2);
@@ -21,16 +19,17 @@ static bool has_attachments(lua_State *co) {
 // Sees to it that the arguments lie on the top as values, where they are unless a table has them.
 // Returns their number, negative when there are too many.
 int peri_request_spread(lua_State *co) {
-  if (lua_isnil(co, ARGS)) {
-    return lua_gettop(co) - FIXED;
+  if (lua_isnil(co, PERI_REQUEST_ARGS)) {
+    return lua_gettop(co) - PERI_REQUEST_FIXED;
   }
-  if (!lua_istable(co, ARGS)) {
+  if (!lua_istable(co, PERI_REQUEST_ARGS)) {
     return -1;
   }
-  lua_settop(co, FIXED);
+  lua_settop(co, PERI_REQUEST_FIXED);
   lua_pushliteral(co, "n");
-  lua_rawget(co, ARGS);
-  int count = lua_isnil(co, -1) ? (int)lua_objlen(co, ARGS) : (int)lua_tointeger(co, -1);
+  lua_rawget(co, PERI_REQUEST_ARGS);
+  int count =
+      lua_isnil(co, -1) ? (int)lua_objlen(co, PERI_REQUEST_ARGS) : (int)lua_tointeger(co, -1);
   lua_pop(co, 1);
   if (count > PERI_ARGS_MAX) {
     return count;
@@ -40,7 +39,7 @@ int peri_request_spread(lua_State *co) {
     return -1;
   }
   for (int i = 1; i <= count; i++) {
-    lua_rawgeti(co, ARGS, i);
+    lua_rawgeti(co, PERI_REQUEST_ARGS, i);
   }
   return count;
 }
@@ -60,7 +59,7 @@ static int infer_classes(lua_State *co, int count, peri_event *event, callbacks 
   if (event->args_type.len != 0) {
     return 0;
   }
-  int code = peri_argument_classes(co, FIXED + 1, count, &c->classes, err);
+  int code = peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, &c->classes, err);
   event->args_type = (peri_bytes){c->classes.data, c->classes.len};
   return code;
 }
@@ -68,7 +67,7 @@ static int infer_classes(lua_State *co, int count, peri_event *event, callbacks 
 // The peer may call the functions among the arguments: it gets their numbers instead.
 static int offer_functions(peri_vm *vm, lua_State *co, int count, const peri_asked *r,
                            peri_event *event, callbacks *c, peri_err *err) {
-  const int first = FIXED + 1;
+  const int first = PERI_REQUEST_FIXED + 1;
   bool functions = false;
   for (int i = first; i < first + count; i++) {
     functions |= lua_type(co, i) == LUA_TFUNCTION;
@@ -105,8 +104,8 @@ static int write_message(peri_vm *vm, lua_State *co, int count, const peri_asked
   if (code != 0) {
     return peri_fail(err, code, "the request could not be begun: %s", peri_code_text(code));
   }
-  code = peri_value_encode_args(co, FIXED + 1, count, r->serializer, &vm->conn_limits.value,
-                                peri_conn_out(r->conn), err);
+  code = peri_value_encode_args(co, PERI_REQUEST_FIXED + 1, count, r->serializer,
+                                &vm->conn_limits.value, peri_conn_out(r->conn), err);
   if (code != 0) {
     r->conn->protocol->abort(r->conn, &mark);
     return code;
@@ -148,8 +147,9 @@ static int encode_attachments(peri_vm *vm, lua_State *co, peri_event *event, per
   if (!has_attachments(co)) {
     return 0;
   }
-  int code = peri_value_encode(co, ATTACHMENTS, peri_serializer_by_id(PERI_SER_MSGPACK),
-                               &vm->conn_limits.value, out, err);
+  int code =
+      peri_value_encode(co, PERI_REQUEST_ATTACHMENTS, peri_serializer_by_id(PERI_SER_MSGPACK),
+                        &vm->conn_limits.value, out, err);
   event->attachments = (peri_bytes){out->data, out->len};
   event->attachments_ser = PERI_SER_MSGPACK;
   return code;
