@@ -90,8 +90,8 @@ static void answer(peri_conn *conn, const peri_event *event) {
   }
 }
 
-static PERI_COLD void result_event(peri_conn *conn, const peri_reply *reply) {
-  peri_event event = {
+PERI_COLD peri_event peri_reply_event(const peri_reply *reply) {
+  return (peri_event){
       .type = PERI_EV_REPLY,
       .flags = PERI_EV_END,
       .serializer = reply->serializer,
@@ -101,6 +101,10 @@ static PERI_COLD void result_event(peri_conn *conn, const peri_reply *reply) {
       .body = reply->body,
       .block = reply->block,
   };
+}
+
+static PERI_COLD void result_event(peri_conn *conn, const peri_reply *reply) {
+  peri_event event = peri_reply_event(reply);
   peri_conn_event(conn, &event);
 }
 

@@ -178,7 +178,9 @@ void peri_conn_beat_begin(peri_conn *conn);
 uint64_t peri_conn_beat(peri_conn *conn, uint64_t now_ms, const char *tag, peri_beat_fn send);
 // Reports an event; completes futures for REPLY.
 void peri_conn_event(peri_conn *conn, const peri_event *event);
-// The same for a REPLY that is nothing but its result.
+// The event that a short REPLY stands for.
+peri_event peri_reply_event(const peri_reply *reply);
+// The same as peri_conn_event for a REPLY that is nothing but its result.
 void peri_conn_result(peri_conn *conn, const peri_reply *reply);
 // The same for an OPEN.
 static inline void peri_conn_opened(peri_conn *conn, const peri_event *event) {

@@ -266,16 +266,7 @@ static int emit_cancel(peri_conn *conn, const peri_event *event) {
 }
 
 static PERI_COLD int emit_reply(peri_conn *conn, const peri_reply *reply) {
-  peri_event event = {
-      .type = PERI_EV_REPLY,
-      .flags = PERI_EV_END,
-      .serializer = reply->serializer,
-      .compression = reply->compression,
-      .stream = reply->stream,
-      .session = reply->session,
-      .body = reply->body,
-      .block = reply->block,
-  };
+  peri_event event = peri_reply_event(reply);
   return joy_emit(conn, &event);
 }
 
