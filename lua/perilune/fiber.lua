@@ -115,4 +115,6 @@ function coroutine.yield(...)
   return yield(...)
 end
 
+require 'perilune.finalizer'
+
 return M

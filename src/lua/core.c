@@ -8,15 +8,16 @@
 #include "lua/vm.h"
 #include "protocol/plugin.h"
 
-// core.spawn(fn, a, b, detached, generation) -> fiber, or nil when no coroutine is free. What is
-// detached belongs to no generation unless one is given.
+// core.spawn(fn, a, b, detached, generation) -> fiber, or nil when no coroutine is free or
+// the VM is being closed. What is detached belongs to no generation unless one is given.
 static int spawn(lua_State *L) {
   peri_vm *vm = peri_vm_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 5);
   bool detached = lua_toboolean(L, 4) != 0;
   uint32_t generation = (uint32_t)lua_tointeger(L, 5);
-  peri_fiber *fiber = peri_fiber_take(vm);
+  bool closed = vm->loop->user != vm;  // finalizers may come then
+  peri_fiber *fiber = closed ? NULL : peri_fiber_take(vm);
   if (fiber == NULL) {
     return 0;
   }
