@@ -235,13 +235,14 @@ static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
 // Has the coroutine yielded one of our waits, (WAIT, number, ...)? Then notes which.
 static PERI_INLINE bool is_wait(const peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
-  if (!peri_raw_usable()) {
+  size_t count = 0;
+  const peri_raw *values = peri_raw_usable() ? peri_raw_values(co, &count) : NULL;
+  if (values == NULL ||
+      (count > 1 && !peri_raw_is_number(values[1]))) {  // or an integer, as ARM has
     fiber->wait = (uint8_t)lua_tointeger(co, 2);
     return lua_touserdata(co, 1) == vm;
   }
-  size_t count;
-  const peri_raw *values = peri_raw_values(co, &count);
-  if (count < 2 || values[0].bits != vm->wait_mark || !peri_raw_is_number(values[1])) {
+  if (count < 2 || values[0].bits != vm->wait_mark) {
     return false;
   }
   fiber->wait = (uint8_t)(int64_t)values[1].number;

@@ -19,12 +19,13 @@ void peri_raw_texts_miss(lua_State *L, peri_raw_texts *texts, uint32_t hash, con
     texts->rows[at].candidate = hash;
     return;
   }
-  texts->rows[at].candidate = 0;
-  texts->rows[at].len = (uint32_t)len;
-  texts->rows[at].ends = peri_raw_ends_of(text, len);
-  texts->rows[at].value = peri_raw_top(L)[-1];
   lua_rawgeti(L, LUA_REGISTRYINDEX, texts->kept);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, (int)at + 1);
   lua_pop(L, 1);
+  // Only now: the stack may have had no room for the above, and a row names what is kept.
+  texts->rows[at].candidate = 0;
+  texts->rows[at].len = (uint32_t)len;
+  texts->rows[at].ends = peri_raw_ends_of(text, len);
+  texts->rows[at].value = peri_raw_top(L)[-1];
 }

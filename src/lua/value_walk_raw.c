@@ -34,7 +34,7 @@ static int rest(walker *w, peri_raw value, int rc, const place *p) {
   return w->named ? rc : peri_walk_sink_failed(w, rc, p);
 }
 
-static int key_of(walker *w, peri_raw key, place *p) {
+static int key_of(walker *w, peri_raw key, peri_raw value, place *p) {
   if (peri_raw_tag(key) == PERI_RAW_STRING) {
     const peri_raw_string *s = peri_raw_to_string(key);
     int rc = w->ops->key(w->sink, s->text, s->len);
@@ -45,6 +45,7 @@ static int key_of(walker *w, peri_raw key, place *p) {
     return peri_walk_sink_failed(w, rc, p);
   }
   peri_raw_push(w->L, key);
+  peri_raw_push(w->L, value);  // so that it lives when a table as key lets the collector come by
   int rc = peri_walk_key(w, p->key, p);
   if (rc == 0) {
     lua_settop(w->L, p->key - 1);
@@ -58,7 +59,7 @@ static int entry(walker *w, peri_raw key, peri_raw value, bool named, place *p) 
     return peri_walk_count(w, p);
   }
   w->elements--;
-  int rc = named ? 0 : key_of(w, key, p);
+  int rc = named ? 0 : key_of(w, key, value, p);
   rc = rc != 0 ? rc : scalar(w, value);
   if (rc <= 0 && (rc == 0 || w->named)) {
     return rc;
