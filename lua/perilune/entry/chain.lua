@@ -315,8 +315,9 @@ return function(slot, gen%(params)s)
 
 -- Filters that only go before see no result: `next` gives them PENDING, and when all of them are done the
 -- chain calls the handler itself. A wait then keeps nothing of them, one frame is returned through after
--- it, and the handles they had need not exist. They cannot call `next` twice or later; without ctx it fails.
-local BEFORE = 'local function last(ctx) return ctx.gen and PENDING end'
+-- it, and the handles they had need not exist. They cannot call `next` twice or later. Where one hands on
+-- something in place of ctx, the handler is called with that, or it fails, as behind others.
+local BEFORE = 'if istype(Context, ctx) then return PENDING end'
 local RUN_BEFORE = [[
   do
     local ok, result, err =
@@ -329,12 +330,13 @@ local DIRECT = 'return finish(slot, gen, more, '
 
 -- Others are around the handler, which has a guard of its own so that they see what it throws. `live` tells
 -- who calls `next` again.
-local AROUND = [[
+local LAST = [[
 local function last(ctx)
+  %(before)s
   local slot, gen, ok, result, err = ctx.slot, ctx.gen
   if live[slot] ~= gen then repeated() end
   live[slot] = -gen
-  %(call)s
+  %(within)s
   if ok then
     if err == nil then return result end
     if type(result) ~= 'nil' then more() return result end
@@ -353,22 +355,28 @@ local RUN_AROUND = [[
 -- Adds the functions of a provider's chain to the text.
 local function provider_text(out, filters, texts)
   local around = not bytecode.all_before(filters)
-  texts.call = texts.call:gsub('RUN(%b())', function(arguments)
-    return (around and GUARDED or DIRECT):format(arguments:sub(2, -2))
-  end)
+  local function calls(how)
+    return (
+      texts.call:gsub('RUN(%b())', function(arguments)
+        return how:format(arguments:sub(2, -2))
+      end)
+    )
+  end
+  texts.within, texts.after = calls(GUARDED), calls(DIRECT)
+  texts.before = around and '' or BEFORE
   local function add(text)
     out[#out + 1] = text:gsub('%%%((%a+)%)s', texts)
   end
   filter_locals(out, filters)
   if #filters > 0 then
-    add(around and AROUND or BEFORE)
+    add(LAST)
   end
   links(out, filters)
   add(START)
   if #filters > 0 then
     add(around and RUN_AROUND or RUN_BEFORE)
   end
-  add(around and 'end' or '%(call)s end')
+  add(around and 'end' or '%(after)s end')
 end
 
 -- The chain of an exported method. C calls it with the slot and generation of the call, then with
@@ -389,8 +397,7 @@ function M.provider(method, filters)
     'local handler_failed, chain_failed = env.handler_failed, env.chain_failed',
     'local unpack_args, live, repeated = env.unpack_args, env.live, env.repeated',
     'local from, more, caught, xpcall, type = env.from, env.more, env.caught, xpcall, type',
-    'local rawequal = rawequal',
-    'local PENDING = env.PENDING',
+    'local rawequal, istype, PENDING = rawequal, env.istype, env.PENDING',
   }
   for i = 1, method.arity or 0 do
     out[#out + 1] = ('local arg_%d = env.arg_slots[%d]'):format(i, i)
@@ -412,6 +419,7 @@ function M.provider(method, filters)
     all_args = core.call_args,
     caught = caught,
     live = context.live,
+    istype = ffi.istype,
     PENDING = PENDING,
     repeated = repeated(method.title, names),
     handler_failed = thrown(method.title, 'handler'),

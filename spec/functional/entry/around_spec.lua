@@ -135,6 +135,9 @@ describe('a filter that goes before', function()
           local result, err = next()
           return result, err
         end,
+        function(_, call, next)
+          return next('ctx', call)
+        end,
       } do
         local greeter = serve({
           hello = function()
@@ -148,7 +151,44 @@ describe('a filter that goes before', function()
       for _, line in ipairs(logged 'SCRIPT-ERROR') do
         assert.truthy(line.text:find('next without ctx and call', 1, true), line.text)
       end
-      assert.equal(2, #logged 'SCRIPT-ERROR')
+      assert.equal(3, #logged 'SCRIPT-ERROR')
+    end)
+  )
+
+  it(
+    'gets what a filter hands on in place of ctx, as behind others',
+    inside(function()
+      local own = {}
+      local function wraps(ctx, call, next)
+        own.__index = ctx
+        return next(setmetatable({ user = 'moon' }, own), call)
+      end
+      local function around(ctx, call, next)
+        local result, err = next(ctx, call)
+        return result, err
+      end
+      for _, filters in ipairs { { wraps }, { around, wraps } } do
+        local greeter = serve({
+          hello = function(ctx, text)
+            return text .. ctx.user .. ctx.call.method
+          end,
+          fail = function(ctx)
+            return nil, perilune.error('NOT_FOUND', ctx.user)
+          end,
+        }, { filters = filters })
+        assert.equal('to moonhello', perilune.check(greeter:hello 'to '))
+        local _, err = greeter:fail()
+        assert.same({ 'NOT_FOUND', 'moon' }, { err.code, err.message })
+      end
+      local function loses(_, call, next)
+        return next({}, call)
+      end
+      local greeter = serve({
+        hello = function()
+          return 'reached'
+        end,
+      }, { filters = { loses } })
+      assert.equal('INTERNAL', select(2, greeter:hello()).code)
     end)
   )
 end)
