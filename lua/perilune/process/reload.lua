@@ -197,6 +197,9 @@ local function commit(state, number, plan, conf)
   core.spawn(function()
     local_vm.retire(old, false, conf.reload_grace)
     while not finished.wait(60000) do
+      if core.cancelled() then
+        return -- the process ends: nobody is left to tell
+      end
       core.log('info', 'RELOAD', ('generation %d still has calls in progress'):format(old))
     end
     retiring = nil

@@ -250,6 +250,23 @@ describe('reload', function()
     assert.equal(0, status(server).metrics.perilune_old_generation_fibers)
   end)
 
+  it('is not waited for by a process that ends', function()
+    local server = serve(service(
+      'v1',
+      [[
+      perilune.start(function()
+        perilune.spawn(function() perilune.future():await() end)
+      end)
+    ]]
+    ))
+    rewrite(server, service 'v2')
+    assert.equal(0, reload(server).code)
+    server:kill 'TERM'
+    assert.equal(0, server:wait().code)
+    assert.is_nil(server.output:find('still has calls', 1, true), server.output)
+    assert.is_nil(server.output:find('still had work', 1, true), server.output)
+  end)
+
   it('counts calls in progress against limits that are new', function()
     local server = serve(service 'v1', 1)
     local slow = app.begin_call(server, 'demo.G.slow', '[60000]', '--timeout', '90000')
