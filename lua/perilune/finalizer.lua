@@ -9,7 +9,7 @@ local gc, metatype, proxy = ffi.gc, ffi.metatype, newproxy
 local resume, create = coroutine.resume, coroutine.create
 
 local queue = {} -- finalizer, object, finalizer, object...
-local spawned = false
+local spawned, closed = false, false
 
 local function run()
   local due = queue
@@ -29,16 +29,17 @@ local function defer(fn)
   if type(fn) ~= 'function' then
     return fn
   end
-  deferred[fn] = deferred[fn]
+  local held = deferred[fn] -- the table does not hold it
     or function(object)
       local n = #queue
       queue[n + 1], queue[n + 2] = fn, object
       spawned = spawned or core.spawn(run, nil, nil, true) ~= nil
-      if not spawned then -- the VM is being closed
+      if closed or not spawned then
         resume(create(run))
       end
     end
-  return deferred[fn]
+  deferred[fn] = held
+  return held
 end
 
 ---@diagnostic disable: duplicate-set-field
@@ -64,3 +65,12 @@ function _G.newproxy(from)
   end
   return object
 end
+
+-- It ends first of all when the VM is closed: from then on, nothing waits for a turn.
+local last = proxy(true)
+getmetatable(last).__gc = function()
+  closed = true
+  resume(create(run))
+end
+
+return last
