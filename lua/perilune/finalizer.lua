@@ -48,7 +48,9 @@ function ffi.gc(object, finalizer)
 end
 
 function ffi.metatype(ctype, metatable)
-  metatable.__gc = defer(metatable.__gc)
+  if type(metatable) == 'table' then
+    metatable.__gc = defer(metatable.__gc)
+  end
   return metatype(ctype, metatable)
 end
 
