@@ -27,6 +27,10 @@ void peri_serve_cancel_local(peri_vm *vm, peri_id call);
 void peri_serve_cancel_job(void *vm, peri_call *call, int code);
 // The connection is gone: its calls are cancelled.
 void peri_serve_forget(peri_vm *vm, peri_conn *conn);
+// peri_conn_handler.authenticate of accepted connections: a task asks the script's authenticators
+// (serve_authenticate.c).
+int peri_serve_authenticate(void *vm, peri_conn *conn, peri_session *session, uint32_t request,
+                            peri_bytes type, peri_bytes attributes);
 // The connection handler of accepted connections.
 extern const peri_conn_handler peri_serve_handler;
 // core.export and its like (export.c).
