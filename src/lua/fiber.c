@@ -205,12 +205,28 @@ static bool expired(const peri_vm *vm, const peri_fiber *fiber) {
   return fiber->deadline_ns != 0 && fiber->deadline_ns <= vm->loop->now_ns;
 }
 
+static PERI_INLINE void clear(lua_State *co) {
+  if (peri_raw_usable()) {
+    peri_raw_clear(co);
+  } else {
+    lua_settop(co, 0);
+  }
+}
+
+// The milliseconds of (WAIT, number, ms), -1 where there are none.
+static PERI_INLINE double time_of(lua_State *co, int wait) {
+  size_t count = 0;
+  const peri_raw *values = peri_raw_usable() ? peri_raw_values(co, &count) : NULL;
+  if (count > 2 && peri_raw_is_number(values[2])) {
+    return values[2].number;
+  }
+  return wait == PERI_WAIT_SLEEP || lua_isnumber(co, 3) ? lua_tonumber(co, 3) : -1;
+}
+
 // Begins the wait that the coroutine yielded: (WAIT, number, arguments...).
-static void begin_timed(peri_vm *vm, peri_fiber *fiber) {
-  lua_State *co = fiber->co;
-  double forever = -1;
-  double ms = fiber->wait == PERI_WAIT_SLEEP || lua_isnumber(co, 3) ? lua_tonumber(co, 3) : forever;
-  lua_settop(co, 0);
+static PERI_INLINE void begin_timed(peri_vm *vm, peri_fiber *fiber) {
+  double ms = time_of(fiber->co, fiber->wait);
+  clear(fiber->co);
   if (expired(vm, fiber)) {
     peri_fiber_wake_later(vm, fiber, PERI_ETIMEOUT);
     return;
@@ -250,7 +266,6 @@ static PERI_INLINE bool is_wait(const peri_vm *vm, peri_fiber *fiber) {
 }
 
 static void park(peri_vm *vm, peri_fiber *fiber) {
-  lua_State *co = fiber->co;
   fiber->state = PERI_FIBER_PARKED;
   fiber->since_ns = vm->loop->now_ns;
   atomic_store_explicit(&vm->current, NULL, memory_order_relaxed);
@@ -260,7 +275,7 @@ static void park(peri_vm *vm, peri_fiber *fiber) {
     peri_call_park(fiber->call);
   }
   if (fiber->cancelled != 0) {
-    lua_settop(co, 0);
+    clear(fiber->co);
     peri_fiber_wake_later(vm, fiber, fiber->cancelled);
     return;
   }
@@ -332,11 +347,7 @@ void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
   if (fiber->serves) {
     peri_serve_done(vm, fiber);
   }
-  if (peri_raw_usable()) {
-    peri_raw_clear(co);
-  } else {
-    lua_settop(co, 0);
-  }
+  clear(co);
   fiber_put(vm, fiber);
 }
 
