@@ -13,6 +13,7 @@
 #include "process/embed.h"
 #include "process/folder.h"
 #include "process/notify.h"
+#include "process/schedule.h"
 #include "process/worker.h"
 
 static peri_worker *worker_of(lua_State *L) {
@@ -138,6 +139,7 @@ static int start_workers(lua_State *L) {
       return fail(L, &err);
     }
   }
+  peri_schedule_workers(process);
   lua_pushinteger(L, n);
   lua_getfield(L, LUA_REGISTRYINDEX, "perilune.core");
   lua_insert(L, -2);
@@ -169,6 +171,7 @@ static int add_executors(lua_State *L) {
     }
   }
   atomic_store(&process->executor_count, before + count);
+  peri_schedule_workers(process);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -180,6 +183,7 @@ static int keep_executors(lua_State *L) {
   need_control(L, "keep_executors");
   luaL_argcheck(L, count >= 0 && count <= atomic_load(&process->executor_count), 1, "too many");
   atomic_store(&process->executor_count, count);
+  peri_schedule_workers(process);
   return 0;
 }
 

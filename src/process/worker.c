@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/limit.h"
@@ -16,6 +15,7 @@
 #include "process/core_process.h"
 #include "process/count.h"
 #include "process/folder.h"
+#include "process/schedule.h"
 
 enum {
   CLOSE_MS = 2000,  // for a VM to run its fibers to their end
@@ -301,15 +301,11 @@ static void set_state(peri_worker *worker, peri_thread_state state) {
   (void)!write(worker->process->wake_fd, &one, sizeof one);
 }
 
-// Linux keeps a nice value per thread, which the others of the process do not share.
-enum { EXECUTOR_NICE = 10 };
-
 static void *run(void *arg) {
   peri_worker *worker = arg;
+  atomic_store(&worker->tid, (int)gettid());
   if (peri_worker_is_executor(worker)) {
-    // What computes gives way to the workers, who only need a moment each. Not being allowed to is
-    // no failure.
-    (void)setpriority(PRIO_PROCESS, 0, EXECUTOR_NICE);
+    peri_schedule_executor();
   }
   peri_metrics_attach();
   // The loop of one that ran before goes on: others may still have posted to it.

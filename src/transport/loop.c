@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "transport/loop_priv.h"
-#include "transport/share.h"
 
 static bool has_posted(const peri_loop *loop) {
   return atomic_load(&loop->state->posted) != NULL;
@@ -36,34 +35,6 @@ static void run_posted(peri_loop *loop) {
   }
 }
 
-static uint32_t count_touched(const peri_loop *loop) {
-  uint32_t count = 0;
-  const peri_list *node = loop->touched.next;
-  while (node != &loop->touched && count <= PERI_LOOK_FEW) {
-    node = node->next;
-    count++;
-  }
-  return count;
-}
-
-// Only for a loop that goes on by itself: nobody may wait for the next turn of one that is turned, and
-// one that was stopped has none.
-static bool may_look(const peri_loop *loop, uint32_t channels) {
-  const struct peri_loop_state *state = loop->state;
-  return channels != 0 && channels <= PERI_LOOK_FEW && state->running && !state->stopped &&
-         !state->left && !has_posted(loop) && peri_share_has_company(loop, loop->now_ns) &&
-         peri_env->hrtime() - loop->now_ns < PERI_LOOK_BRIEF_NS;
-}
-
-static void send_output(peri_loop *loop) {
-  peri_look *look = &loop->state->look;
-  uint32_t channels = count_touched(loop);
-  bool looks = look->held != 0 || may_look(loop, channels);
-  if (!looks || !peri_look_hold(look, channels)) {
-    peri_channels_flush(loop);
-  }
-}
-
 static void run_turn(peri_loop *loop) {
   struct peri_loop_state *state = loop->state;
   peri_loop_enter(loop);
@@ -76,7 +47,7 @@ static void run_turn(peri_loop *loop) {
   peri_channels_deliver(loop);
   peri_channels_reap(loop);
   state->left = loop->on_drain != NULL && loop->on_drain(loop, loop->on_drain_arg);
-  send_output(loop);
+  peri_channels_flush(loop);
 }
 
 static bool has_work(const peri_loop *loop) {
@@ -133,11 +104,10 @@ static bool may_sleep(peri_loop *loop) {
 static void on_prepare(uv_prepare_t *prepare) {
   peri_loop *loop = prepare->data;
   struct peri_loop_state *state = loop->state;
-  bool holds = state->look.held != 0;
-  if (!holds && has_work(loop)) {
+  if (has_work(loop)) {
     run_turn(loop);
   }
-  if (!holds && may_sleep(loop)) {
+  if (may_sleep(loop)) {
     uv_idle_stop(&state->idle);
     bound_poll(loop);
   } else {
@@ -223,11 +193,9 @@ int peri_loop_init(peri_loop *loop) {
 void peri_loop_run(peri_loop *loop) {
   peri_owner_check(&loop->owner);
   loop->state->stopped = false;
-  loop->state->running = true;
   while (!loop->state->stopped) {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
   }
-  loop->state->running = false;
 }
 
 static void on_guard(uv_timer_t *timer) {

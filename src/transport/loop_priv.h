@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
-#include "transport/look.h"
 #include "transport/loop.h"
 
 enum {
@@ -35,8 +34,6 @@ struct peri_loop_state {
   bool wanted;                     // a drain was asked for since the last one began
   bool left;                       // the last drain left work
   bool stopped;
-  bool running;                        // in peri_loop_run
-  peri_look look;                      // at what came meanwhile, before output is sent
   peri_buf pool[PERI_OUT_POOL];        // empty, with memory
   peri_block *kept[PERI_KEPT_BLOCKS];  // one reference each; NULL: not made
   uint32_t next_kept;                  // the one to let go when all are in use
