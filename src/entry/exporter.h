@@ -94,8 +94,26 @@ void peri_exporters_fini(peri_exporters *table);
 peri_exporter *peri_exporter_find(const peri_exporters *table, peri_bytes iface, peri_bytes alias);
 peri_method *peri_method_look_up(peri_exporter *exporter, peri_bytes name);
 
+// Names are short: a call of memcmp takes longer than comparing them.
 static inline bool peri_method_is_named(const peri_method *method, peri_bytes name) {
-  return method->name_len == name.len && memcmp(method->name, name.ptr, name.len) == 0;
+  size_t at = 0;
+  uint64_t own, other;
+  if (method->name_len != name.len) {
+    return false;
+  }
+  for (; name.len - at >= sizeof own; at += sizeof own) {
+    memcpy(&own, method->name + at, sizeof own);
+    memcpy(&other, name.ptr + at, sizeof other);
+    if (own != other) {
+      return false;
+    }
+  }
+  for (; at < name.len; at++) {
+    if ((uint8_t)method->name[at] != name.ptr[at]) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // peri_method_look_up, the method of the last call first.

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "entry/executor.h"
 
+#define NO_MEMORY "no memory for another call"
+
 enum {
   FEW = 64,     // calls that are looked through one by one
   PLACES = 512  // lists of the calls of a connection that has had more, a power of two
@@ -76,39 +78,41 @@ static PERI_INLINE bool is_foreign(const peri_event *event) {
                               !peri_bytes_equal(event->alias, peri_bytes_of(session->alias))));
 }
 
-static PERI_INLINE peri_exporter *exporter_of(peri_server *server, const peri_event *event,
-                                              bool foreign) {
-  peri_session *session = foreign ? NULL : event->session;
-  if (session != NULL && session->user != NULL &&
-      session->user_generation == server->exporters.version) {
-    return session->user;
-  }
-  peri_exporter *exporter = peri_exporter_find(&server->exporters, event->iface, event->alias);
-  if (session != NULL) {
-    session->user = exporter;
+// Of the session, which remembers it.
+static PERI_INLINE peri_exporter *exporter_of(const peri_server *server, peri_session *session) {
+  if (session->user == NULL || session->user_generation != server->exporters.version) {
+    session->user = peri_exporter_find(
+        &server->exporters, (peri_bytes){(const uint8_t *)session->iface, session->iface_len},
+        (peri_bytes){(const uint8_t *)session->alias, session->alias_len});
     session->user_generation = server->exporters.version;
   }
-  return exporter;
+  return session->user;
 }
 
-static PERI_INLINE peri_method *resolve(peri_server *server, peri_conn *conn,
-                                        const peri_event *event, bool foreign) {
-  peri_exporter *exporter = exporter_of(server, event, foreign);
-  if (exporter == NULL) {
-    refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
+static peri_exporter *asked_exporter(const peri_server *server, const peri_event *event,
+                                     bool foreign) {
+  return foreign || event->session == NULL
+             ? peri_exporter_find(&server->exporters, event->iface, event->alias)
+             : exporter_of(server, event->session);
+}
+
+// NULL, and why, when there is none.
+static PERI_INLINE peri_method *resolve(peri_exporter *exporter, peri_bytes name, peri_err *err) {
+  if (__builtin_expect(exporter == NULL, 0)) {
+    peri_fail(err, PERI_ENO_SERVICE, "no such service is exported here");
     return NULL;
   }
-  peri_method *method = peri_method_find(exporter, event->method);
-  if (method == NULL || !method->open) {
-    method = NULL;
-    refuse(conn, event, PERI_ENO_METHOD, "the service has no such method", true);
+  peri_method *method = peri_method_find(exporter, name);
+  if (__builtin_expect(method == NULL || !method->open, 0)) {
+    peri_fail(err, PERI_ENO_METHOD, "the service has no such method");
+    return NULL;
   }
   return method;
 }
 
 // Consumers ask so whether a service is there.
 static PERI_COLD void echo(peri_server *server, peri_conn *conn, const peri_event *event) {
-  if (exporter_of(server, event, is_foreign(event)) == NULL) {
+  if (asked_exporter(server, event, is_foreign(event)) == NULL) {
     server->failed++;
     refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
     return;
@@ -133,9 +137,9 @@ static PERI_COLD int over(peri_server *server, peri_limit limit, const char *wha
   return peri_fail(err, PERI_EOVERLOADED, "%s = %llu)", what, (unsigned long long)value);
 }
 
-// `conn` is NULL for a local call.
-static inline int check_limits(peri_server *server, const peri_conn *conn, const peri_event *event,
-                               peri_err *err) {
+// For a call with so many bytes; `conn` is NULL for a local one.
+static PERI_INLINE int check_limits(peri_server *server, const peri_conn *conn, size_t bytes,
+                                    peri_err *err) {
   const peri_server_limits *limits = &server->limits;
   if (conn != NULL && conn->calls_open >= limits->calls_per_conn) {
     return over(server, PERI_LIMIT_CALLS_PER_CONNECTION,
@@ -146,7 +150,7 @@ static inline int check_limits(peri_server *server, const peri_conn *conn, const
     return over(server, PERI_LIMIT_CALLS, "too many calls in flight in this worker (calls",
                 server->calls.limit, err);
   }
-  if (server->pinned + event->body.len + event->attachments.len > limits->pinned) {
+  if (server->pinned + bytes > limits->pinned) {
     return over(server, PERI_LIMIT_PINNED_BYTES,
                 "calls in flight hold too many bytes (pinned_bytes", limits->pinned, err);
   }
@@ -158,34 +162,28 @@ static inline int check_limits(peri_server *server, const peri_conn *conn, const
   return 0;
 }
 
-static PERI_INLINE bool within_limits(peri_server *server, peri_conn *conn,
-                                      const peri_event *event) {
-  peri_err err;
-  int code = check_limits(server, conn, event, &err);
-  if (__builtin_expect(code != 0, 0)) {
-    refuse(conn, event, code, err.text, true);
-  }
-  return code == 0;
-}
-
 // Our peers know at once what is served no more, their connection refuses it. Others go on for as
 // long as their reaction to the goodbye takes, and may not try again: what they send is served.
 static bool may_not_know(const peri_server *server, const peri_conn *conn) {
   return !server->leaving && conn->draining && !conn->native && conn->protocol->drain != NULL;
 }
 
-static PERI_INLINE bool admit(peri_server *server, peri_conn *conn, const peri_event *event) {
-  if (server->draining && !may_not_know(server, conn)) {
+static PERI_INLINE int admit(peri_server *server, const peri_conn *conn, size_t bytes,
+                             peri_err *err) {
+  if (__builtin_expect(server->draining, 0) && !may_not_know(server, conn)) {
     server->refused_draining++;
-    refuse(conn, event, PERI_ESHUTDOWN, "the server is shutting down", true);
-    return false;
+    return peri_fail(err, PERI_ESHUTDOWN, "the server is shutting down");
   }
-  return within_limits(server, conn, event);
+  return check_limits(server, conn, bytes, err);
 }
 
-static uint64_t deadline_of(const peri_server *server, const peri_method *method,
-                            const peri_event *event) {
-  uint32_t ms = event->timeout_ms != 0 ? event->timeout_ms : server->limits.timeout_ms;
+static size_t bytes_of(const peri_event *event) {
+  return event->body.len + event->attachments.len;
+}
+
+static PERI_INLINE uint64_t deadline_of(const peri_server *server, const peri_method *method,
+                                        uint32_t timeout_ms) {
+  uint32_t ms = timeout_ms != 0 ? timeout_ms : server->limits.timeout_ms;
   if (method->timeout_ms != 0 && method->timeout_ms < ms) {
     ms = method->timeout_ms;
   }
@@ -208,32 +206,25 @@ static PERI_COLD char *callback_of(const peri_event *event) {
 }
 
 // NULL when there is no memory for it. `conn` is NULL for a local call.
-static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn, const peri_event *event,
-                                      peri_method *method, bool foreign) {
+static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn,
+                                      const peri_request *request, peri_method *method) {
   peri_id id;
   peri_call *call = peri_slots_take_raw(&server->calls, &id);
-  if (call == NULL) {
+  if (__builtin_expect(call == NULL, 0)) {
     return NULL;
   }
-  memset(call, 0, offsetof(peri_call, small));
+  memset(&call->attachments, 0, offsetof(peri_call, small) - offsetof(peri_call, attachments));
   call->id = id;
   call->conn = conn;
-  call->session = event->session;
-  call->foreign = foreign;
+  call->session = request->session;
   call->method = method;
-  call->block = event->block != NULL ? peri_block_ref(event->block) : NULL;
-  call->body = event->body;
-  call->attachments = event->attachments;
-  call->attachments_ser = event->attachments_ser;
-  call->serializer = event->serializer;
-  call->compression = event->compression;
-  call->stream = event->stream;
-  if (__builtin_expect(event->callback.len != 0, 0)) {
-    call->callback = callback_of(event);
-  }
-  call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
+  call->block = request->block != NULL ? peri_block_ref(request->block) : NULL;
+  call->body = request->body;
+  call->stream = request->stream;
+  call->serializer = request->serializer;
+  call->compression = request->compression;
   call->arrived_ns = server->loop->now_ns;
-  call->deadline_ns = deadline_of(server, method, event);
+  call->deadline_ns = deadline_of(server, method, request->timeout_ms);
   call->state = PERI_CALL_QUEUED;
   peri_call_pin(server, call);
   if (conn != NULL) {
@@ -249,37 +240,95 @@ static PERI_INLINE peri_call *enqueue(peri_server *server, peri_conn *conn, cons
   return call;
 }
 
-static PERI_INLINE void open_call(peri_server *server, peri_conn *conn, const peri_event *event,
-                                  peri_method *method, bool foreign) {
-  if (enqueue(server, conn, event, method, foreign) == NULL) {
-    refuse(conn, event, PERI_ENO_MEMORY, "no memory for another call", true);
+// The same for what has more to say.
+static peri_call *enqueue_event(peri_server *server, peri_conn *conn, const peri_event *event,
+                                peri_method *method, bool foreign) {
+  peri_request request = {
+      .stream = event->stream,
+      .session = event->session,
+      .body = event->body,
+      .block = event->block,
+      .timeout_ms = event->timeout_ms,
+      .serializer = event->serializer,
+      .compression = event->compression,
+  };
+  peri_call *call = enqueue(server, conn, &request, method);
+  if (call == NULL) {
+    return NULL;
+  }
+  call->foreign = foreign;
+  call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
+  call->attachments = event->attachments;
+  call->attachments_ser = event->attachments_ser;
+  peri_call_pin(server, call);
+  if (event->callback.len != 0) {
+    call->callback = callback_of(event);
+  }
+  return call;
+}
+
+static void open_call(peri_server *server, peri_conn *conn, const peri_event *event,
+                      peri_method *method, bool foreign) {
+  if (enqueue_event(server, conn, event, method, foreign) == NULL) {
+    refuse(conn, event, PERI_ENO_MEMORY, NO_MEMORY, true);
   }
 }
 
 void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event) {
+  peri_err err;
   server->arrived++;
-  if (!admit(server, conn, event)) {
+  int code = admit(server, conn, bytes_of(event), &err);
+  if (code != 0) {
+    refuse(conn, event, code, err.text, true);
     return;
   }
-  if (__builtin_expect((event->flags & PERI_EV_ECHO) != 0, 0)) {
+  if ((event->flags & PERI_EV_ECHO) != 0) {
     echo(server, conn, event);
     return;
   }
   bool foreign = is_foreign(event);
-  peri_method *method = resolve(server, conn, event, foreign);
+  peri_method *method = resolve(asked_exporter(server, event, foreign), event->method, &err);
   if (method == NULL) {
     server->failed++;
-  } else if (__builtin_expect(event->callback.len > PERI_CALLBACK_TEXT_MAX, 0)) {
+    refuse(conn, event, err.code, err.text, true);
+  } else if (event->callback.len > PERI_CALLBACK_TEXT_MAX) {
     refuse(conn, event, PERI_EBAD_REQUEST, "too many callbacks in one call", false);
   } else {
     open_call(server, conn, event, method, foreign);
   }
 }
 
+static PERI_COLD void refuse_request(peri_conn *conn, const peri_request *request, int code,
+                                     const char *text) {
+  peri_event event = peri_request_event(request);
+  refuse(conn, &event, code, text, true);
+}
+
+void peri_server_request(peri_server *server, peri_conn *conn, const peri_request *request) {
+  peri_err err;
+  server->arrived++;
+  int code = admit(server, conn, request->body.len, &err);
+  if (__builtin_expect(code != 0, 0)) {
+    refuse_request(conn, request, code, err.text);
+    return;
+  }
+  peri_method *method = resolve(exporter_of(server, request->session), request->method, &err);
+  if (__builtin_expect(method == NULL, 0)) {
+    server->failed++;
+    refuse_request(conn, request, err.code, err.text);
+  } else if (__builtin_expect(enqueue(server, conn, request, method) == NULL, 0)) {
+    refuse_request(conn, request, PERI_ENO_MEMORY, NO_MEMORY);
+  }
+}
+
 void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_event *event,
                                peri_method *method) {
+  peri_err err;
   server->arrived++;
-  if (within_limits(server, conn, event)) {
+  int code = check_limits(server, conn, bytes_of(event), &err);
+  if (code != 0) {
+    refuse(conn, event, code, err.text, true);
+  } else {
     open_call(server, conn, event, method, false);
   }
 }
@@ -287,13 +336,13 @@ void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_
 int peri_server_open_local(peri_server *server, peri_method *method, const peri_event *event,
                            peri_id *id, peri_err *err) {
   server->arrived++;
-  int code = check_limits(server, NULL, event, err);
+  int code = check_limits(server, NULL, bytes_of(event), err);
   if (code != 0) {
     return code;
   }
-  const peri_call *call = enqueue(server, NULL, event, method, false);
+  const peri_call *call = enqueue_event(server, NULL, event, method, false);
   if (call == NULL) {
-    return peri_fail(err, PERI_ENO_MEMORY, "no memory for another call");
+    return peri_fail(err, PERI_ENO_MEMORY, NO_MEMORY);
   }
   *id = call->id;
   return 0;
@@ -341,7 +390,8 @@ peri_call *peri_server_open_job(peri_server *server, peri_job *job) {
       .session = job->has_session ? &job->session : NULL,
       .callback = job->lent != NULL ? peri_bytes_of(job->lent->names) : (peri_bytes){NULL, 0},
   };
-  peri_call *call = job->code == 0 ? enqueue(server, NULL, &event, method, job->foreign) : NULL;
+  peri_call *call =
+      job->code == 0 ? enqueue_event(server, NULL, &event, method, job->foreign) : NULL;
   if (call == NULL) {
     job->code = job->code != 0 ? job->code : PERI_ENO_MEMORY;
     return NULL;

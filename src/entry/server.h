@@ -27,18 +27,19 @@ typedef struct peri_call {
   peri_block
       *block;  // keeps body and attachments; its own once `parked`, NULL when they are in small
   peri_bytes body;
-  peri_bytes attachments;
-  peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
-  // The event's text, owned, and behind its NUL the method that a caller of a function names (""
-  // where it names none); NULL = none.
-  char *callback;
   union {
     uint64_t stream;
     struct peri_job *job;  // of a `hired` one: where it comes from and its answer goes
   };
   uint64_t arrived_ns;
   uint64_t deadline_ns;  // 0 = none
-  uint32_t pinned;       // bytes of body and attachments, counted in server->pinned
+  // From here to `small` a new call is all zero, as most of it stays.
+  peri_bytes attachments;
+  peri_bytes reply_attachments;  // msgpack map, malloc'd, owned
+  // The event's text, owned, and behind its NUL the method that a caller of a function names (""
+  // where it names none); NULL = none.
+  char *callback;
+  uint32_t pinned;  // bytes of body and attachments, counted in server->pinned
   uint8_t serializer, compression, attachments_ser;
   uint8_t state;
   bool oneway;
@@ -95,6 +96,8 @@ void peri_server_fini(peri_server *server);
 
 // From the connection's handler: OPEN. Resolves, admits and queues, or answers with an error.
 void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *event);
+// The same for an OPEN that is nothing but its call.
+void peri_server_request(peri_server *server, peri_conn *conn, const peri_request *request);
 // The same for a callback: a call that the server of a connection of ours makes. `method` is not looked
 // up; who drains still takes it, for it belongs to a call of our own.
 void peri_server_open_callback(peri_server *server, peri_conn *conn, const peri_event *event,

@@ -89,6 +89,13 @@ static inline const peri_raw *peri_raw_values(lua_State *L, size_t *count) {
   return base;
 }
 
+// lua_gettop, where peri_raw_usable.
+static inline size_t peri_raw_count(lua_State *L) {
+  size_t count;
+  (void)peri_raw_values(L, &count);
+  return count;
+}
+
 // The table at `index`, from 1 on.
 static inline const peri_raw_table *peri_raw_table_at(lua_State *L, int index) {
   const peri_raw *base = *(peri_raw **)((char *)L + 4 * sizeof(void *));

@@ -292,7 +292,8 @@ static PERI_INLINE peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
 void peri_serve_done(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_call *call = ending(vm, fiber);
-  if (lua_gettop(co) == 1) {  // `true`: only that comes alone
+  if ((peri_raw_usable() ? peri_raw_count(co) : (size_t)lua_gettop(co)) ==
+      1) {  // `true`: only that comes alone
     peri_call_reply_body(&vm->server, call, call);
     return;
   }
@@ -378,6 +379,11 @@ static void on_event(void *arg, peri_conn *conn, const peri_event *event) {
   }
 }
 
+static void on_request(void *arg, peri_conn *conn, const peri_request *request) {
+  peri_vm *vm = arg;
+  peri_server_request(&vm->server, conn, request);
+}
+
 static void on_session(void *arg, peri_conn *conn, peri_session *session) {
   peri_sessions_tell(arg, conn, session, true);
 }
@@ -420,6 +426,7 @@ static void on_closed(void *arg, peri_conn *conn, int code) {
 
 const peri_conn_handler peri_serve_handler = {
     .event = on_event,
+    .request = on_request,
     .session = on_session,
     .session_ended = on_session_ended,
     .started = on_started,

@@ -28,6 +28,11 @@ enum {
   // in flight: the loop then polls four times for what one round of reads brought.
   SLICE = 256,
   SLICE_NS = 1000000,
+  // Entries between two looks at the clock, each of which takes as long as a tenth of a brief call: often,
+  // and more seldom while those since the last look took less than BRIEF_NS together.
+  OFTEN = 8,
+  SELDOM = 32,
+  BRIEF_NS = 32000,
   MAX_FIBERS = 4000000,
   MAX_FUTURES = 4000000,
   MAX_CONNECTIONS = 1000000,
@@ -149,16 +154,22 @@ static bool work_left(const peri_vm *vm) {
 
 bool peri_vm_drain(peri_loop *loop, void *arg) {
   peri_vm *vm = arg;
-  uint64_t end = loop->now_ns + SLICE_NS;
+  uint64_t end = loop->now_ns + SLICE_NS, looked = loop->now_ns;
+  int look = OFTEN;
   peri_limits_check_memory(vm);
   peri_callbacks_sweep(vm);
   peri_fiber_turn(vm);
-  for (int i = 0; i < SLICE; i++) {
+  for (int i = 1; i <= SLICE; i++) {
     if (!start_task(vm) && !peri_fiber_run_ready(vm) && !peri_serve_next(vm)) {
       break;
     }
-    if ((i & 7) == 7 && peri_env->hrtime() > end) {
-      break;
+    if (i == look) {
+      uint64_t now = peri_env->hrtime();
+      if (now > end) {
+        break;
+      }
+      look += now - looked < BRIEF_NS ? SELDOM : OFTEN;
+      looked = now;
     }
   }
   peri_jobs_turned(&vm->server);

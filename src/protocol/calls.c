@@ -103,6 +103,25 @@ PERI_COLD peri_event peri_reply_event(const peri_reply *reply) {
   };
 }
 
+PERI_COLD peri_event peri_request_event(const peri_request *request) {
+  const peri_session *session = request->session;
+  return (peri_event){
+      .type = PERI_EV_OPEN,
+      .flags = PERI_EV_END,
+      .serializer = request->serializer,
+      .compression = request->compression,
+      .timeout_ms = request->timeout_ms,
+      .stream = request->stream,
+      .session = request->session,
+      .session_id = session->id,
+      .iface = {(const uint8_t *)session->iface, session->iface_len},
+      .alias = {(const uint8_t *)session->alias, session->alias_len},
+      .method = request->method,
+      .body = request->body,
+      .block = request->block,
+  };
+}
+
 static PERI_COLD void result_event(peri_conn *conn, const peri_reply *reply) {
   peri_event event = peri_reply_event(reply);
   peri_conn_event(conn, &event);

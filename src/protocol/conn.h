@@ -40,6 +40,9 @@ typedef struct peri_conn_handler {
   // OPEN, DATA, HALF_CLOSE, TRAILERS, CANCEL, WINDOW, GOAWAY. REPLY goes to the future that
   // peri_conn_expect registered, and arrives here only when its stream is open (streaming).
   void (*event)(void *arg, peri_conn *conn, const peri_event *event);
+  // Server: an OPEN that is nothing but its call, for the service of its session. May be NULL: it comes
+  // as an event, too.
+  void (*request)(void *arg, peri_conn *conn, const peri_request *request);
   // Server: a session was negotiated; may set session->user. May be NULL.
   void (*session)(void *arg, peri_conn *conn, peri_session *session);
   // Server: since when the service of the session runs, as a peer that is not ours is to be told,
@@ -186,6 +189,18 @@ void peri_conn_result(peri_conn *conn, const peri_reply *reply);
 static inline void peri_conn_opened(peri_conn *conn, const peri_event *event) {
   conn->settled = true;
   conn->handler->event(conn->arg, conn, event);
+}
+// The event that a short OPEN stands for.
+peri_event peri_request_event(const peri_request *request);
+// The same as peri_conn_opened for an OPEN that is nothing but its call.
+static inline void peri_conn_requested(peri_conn *conn, const peri_request *request) {
+  if (conn->handler->request == NULL) {
+    peri_event event = peri_request_event(request);
+    peri_conn_opened(conn, &event);
+    return;
+  }
+  conn->settled = true;
+  conn->handler->request(conn->arg, conn, request);
 }
 // Adds a session; NULL when limits->sessions is reached. A session of the same id is ended first.
 peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes iface,

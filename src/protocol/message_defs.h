@@ -70,8 +70,10 @@ typedef struct peri_request {
   struct peri_session *session;  // not NULL
   peri_bytes method;
   peri_bytes body;
+  peri_block *block;  // NULL in one that is sent
   uint32_t timeout_ms;
   uint8_t serializer;
+  uint8_t compression;  // 0 in one that is sent
 } peri_request;
 
 // A REPLY that is nothing but its result; the fields are those of the event.

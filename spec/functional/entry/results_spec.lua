@@ -416,6 +416,28 @@ describe('what is not there', function()
   )
 
   it(
+    'is refused where a name differs in one place from that of the last call',
+    inside(function()
+      local names, service = {}, {}
+      for _, len in ipairs { 1, 2, 7, 8, 9, 16, 19 } do
+        local name = ('n'):rep(len)
+        names[#names + 1] = name
+        service[name] = function()
+          return len
+        end
+      end
+      local greeter = serve(service)
+      for _, name in ipairs(names) do
+        for at = 1, #name do
+          assert.equal(#name, (perilune.call(greeter, name)))
+          local _, err = perilune.call(greeter, name:sub(1, at - 1) .. 'x' .. name:sub(at + 1))
+          assert.equal('NO_METHOD', err.code)
+        end
+      end
+    end)
+  )
+
+  it(
     'is refused after the export was closed',
     inside(function()
       local handle = perilune.export {

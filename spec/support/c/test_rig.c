@@ -102,6 +102,12 @@ static void on_event(void *arg, peri_conn *conn, const peri_event *event) {
   hear(side, "\n");
 }
 
+static void on_request(void *arg, peri_conn *conn, const peri_request *request) {
+  peri_event event = peri_request_event(request);
+  ((peri_test_side *)arg)->requests++;
+  on_event(arg, conn, &event);
+}
+
 static void on_session(void *arg, peri_conn *conn, peri_session *session) {
   (void)conn;
   hear((peri_test_side *)arg, "SESSION %u iface=%s alias=%s ser=%s native=%d\n", session->id,
@@ -134,6 +140,7 @@ static void on_conn_closed(void *arg, peri_conn *conn, int code) {
 
 static const peri_conn_handler server_handler = {
     .event = on_event,
+    .request = on_request,
     .session = on_session,
     .authenticate = on_authenticate,
     .drained = on_drained,

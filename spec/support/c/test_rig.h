@@ -19,6 +19,7 @@ typedef struct peri_test_side {
   size_t cut;         // relay stops here for one pump, 0 = nowhere
   size_t drop;        // bytes from here on are never relayed and the connection ends; 0 = never
   bool opened;        // false: the spec is this side
+  uint32_t requests;  // OPENs that came as a peri_request
   struct peri_test_rig *rig;
 } peri_test_side;
 

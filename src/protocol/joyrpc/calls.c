@@ -82,7 +82,7 @@ static peri_event event_of(peri_conn *conn, const joy_frame *frame, peri_event_t
   };
 }
 
-static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
+static int on_long_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
   peri_event event = event_of(conn, frame, PERI_EV_OPEN);
   event.flags = flags;
   event.timeout_ms = frame->timeout_ms;
@@ -94,6 +94,42 @@ static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
     return head_spoilt(conn, frame);
   }
   return report_open(conn, &event);
+}
+
+// The length of a head that names a method and says nothing else, as that of nearly every request; 0
+// when it is another one.
+static PERI_INLINE size_t plain_head(const peri_conn *conn, peri_bytes body) {
+  enum { FLAGS = 2, NAME = 3 };
+  size_t len = body.len > 4 ? peri_get_u16(body.ptr) + 2u : 0;
+  return len > 4 && len <= body.len && body.ptr[FLAGS] == 0 && body.ptr[NAME] + 4u == len &&
+                 len - 2 <= conn->limits->head
+             ? len
+             : 0;
+}
+
+static int on_request(peri_conn *conn, const joy_frame *frame, uint8_t flags) {
+  joy_state *state = joy_state_of(conn);
+  peri_session *session =
+      flags == 0 && !state->said_goaway ? joy_session(conn, frame->session) : NULL;
+  size_t head = session != NULL && session->native && session->iface_len != 0
+                    ? plain_head(conn, frame->body)
+                    : 0;
+  if (__builtin_expect(head == 0 || frame->callback.len != 0, 0)) {
+    return on_long_request(conn, frame, flags);
+  }
+  state->last_in = frame->id;
+  peri_request request = {
+      .stream = frame->id,
+      .session = session,
+      .method = {frame->body.ptr + 4, head - 4},
+      .body = {frame->body.ptr + head, frame->body.len - head},
+      .block = frame->block,
+      .timeout_ms = frame->timeout_ms,
+      .serializer = frame->serializer,
+      .compression = frame->compression,
+  };
+  peri_conn_requested(conn, &request);
+  return 0;
 }
 
 // Has the body a head that says nothing, as that of nearly every answer?

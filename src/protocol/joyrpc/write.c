@@ -336,18 +336,7 @@ int joy_reply_end(peri_conn *conn, uint8_t compression, const peri_mark *mark) {
 }
 
 static PERI_COLD int emit_request(peri_conn *conn, const peri_request *request) {
-  peri_event event = {
-      .type = PERI_EV_OPEN,
-      .flags = PERI_EV_END,
-      .serializer = request->serializer,
-      .timeout_ms = request->timeout_ms,
-      .stream = request->stream,
-      .session = request->session,
-      .iface = {(const uint8_t *)request->session->iface, request->session->iface_len},
-      .alias = {(const uint8_t *)request->session->alias, request->session->alias_len},
-      .method = request->method,
-      .body = request->body,
-  };
+  peri_event event = peri_request_event(request);
   return joy_emit(conn, &event);
 }
 

@@ -92,6 +92,34 @@ describe('protocol/joyrpc bodies', function()
     assert.is_true(rig:conn(UP) ~= nil)
   end)
 
+  it('of requests that only name a method come without an event', function()
+    open()
+    local function requests()
+      return rig.raw.side[DOWN].requests
+    end
+    -- head_len, flags, method_len, method, what else there is
+    local cases = {
+      { '\0\3\0\1m', true },
+      { '\0\3\0\1mbody', true },
+      { '\1\1\0\255' .. ('m'):rep(255) .. 'body', true },
+      { '\0\3\2\1mbody', false }, -- one-way
+      { '\0\11\4\1m\0\4face\1bbody', false }, -- for another service
+      { '\0\6\1\1m\0\1\128body', false }, -- attachments
+      { '\0\4\0\1m?body', false }, -- a longer head than it says it needs
+    }
+    for i, case in ipairs(cases) do
+      local before = requests()
+      rig:send(UP, (frame(1, 1, case[1]):gsub('^(.........)....', '%1' .. u32(i)))):pump()
+      local news = rig:news(DOWN)
+      assert.truthy(news:find('OPEN ' .. i .. ' ', 1, true), news)
+      assert.equal(case[1]:match 'body' and 'body' or nil, news:match ' body=(.-)\n')
+      assert.equal(case[2] and 1 or 0, requests() - before, 'case ' .. i)
+    end
+    rig.raw.limits.head = 2
+    rig:send(UP, frame(1, 1, cases[1][1])):pump()
+    assert.is_nil(rig:news(DOWN):match 'OPEN')
+  end)
+
   it('large ones travel by reference and arrive whole', function()
     open()
     local block = lib.peri_block_new(300000)
