@@ -23,7 +23,10 @@ typedef struct place {
 // A class as its objects were walked last.
 typedef struct peri_walk_row {
   const void *meta;  // the metatable; NULL = nothing is known
-  uint32_t misses;   // objects in a row with other fields, or in another order
+  uint32_t misses;   // objects in a row with other fields, or in an order that is not known
+  // The same with other fields, or in another order: tables made in two ways take turns. Its own misses
+  // are not counted. NULL, or of another class: there is none.
+  struct peri_walk_row *other;
   uint32_t kept;
   peri_shape shape;
   const void *keys[PERI_SHAPE_FIELDS];
@@ -102,6 +105,6 @@ peri_walk_row *peri_walk_find(walker *w, const void *meta);
 // What the box with this metatable holds; NONE when it is no box, or must be looked at.
 peri_cast peri_walk_boxed(walker *w, const void *meta);
 // An object of that class; OTHERWISE when it must be walked in the usual way, and nothing was done.
-int peri_walk_shaped(walker *w, int index, peri_walk_row *row, const place *parent);
+int peri_walk_shaped(walker *w, int index, peri_walk_row *first, const place *parent);
 // Remembers the object at `index`, whose fields lie on the stack from `base` on, if it is worth it.
 void peri_walk_learn(walker *w, int index, int base, int count);

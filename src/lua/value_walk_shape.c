@@ -27,8 +27,20 @@ typedef struct lesson {
 
 static char shapes_key;
 
-static size_t place_of(const void *meta) {
-  return (size_t)(((uintptr_t)meta * 0x9E3779B97F4A7C15u) >> 32) % ROWS;
+static bool is_of(const peri_walk_row *row, const void *meta) {
+  return row != NULL && row->meta == meta;
+}
+
+// Two classes that belong in one place must not drive each other out: the second one takes the next.
+static size_t place_of(const peri_walk_shapes *shapes, const void *meta) {
+  size_t at = (size_t)(((uintptr_t)meta * 0x9E3779B97F4A7C15u) >> 32) % ROWS;
+  const peri_walk_row *row = shapes->rows[at];
+  if (row == NULL || row->meta == NULL || row->meta == meta) {
+    return at;
+  }
+  size_t next = (at + 1) % ROWS;
+  row = shapes->rows[next];
+  return row == NULL || row->meta == NULL || row->meta == meta ? next : at;
 }
 
 static size_t box_place_of(const void *meta) {
@@ -68,8 +80,8 @@ static peri_walk_shapes *of_vm(walker *w) {
 
 peri_walk_row *peri_walk_find(walker *w, const void *meta) {
   const peri_walk_shapes *shapes = of_vm(w);
-  peri_walk_row *row = shapes != NULL ? shapes->rows[place_of(meta)] : NULL;
-  return row != NULL && row->meta == meta ? row : NULL;
+  peri_walk_row *row = shapes != NULL ? shapes->rows[place_of(shapes, meta)] : NULL;
+  return is_of(row, meta) ? row : NULL;
 }
 
 peri_cast peri_walk_boxed(walker *w, const void *meta) {
@@ -134,9 +146,13 @@ static int learn(lua_State *L) {
   return 0;
 }
 
+// A class that is met again takes the place of another one, the first comer a free place.
 static bool worth(peri_walk_shapes *shapes, size_t at, const void *meta) {
   const peri_walk_row *row = shapes->rows[at];
-  if (row != NULL && row->meta == meta) {
+  if (row == NULL || row->meta == NULL) {
+    return true;
+  }
+  if (row->meta == meta) {
     return row->misses >= MISSES;
   }
   bool again = shapes->candidates[at] == meta;
@@ -163,15 +179,20 @@ void peri_walk_learn(walker *w, int index, int base, int count) {
     return;
   }
   lesson l = {.meta = lua_topointer(L, -1), .kind = PERI_KIND_OBJECT, .count = (uint32_t)count};
-  size_t at = place_of(l.meta);
+  size_t at = place_of(shapes, l.meta);
   if (worth(shapes, at, l.meta) && class_name(L, &l.name)) {
     for (int i = 0; i < count; i++) {
       peri_bytes *field = &l.fields[i];
       field->ptr = (const uint8_t *)lua_tolstring(L, base + 1 + 2 * i, &field->len);
     }
-    l.row = &shapes->rows[at];
+    peri_walk_row *first = shapes->rows[at];
+    bool known = is_of(first, l.meta);
+    l.row = known ? &first->other : &shapes->rows[at];
     if (lua_cpcall(L, learn, &l) != 0) {
       lua_pop(L, 1);
+    }
+    if (known) {
+      first->misses = 0;
     }
   }
   lua_pop(L, 1);
@@ -194,25 +215,43 @@ static bool entries(const walker *w, int index, const peri_walk_row *row) {
   return count == row->shape.count;
 }
 
-int peri_walk_shaped(walker *w, int index, peri_walk_row *row, const place *parent) {
+// Without raw tables the entries are on the stack when it is so.
+static bool is_like(walker *w, int index, const peri_walk_row *row) {
+  if (peri_raw_usable()) {
+    return peri_walk_raw_same(peri_raw_table_at(w->L, index), row->keys, row->shape.count);
+  }
   int base = lua_gettop(w->L);
-  int count = (int)row->shape.count;
-  bool raw = peri_raw_usable();
-  if (!raw && !peri_walk_room(w, base + 2 * count)) {
-    return PERI_WALK_OTHERWISE;
+  if (!peri_walk_room(w, base + 2 * (int)row->shape.count)) {
+    return false;
   }
-  if (raw ? !peri_walk_raw_same(peri_raw_table_at(w->L, index), row->keys, row->shape.count)
-          : !entries(w, index, row)) {
+  bool is = entries(w, index, row);
+  if (!is) {
     lua_settop(w->L, base);
-    row->misses++;
+  }
+  return is;
+}
+
+static const peri_walk_row *row_like(walker *w, int index, const peri_walk_row *row) {
+  if (is_like(w, index, row)) {
+    return row;
+  }
+  const peri_walk_row *other = row->other;
+  return is_of(other, row->meta) && is_like(w, index, other) ? other : NULL;
+}
+
+int peri_walk_shaped(walker *w, int index, peri_walk_row *first, const place *parent) {
+  int base = lua_gettop(w->L);
+  const peri_walk_row *row = row_like(w, index, first);
+  if (row == NULL) {
+    first->misses++;
     return PERI_WALK_OTHERWISE;
   }
-  row->misses = 0;
+  first->misses = 0;
   int rc = w->graph->object(w->sink, &row->shape);
   if (rc <= 0) {
     lua_settop(w->L, base);
     return rc < 0 ? peri_walk_sink_failed(w, rc, parent) : PERI_WALK_OTHERWISE;
   }
-  return raw ? peri_walk_raw_entries(w, index, true, parent)
-             : peri_walk_fields(w, base, count, parent);
+  return peri_raw_usable() ? peri_walk_raw_entries(w, index, true, parent)
+                           : peri_walk_fields(w, base, (int)row->shape.count, parent);
 }
