@@ -379,6 +379,26 @@ local function provider_text(out, filters, texts)
   add(around and 'end' or '%(after)s end')
 end
 
+-- The tables that every chain looks at stand in variables of its own chunk; all chains share those of this
+-- function instead, so that calls of a thousand methods find them in one place.
+local args_of, live = context.args, context.live
+local function shared()
+  return args_of, live
+end
+local SHARED = { args_of = 1, live = 2 }
+
+local function share(chain)
+  local i, name = 1, debug.getupvalue(chain, 1)
+  while name do
+    if SHARED[name] then
+      debug.upvaluejoin(chain, i, shared, SHARED[name])
+    end
+    i = i + 1
+    name = debug.getupvalue(chain, i)
+  end
+  return chain
+end
+
 -- The chain of an exported method. C calls it with the slot and generation of the call, then with
 -- nothing (the body is the argument), or with the count of arguments and the arguments themselves
 -- (`arity` of them), or with the count and a table; without a call it does nothing. What it returns
@@ -426,7 +446,7 @@ function M.provider(method, filters)
     chain_failed = thrown(method.title, 'filter'),
     more = warn_more(method.title),
   }
-  return compile(out, 'chain ' .. method.title, env, method.mid)
+  return share(compile(out, 'chain ' .. method.title, env, method.mid))
 end
 
 -- The chain of a consumer method: filters around `dispatch(ctx, call)`.
