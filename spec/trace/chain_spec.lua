@@ -172,14 +172,21 @@ describe('a call that a filter answers', function()
           end,
         },
       }
-      local seen = traces.record(function()
+      local function ask()
         for _ = 1, 200 do
           assert(proxy:f 'key' == 'an answer')
         end
-      end, 5)
-      assert.is_true(traces.compiled(seen, 'chain_spec.lua'))
+      end
+      proxy:f 'key' -- what is kept now is only looked up below
       local parts = { 'chain_spec.lua', 'call demo.Kept.f', 'cache', 'outgoing.lua', 'arguments' }
-      assert.same({}, traces.bad(seen, unpack(parts)))
+      -- Where traces begin is a matter of luck, what becomes of them is not.
+      local whole = false
+      for _ = 1, 8 do
+        local seen = traces.record(ask, 5)
+        assert.same({}, traces.bad(seen, unpack(parts)))
+        whole = whole or traces.compiled(seen, 'chain_spec.lua')
+      end
+      assert.is_true(whole)
     end)
   )
 end)
