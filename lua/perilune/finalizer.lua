@@ -68,7 +68,8 @@ function _G.newproxy(from)
   return object
 end
 
--- It ends first of all when the VM is closed: from then on, nothing waits for a turn.
+-- When the VM is closed no turn comes any more: what waits for one ends here, what comes later at
+-- once.
 local last = proxy(true)
 getmetatable(last).__gc = function()
   closed = true
