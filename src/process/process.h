@@ -49,7 +49,7 @@ typedef struct peri_worker {
   int number;  // 0 = control
   peri_process *process;
   pthread_t thread;
-  _Atomic int tid;    // the system's number of the thread, 0 before it started
+  _Atomic int tid;    // the system's number of the thread, 0 while there is none
   _Atomic int state;  // peri_thread_state
   peri_err err;
   char *chunk;     // owned: Lua source its first fiber runs, until started

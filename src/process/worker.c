@@ -328,6 +328,7 @@ static void *run(void *arg) {
   atomic_store(&worker->state, PERI_THREAD_CLOSING);
   wind_up(worker);
   peri_metrics_detach();
+  atomic_store(&worker->tid, 0);
   set_state(worker, PERI_THREAD_STOPPED);
   return NULL;
 }

@@ -1,30 +1,25 @@
 -- SPDX-License-Identifier: MIT
 -- Workers that outnumber the cores take turns; with executors, or cores enough, each goes first.
 local app = require 'spec.support.app'
+local ffi = require 'ffi'
 local lfs = require 'lfs'
+local lib = require('spec.support.c').lib
 
 local OTHER, BATCH = 0, 3 -- policies of sched(7)
 
-local cores = tonumber(io.popen('nproc'):read '*l')
-
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read '*a'
-  file:close()
-  return text
-end
+ffi.cdef 'unsigned uv_available_parallelism(void);'
+local cores = lib.uv_available_parallelism()
 
 -- Thread name -> its policy, field 41 of proc_pid_stat(5), counted behind the name.
 local function policies(process)
   local tasks, found = ('/proc/%d/task'):format(process.pid), {}
   for tid in lfs.dir(tasks) do
     if tid:find '^%d+$' then
-      local name, rest = read(('%s/%s/stat'):format(tasks, tid)):match '%((.-)%) (.*)$'
-      local fields = {}
-      for field in rest:gmatch '%S+' do
-        fields[#fields + 1] = field
+      for line in io.lines(('%s/%s/stat'):format(tasks, tid)) do
+        local name, rest = line:match '%((.-)%) (.*)$'
+        local policy = rest:match('^' .. ('%S+ '):rep(41 - 3) .. '(%d+)')
+        found[name] = tonumber(policy)
       end
-      found[name] = tonumber(fields[41 - 2])
     end
   end
   return found
