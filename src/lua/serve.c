@@ -289,11 +289,14 @@ static PERI_INLINE peri_call *ending(peri_vm *vm, peri_fiber *fiber) {
   return call;
 }
 
+static PERI_INLINE size_t count_of(lua_State *co) {
+  return peri_raw_usable() ? peri_raw_count(co) : (size_t)lua_gettop(co);
+}
+
 void peri_serve_done(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
   peri_call *call = ending(vm, fiber);
-  if ((peri_raw_usable() ? peri_raw_count(co) : (size_t)lua_gettop(co)) ==
-      1) {  // `true`: only that comes alone
+  if (count_of(co) == 1) {  // `true`: only that comes alone
     peri_call_reply_body(&vm->server, call, call);
     return;
   }
