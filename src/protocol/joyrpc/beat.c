@@ -89,7 +89,7 @@ static uint64_t sweep(peri_conn *conn, uint64_t now_ms) {
 
 uint64_t joy_tick(peri_conn *conn, uint64_t now_ms) {
   if (conn->server) {
-    return sweep(conn, now_ms);
+    return sooner(sweep(conn, now_ms), joy_goodbye_tick(conn, now_ms));
   }
   uint64_t next = joy_openings_tick(conn, now_ms);
   next = sooner(next, peri_conn_beat(conn, now_ms, "JOYRPC-BEAT", beat));

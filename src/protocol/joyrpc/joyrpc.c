@@ -96,18 +96,6 @@ static ssize_t feed(peri_conn *conn, peri_block *block, const uint8_t *data, siz
   return (ssize_t)used;
 }
 
-// A JoyRPC client may still send for a while, and is served; ours knows the last one that is.
-static void drain(peri_conn *conn) {
-  joy_state *state = joy_state_of(conn);
-  if (!conn->server) {
-    return;
-  }
-  state->said_goaway = conn->native;
-  state->goaway_at = state->last_in;
-  peri_event goaway = {.type = PERI_EV_GOAWAY, .stream = state->last_in};
-  joy_emit(conn, &goaway);
-}
-
 static const char *const tags[] = {
     "JOYRPC-FRAME", "JOYRPC-TOO-BIG",       "JOYRPC-ATTRIBUTE",   "JOYRPC-TYPE", "JOYRPC-HEAD",
     "JOYRPC-BEAT",  "JOYRPC-SERIALIZATION", "JOYRPC-NEGOTIATION", NULL,
@@ -135,5 +123,5 @@ const peri_protocol peri_joyrpc = {
     .open_session = joy_open_session,
     .authenticated = joy_authenticated,
     .tick = joy_tick,
-    .drain = drain,
+    .drain = joy_drain,
 };

@@ -76,7 +76,8 @@ typedef struct joy_state {
   uint32_t last_in;  // server: msgId of the last request
   bool said_goaway;  // requests above last_in are refused here
   uint32_t goaway_at;
-  peri_list openings;  // client: joy_opening
+  uint64_t goodbye_by_ms;  // server: when the notice of a drain is due at the latest, 0 = none is
+  peri_list openings;      // client: joy_opening
 } joy_state;
 
 extern const peri_protocol peri_joyrpc;
@@ -180,6 +181,13 @@ void joy_authenticated(peri_conn *conn, uint32_t session, uint32_t request, bool
                        const char *why);
 int joy_open_session(peri_conn *conn, const peri_session_params *params, peri_session_fn done,
                      void *arg);
+
+// goodbye.c
+void joy_drain(peri_conn *conn);
+// After a call of a JoyRPC client was reported: sends the notice that waited for one.
+void joy_goodbye_on_call(peri_conn *conn);
+// Sends it when it is due. Returns in how many ms it is, 0 = none waits.
+uint64_t joy_goodbye_tick(peri_conn *conn, uint64_t now_ms);
 
 // beat.c
 uint64_t joy_tick(peri_conn *conn, uint64_t now_ms);

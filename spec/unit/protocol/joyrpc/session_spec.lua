@@ -322,23 +322,64 @@ describe('protocol/joyrpc sessions', function()
   end)
 
   describe('and goodbyes', function()
-    it('a JoyRPC client gets the 24 bytes of the offline notice and is served on', function()
+    local NOTICE = require('spec.support.golden.joyrpc').offline:gsub(' ', '')
+
+    -- A JoyRPC client with a session, and what the server sends to it from then on.
+    local function beside_joyrpc()
       start { protocol = false }
       rig:send(UP, frame(8, 7, '{"serializations":["json"],"attributes":{"interface":"i"}}')):pump()
       local before = #rig:wire(DOWN)
-      lib.peri_conn_drain(rig:conn(DOWN))
-      lib.peri_conn_drain(rig:conn(DOWN))
-      rig:pump()
-      assert.equal(
-        require('spec.support.golden.joyrpc').offline:gsub(' ', ''),
-        (
+      return function()
+        rig:pump()
+        return (
           rig:wire(DOWN):sub(before + 1):gsub('.', function(char)
             return ('%02x'):format(char:byte())
           end)
         )
-      )
+      end
+    end
+
+    local function called()
+      rig:conn(DOWN).calls_open = 1
       rig:send(UP, frame(1, 7, '{"methodName":"m","args":[]}')):pump()
+    end
+
+    it(
+      'a JoyRPC client in a call gets the 24 bytes of the offline notice and is served on',
+      function()
+        local sent = beside_joyrpc()
+        called()
+        lib.peri_conn_drain(rig:conn(DOWN))
+        lib.peri_conn_drain(rig:conn(DOWN))
+        assert.equal(NOTICE, sent())
+        rig:heard(DOWN)
+        called()
+        assert.truthy(rig:heard(DOWN):find 'OPEN 1')
+        assert.equal(NOTICE, sent())
+      end
+    )
+
+    -- Without a call to wait for it would close before its cluster knows.
+    it('an idle JoyRPC client gets it with its next call', function()
+      local sent = beside_joyrpc()
+      lib.peri_conn_drain(rig:conn(DOWN))
+      assert.equal('', sent())
+      called()
       assert.truthy(rig:heard(DOWN):find 'OPEN 1')
+      assert.equal(NOTICE, sent())
+      rig:advance(1000)
+      assert.equal(NOTICE, sent())
+    end)
+
+    it('an idle JoyRPC client gets it after a while', function()
+      local sent = beside_joyrpc()
+      lib.peri_conn_drain(rig:conn(DOWN))
+      rig:advance(299)
+      assert.equal('', sent())
+      rig:advance(1)
+      assert.equal(NOTICE, sent())
+      rig:advance(1000)
+      assert.equal(NOTICE, sent())
     end)
 
     it('one of ours is told the last call; what comes after is refused unrun', function()
