@@ -84,6 +84,11 @@ local open = {
   },
 }
 
+-- The same echo of a stock Java consumer, to its own framework and to us, in the worker or in an executor.
+local function echoed(name, kind, options, protocol)
+  return loaded(name, kind, options, '--protocol', protocol, unpack(servers.ECHO))
+end
+
 local BURN = { burn = 100 }
 
 local executors = {
@@ -92,11 +97,14 @@ local executors = {
   subjects = {
     loaded('inline', 'perilune'),
     loaded('pool', 'perilune', { executor = 'pool' }),
+    echoed('inline, joyrpc', 'perilune', { script = 'java.lua' }, 'joyrpc'),
+    echoed('pool, joyrpc', 'perilune', { script = 'java.lua', executor = 'pool' }, 'joyrpc'),
     loaded('quiet', 'perilune', nil, '--rate', BESIDE_RATE),
     loaded('burning', 'perilune', BURN, '--rate', BESIDE_RATE),
   },
   cases = {
     cpu('executor, echo', 'pool', 'inline', 2.0, 1.5),
+    cpu('executor, joyrpc echo', 'pool, joyrpc', 'inline, joyrpc', 2.0, 1.5),
     {
       case = 'executor, p99 beside burning',
       metric = 'p99 us',
@@ -300,11 +308,6 @@ local timers = {
     },
   },
 }
-
--- The same echo of a stock Java consumer, to its own framework and to us.
-local function echoed(name, kind, options, protocol)
-  return loaded(name, kind, options, '--protocol', protocol, unpack(servers.ECHO))
-end
 
 local javas = {
   name = 'java',

@@ -16,6 +16,7 @@ perilune.export {
       return value
     end,
   },
+  executor = os.getenv 'BENCH_EXECUTOR',
   filters = filters(tonumber(os.getenv 'BENCH_FILTERS') or 5),
 }
 perilune.listen 'tcp://127.0.0.1:0'
