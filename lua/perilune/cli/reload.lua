@@ -3,6 +3,7 @@ local core = require 'perilune.core'
 local ffi = require 'ffi'
 local perilune = require 'perilune'
 local target = require 'perilune.cli.target'
+local terminal = require 'perilune.cli.terminal'
 
 local M = { summary = 'Load the script of a process on this machine anew.' }
 
@@ -14,7 +15,7 @@ function M.describe(parser)
     :option('--pid', 'Send SIGHUP to this process instead; its log says what comes of it.')
     :argname('<pid>')
     :convert(tonumber)
-  parser:option('--timeout', 'How long to wait in ms.', '60000'):argname '<ms>':convert(tonumber)
+  parser:option('--timeout', 'How long to wait in ms.', '90000'):argname '<ms>':convert(tonumber)
   parser:flag('--json', 'As one JSON object.')
 end
 
@@ -24,6 +25,15 @@ local function signal(pid)
     return 1, ('no process %d that this user may signal'):format(pid)
   end
   return 0
+end
+
+local function text_of(err, timeout)
+  if err.code == 'TIMEOUT' then
+    local text =
+      'TIMEOUT: not done after %d ms; it goes on, its log and perilune status tell what comes of it'
+    return text:format(timeout)
+  end
+  return err.code == 'PRECONDITION' and err.message or tostring(err)
 end
 
 ---@async
@@ -45,13 +55,15 @@ function M.run(args)
   local admin = target.admin(args.url, args.timeout)
   local result, err = perilune.call(admin, 'reload')
   if err ~= nil then
-    return 1,
-      ('%s: %s'):format(args.url, err.code == 'PRECONDITION' and err.message or tostring(err))
+    return 1, ('%s: %s'):format(args.url, text_of(err, args.timeout))
   end
   print(
     args.json and core.encode(result)
       or ('generation %d runs, source %s'):format(result.generation, result.source)
   )
+  for _, note in ipairs(result.notes or {}) do
+    terminal.complain('warning: ' .. note)
+  end
   return 0
 end
 

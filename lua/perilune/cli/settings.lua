@@ -6,6 +6,7 @@ local errors = require 'perilune.error'
 local schemas = require 'perilune.schema'
 local secrets = require 'perilune.cli.secrets'
 local settings = require 'perilune.process.settings'
+local toplevel = require 'perilune.entry.toplevel'
 
 local M = {}
 
@@ -46,9 +47,10 @@ local function from_lua(path, text)
   elseif text:sub(1, 1) == '\27' then
     return nil, 'is compiled Lua; it must be a text'
   end
-  local ok, result = pcall(setfenv(chunk, { os = { getenv = os.getenv } }))
+  setfenv(chunk, { os = { getenv = os.getenv } })
+  local ok, result = toplevel.run(toplevel.MS, chunk, tostring)
   if not ok then
-    return nil, tostring(result)
+    return nil, result
   end
   return result
 end

@@ -34,6 +34,10 @@ local function generation_text(list)
   return table.concat(parts, '; ')
 end
 
+local function reload_text(ms)
+  return ms and (', a reload is under way for %s'):format(duration(ms)) or ''
+end
+
 -- '2, 1 busy, 0 queued, 17 done, 0 refused, 0 late'
 local function executors_text(pool)
   return ('%d, %d busy, %d queued, %d done, %d refused, %d late'):format(
@@ -120,7 +124,7 @@ local function show(status)
     { 'up', duration(status.uptime_ms) },
     { 'workers', tostring(status.workers) },
     { 'executors', status.executors and executors_text(status.executors) or 'none' },
-    { 'generation', generation_text(status.generations) },
+    { 'generation', generation_text(status.generations) .. reload_text(status.reloading_ms) },
     { 'listening', table.concat(status.listening or {}, ', ') },
     { 'services', table.concat(status.services or {}, ', ') },
   })

@@ -16,6 +16,7 @@ local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
 local source = require 'perilune.source'
 local ticker = require 'perilune.entry.ticker'
+local toplevel = require 'perilune.entry.toplevel'
 local warmup = require 'perilune.entry.warmup'
 
 local M = {}
@@ -248,13 +249,20 @@ local function check_refers()
   end
 end
 
-local function run_chunk(chunk, args)
+local function on_thrown(text)
+  core.log('debug', 'SCRIPT-LOAD', debug.traceback(tostring(text), 2))
+  return text
+end
+
+local function run_chunk(chunk, args, ms)
   local before = fiber.forbidden
   fiber.forbidden = REASON
-  local ok, err = xpcall(chunk, function(text)
-    core.log('debug', 'SCRIPT-LOAD', debug.traceback(tostring(text), 2))
-    return text
-  end, unpack(args or {}))
+  local ok, err
+  if ms then
+    ok, err = toplevel.run(ms, chunk, on_thrown, unpack(args or {}))
+  else
+    ok, err = xpcall(chunk, on_thrown, unpack(args or {}))
+  end
   if ok then
     ok, err = pcall(check_refers)
   end
@@ -267,9 +275,10 @@ end
 ---@param path string
 ---@param args? string[]
 ---@param number? integer  default: the active one
+---@param ms? number  of a process that serves: longest time it may take, 0 = any
 ---@return perilune.Declarations?
 ---@return string? message
-function M.load(path, args, number)
+function M.load(path, args, number, ms)
   number = number or generation.active
   all[number] = empty(number)
   paths.add_script(path:match '^(.*)/[^/]*$' or '.')
@@ -280,7 +289,7 @@ function M.load(path, args, number)
   end
   generation.loading = number
   generation.give_way()
-  local ok, err = run_chunk(chunk, args)
+  local ok, err = run_chunk(chunk, args, ms)
   all[number].hash = ok and generation.hash(path) or nil
   generation.loading = false
   if not ok then

@@ -15,6 +15,7 @@ local hotness = require 'perilune.entry.hotness'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
+local toplevel = require 'perilune.entry.toplevel'
 
 local M = {}
 
@@ -42,7 +43,7 @@ local function load(number, conf)
   end
   local before = options.refer.timeout.default
   options.refer.timeout.default = conf.call_timeout or before
-  local mine, message = declare.load(conf.path, conf.args, number)
+  local mine, message = declare.load(conf.path, conf.args, number, conf.load_timeout or toplevel.MS)
   options.refer.timeout.default = before
   if not mine then
     return nil, message
@@ -73,7 +74,7 @@ end
 -- Loads the entrypoint as generation `number`; nothing of it is in service. When it fails `discard`
 -- is all that is left to do.
 ---@param number integer
----@param conf {path: string, args: string[], defaults?: table, call_timeout?: integer}
+---@param conf {path: string, args: string[], defaults?: table, call_timeout?: integer, load_timeout?: integer}
 ---@return perilune.Declarations?
 ---@return string? message
 function M.load(number, conf)

@@ -45,6 +45,12 @@ function M.retired(number)
   end
 end
 
+-- The control VM: a reload has begun, or is over.
+---@param is_busy boolean
+function M.reloading(is_busy)
+  M.publish('reloading', is_busy and core.walltime() or nil)
+end
+
 -- With what each still has to do, in all workers.
 local function live_generations(metrics)
   local list = core.decode(core.shared_get(KEY .. 'generations') or '[]')
@@ -93,7 +99,7 @@ local function status()
   local function get(name)
     return core.shared_get(KEY .. name)
   end
-  local started, metrics = get 'started', core.metrics()
+  local started, reloading, metrics = get 'started', get 'reloading', core.metrics()
   local collected = figures.collect()
   return {
     version = core.version,
@@ -107,6 +113,7 @@ local function status()
     listening = core.decode(get 'listening' or '[]'),
     services = core.decode(get 'services' or '[]'),
     generations = live_generations(metrics),
+    reloading_ms = reloading and core.walltime() - reloading,
     methods = collected.methods,
     nodes = collected.nodes,
     figures_of = collected.workers,

@@ -27,6 +27,7 @@ local M = {}
 
 M.WAIT = 15000 -- ms that a reload waits for the last one to be over
 local LOAD_MS, OPEN_MS, SWITCH_MS, DEREGISTER_MS = 60000, 60000, 10000, 3000
+local DISCARD_MS = 10000
 
 ---@class perilune.process.Running
 ---@field conf perilune.process.Options
@@ -36,7 +37,10 @@ local LOAD_MS, OPEN_MS, SWITCH_MS, DEREGISTER_MS = 60000, 60000, 10000, 3000
 ---@field settings fun(): perilune.process.Options?, string?  reads the configuration anew
 ---@field draining boolean
 
+local ENDING = 'the process is ending'
+
 local busy = false -- a reload is under way
+local committing = false -- it is in its second phase
 local retiring -- number of the generation that finishes, or nil
 local waiting = 0
 local last = 1 -- number given last; one that was refused is not given again
@@ -105,6 +109,7 @@ local function load_all(number, conf)
     services = conf.services,
     references = conf.references,
     call_timeout = conf.call_timeout,
+    load_timeout = conf.load_timeout,
   }
   local what = 'load ' .. conf.path
   local answers, message = vms.ask('reload.load', request, 'reload.loaded', LOAD_MS, what)
@@ -144,23 +149,24 @@ local function prepare(state, number, conf)
   if not message then
     _, message = vms.ask('reload.open', { number = number }, 'reload.opened', OPEN_MS, 'open')
   end
-  if message then
+  if message or state.draining then -- who drains has taken everything off the lists
     for _, url in ipairs(plan.fresh) do
       core.unlisten(url)
     end
-    return nil, message
+    return nil, state.draining and ENDING or message
   end
   return plan
 end
 
 local function discard(number)
-  vms.ask('reload.discard', { number = number }, 'reload.discarded', OPEN_MS, 'discard')
+  vms.ask('reload.discard', { number = number }, 'reload.discarded', DISCARD_MS, 'discard')
   resize.undo()
   local_vm.discard(number)
 end
 
 -- The second phase: nothing in it can be refused any more.
 local function commit(state, number, plan, conf)
+  registration.host = conf.host
   local lists = registration.compare(state.registrations, plan.mine.exports, plan.bound)
   registration.close_list(lists.first, DEREGISTER_MS)
   if #plan.fresh > 0 then
@@ -228,55 +234,66 @@ local function reload(state)
     discard(number)
     return refuse(number, ok and why or tostring(plan))
   end
-  last = number
+  last, committing = number, true
   commit(state, number, plan, conf)
-  state.applied(conf)
+  committing = false
+  local notes = state.applied(conf)
   state.announce(plan.mine)
   local text = ('generation %d runs, source %s'):format(number, plan.mine.hash)
   core.log('info', 'RELOAD', text)
   events.publish('reload.done', { generation = number })
-  return { generation = number, source = plan.mine.hash }
+  return { generation = number, source = plan.mine.hash, notes = core.array(notes) }
 end
 
-local function over(what)
-  return ('%s; try again, nothing has changed'):format(what)
-end
-
-local function held()
-  local what = 'generation %d still has work in progress and there are at most two'
-  return over(what:format(retiring))
+-- Why a reload did not get its turn.
+local function taken()
+  if busy then
+    return 'another reload is under way; try again when it is done'
+  end
+  local what = 'generation %d still has work in progress and there are at most two; try again later'
+  return what:format(retiring)
 end
 
 -- Reloads the entrypoint. Returns the new generation and its source, or nil and one line that says why
 -- nothing has changed.
 ---@async
 ---@param state perilune.process.Running
----@return {generation: integer, source: string}?
+---@return {generation: integer, source: string, notes: string[]}?
 ---@return string? message
 function M.run(state)
   if state.draining then
-    return nil, 'the process is ending'
+    return nil, ENDING
   end
   waiting = waiting + 1
   local till = core.clock() + M.WAIT
   local free = wait_while(function()
-    return busy or retiring ~= nil
+    return not state.draining and (busy or retiring ~= nil)
   end, till)
   waiting = waiting - 1
-  if not free then
-    return refuse(last + 1, busy and over 'another reload is under way' or held())
+  if state.draining or not free then
+    return refuse(last + 1, state.draining and ENDING or taken())
   end
   busy = true
+  admin.reloading(true)
   core.notify('RELOADING=1\nMONOTONIC_USEC=' .. ('%.0f'):format(core.hrtime() * 1000))
   hotness.rest()
   local ok, result, message = xpcall(reload, debug.traceback, state)
   hotness.resume()
   core.notify 'READY=1'
-  busy = false
+  busy, committing = false, false
+  admin.reloading(false)
   if not ok then
     return refuse(last + 1, tostring(result))
   end
   return result, message
+end
+
+-- Waits until no reload is in its second phase: what it lists then can be taken off the list.
+---@async
+function M.settle()
+  wait_while(function()
+    return committing
+  end, core.clock() + SWITCH_MS)
 end
 
 -- How many requests wait for their turn: a signal more of them says nothing new.

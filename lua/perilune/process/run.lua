@@ -113,6 +113,7 @@ function M.drain(code)
   state.draining = true
   admin.publish('ready', false)
   core.notify 'STOPPING=1'
+  reload.settle()
   events.broadcast 'process.drain'
   registration.close_list(state.registrations, DEREGISTER_MS)
   state.registrations = {}
@@ -220,15 +221,18 @@ local function supervise(conf)
   }
 end
 
--- After a reload: what changed and cannot is told.
+-- After a reload: what changed and cannot is told, in the log and to who asked for the reload.
 function state.applied(conf)
   supervise(conf)
+  local notes = {}
   for _, name in ipairs(settings.fixed) do
     if conf[name] ~= state.conf[name] then
-      local text = "setting '%s' needs a restart: %s stays"
-      core.log('warn', 'RELOAD', text:format(name, tostring(state.conf[name] or 'the default')))
+      local stays = name == 'workers' and vms.workers or state.conf[name] or 'the default'
+      notes[#notes + 1] = ("setting '%s' needs a restart: %s stays"):format(name, tostring(stays))
+      core.log('warn', 'RELOAD', notes[#notes])
     end
   end
+  return notes
 end
 
 function state.settings()

@@ -17,14 +17,26 @@ function M.post(name, payload)
   return core.post(-1, name, payload)
 end
 
+-- 'worker 2, executor 3': those of first to last that sent no answer.
+local function silent(answers, first, last)
+  local names = {}
+  for number = first, last do
+    if not answers.replies[number] then
+      names[#names + 1] = (number > M.workers and 'executor %d' or 'worker %d'):format(number)
+    end
+  end
+  return table.concat(names, ', ')
+end
+
 -- The first answer that reports a failure, as text; nil when all are well.
 ---@param answers perilune.process.Gather
 ---@param what string  'load app.lua'
+---@param first? integer  the first one that was asked, default 1
+---@param last? integer  the last one, default all
 ---@return string? message
-function M.failure(answers, what)
-  local wanted = answers.wanted
-  if answers.count < wanted then
-    return ('%d of %d workers did not %s in time'):format(wanted - answers.count, wanted, what)
+function M.failure(answers, what, first, last)
+  if answers.count < answers.wanted then
+    return ('%s did not %s in time'):format(silent(answers, first or 1, last or M.count), what)
   end
   for worker = 1, M.count do
     local reply = answers.replies[worker]
@@ -42,7 +54,6 @@ end
 ---@param answer string
 ---@param ms number
 ---@param what string
----@return perilune.process.Gather
 ---@param first? integer  the first one to be asked, default 1
 ---@param last? integer  the last one, default all
 ---@return perilune.process.Gather
@@ -54,7 +65,7 @@ function M.ask(letter, payload, answer, ms, what, first, last)
     core.post(number, letter, text)
   end
   answers.wait(ms)
-  return answers, M.failure(answers, what)
+  return answers, M.failure(answers, what, first, last)
 end
 
 return M
