@@ -215,6 +215,16 @@ describe('router', function()
       assert.same({ node = 'c:1', pending = true }, list[3])
     end)
 
+    it('asks nobody where fewer are ready than are needed', function()
+      t.serve 'a:1'
+      t.serve 'b:1'
+      local cluster = t.open { url = t.urls 'a:1 b:1', router = { 'broadcast', need = 3 } }
+      local err = t.call(cluster).err
+      assert.equal('NO_NODE', err.code)
+      assert.equal('broadcast: 3 nodes are needed, 2 are ready', err.message)
+      assert.same({ ['a:1'] = 0, ['b:1'] = 0 }, t.calls())
+    end)
+
     it('bounds how many are asked at once', function()
       local now, most = 0, 0
       for i = 1, 20 do
@@ -239,7 +249,7 @@ describe('router', function()
 
     it('says what is wrong with its settings', function()
       assert.equal(
-        "router 'broadcast': need must be 'all', 'quorum' or a number, got 'most'",
+        "router 'broadcast': need must be 'all', 'quorum' or an integer of at least 1, got 'most'",
         t.wrong { router = { 'broadcast', need = 'most' } }
       )
       assert.equal(

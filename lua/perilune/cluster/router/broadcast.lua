@@ -2,8 +2,13 @@
 -- Sends the call to every node. Its result is a list with an element for each of them, in the order
 -- of the nodes: { node = address, result = ..., err = ... }. Fewer successes than `need` fail the
 -- call; the list is then in the error's `details`. Unless all are needed the call ends as soon as it
--- is decided; what is under way goes on, and who has not answered is `pending` in the list.
+-- is decided; what is under way goes on, and who has not answered is `pending` in the list. Where fewer
+-- nodes are ready than are needed, none is asked.
 local policy = require 'perilune.policy'
+
+local function is_count(value)
+  return type(value) == 'number' and value >= 1 and value % 1 == 0
+end
 
 local function needed(need, n)
   if need == 'all' then
@@ -11,7 +16,7 @@ local function needed(need, n)
   elseif need == 'quorum' then
     return math.floor(n / 2) + 1
   end
-  return math.min(need, n)
+  return need
 end
 
 -- Nodes one after the other, several of these loops beside each other.
@@ -54,8 +59,9 @@ return {
   },
   new = function(conf)
     local need = conf.need
-    if need ~= 'all' and need ~= 'quorum' and not (type(need) == 'number' and need >= 1) then
-      return nil, ("need must be 'all', 'quorum' or a number, got '%s'"):format(tostring(need))
+    if need ~= 'all' and need ~= 'quorum' and not is_count(need) then
+      local text = "need must be 'all', 'quorum' or an integer of at least 1, got '%s'"
+      return nil, text:format(tostring(need))
     end
     return {
       fanout = true,
@@ -63,6 +69,10 @@ return {
         local done, settle = policy.future()
         local state = { begun = 0, good = 0, bad = 0, list = {}, settle = settle }
         state.need, state.patient = needed(need, #nodes), need == 'all'
+        if state.need > #nodes then
+          local text = 'broadcast: %d nodes are needed, %d are ready'
+          return nil, policy.error('NO_NODE', text:format(state.need, #nodes))
+        end
         for i, node in ipairs(nodes) do
           state.list[i] = { node = node.address, pending = true }
         end
