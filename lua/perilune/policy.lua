@@ -102,9 +102,26 @@ M.kept = core.kept
 function M.code_set(codes)
   local set = {}
   for _, code in ipairs(codes) do
-    set[errors.error(code).code] = true
+    if not errors.codes[code] then
+      local near = errors.suggest(tostring(code), errors.codes)
+      error(("no error code '%s'%s"):format(tostring(code), near), 0)
+    end
+    set[code] = true
   end
   return set
+end
+
+-- A value as a text by which equal ones are told from others: what it says, of a table its content. Nil
+-- for nil, and for tables that are too large for a key.
+---@param value any
+---@return string?
+function M.text(value)
+  if type(value) == 'string' or value == nil then
+    return value
+  elseif type(value) == 'table' then
+    return keys.of('', { value }, 1)
+  end
+  return tostring(value)
 end
 
 -- Does the failure speak against the node rather than the call?

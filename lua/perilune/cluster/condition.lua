@@ -14,6 +14,7 @@
 local address = require 'perilune.address'
 local errors = require 'perilune.error'
 local operand = require 'perilune.cluster.operand'
+local patterns = require 'perilune.pattern'
 
 local M = {}
 
@@ -188,8 +189,10 @@ function OPS.match(expr, into)
   local pattern = expr[3]
   if not get then
     return nil, message
-  elseif type(pattern) ~= 'string' or not pcall(string.find, '', pattern) then
-    return nil, ("'match' needs a Lua pattern, got '%s'"):format(tostring(pattern))
+  end
+  local wrong = patterns.wrong(pattern)
+  if wrong then
+    return nil, ("'match' needs a Lua pattern; '%s' %s"):format(tostring(pattern), wrong)
   end
   return function(ctx, call, node)
     local value = get(ctx, call, node)

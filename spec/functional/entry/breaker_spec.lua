@@ -226,7 +226,7 @@ describe('filter breaker', function()
     inside(function()
       for part, conf in pairs {
         ["per must be one of 'method', 'interface', 'node'"] = { per = 'moon' },
-        ["no code 'TIMEOUTS'; did you mean 'TIMEOUT'?"] = { codes = { 'TIMEOUTS' } },
+        ["no error code 'TIMEOUTS'; did you mean 'TIMEOUT'?"] = { codes = { 'TIMEOUTS' } },
         ['error_ratio must be number from 0.01 to 1.01'] = { error_ratio = 50 },
         ["unknown setting 'probe'; did you mean 'probes'?"] = { probe = 1 },
       } do

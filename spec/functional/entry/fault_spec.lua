@@ -77,7 +77,7 @@ describe('filter fault', function()
       for part, conf in pairs {
         ['must end by itself'] = { delay = 1 },
         ['says nothing'] = { lasts = 1000 },
-        ["no code 'ABORT'; did you mean 'ABORTED'?"] = { abort = 'ABORT', lasts = 1 },
+        ["no error code 'ABORT'; did you mean 'ABORTED'?"] = { abort = 'ABORT', lasts = 1 },
         ["ends: 'tomorrow' is no time"] = { delay = 1, ends = 'tomorrow' },
         ["ends: '2030-13-01T00:00Z' is no time"] = { delay = 1, ends = '2030-13-01T00:00Z' },
         ['percent must be number from 0 to 100'] = { delay = 1, lasts = 1, percent = 101 },
@@ -181,7 +181,7 @@ describe('filter mock', function()
       for part, conf in pairs {
         ['give it result or results'] = 'fail',
         ['mode must be one of'] = 'sometimes',
-        ["no code 'BROKEN'"] = { result = 1, codes = { 'BROKEN' } },
+        ["no error code 'BROKEN'"] = { result = 1, codes = { 'BROKEN' } },
       } do
         local ok, message = pcall(serve, { f = print }, { mock = conf })
         assert.is_false(ok)

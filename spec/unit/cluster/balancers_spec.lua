@@ -280,6 +280,18 @@ describe('balancer', function()
       assert.is_true(different > 10)
     end)
 
+    it('takes a table for what it says', function()
+      local nodes = nodes_of.new(make(50))
+      local balancer = use { 'consistent_hash' }
+      local different = {}
+      for id = 1, 20 do
+        local node = balancer.pick(nil, { args = { { id = id, list = { 1, 2 } } } }, nodes)
+        assert.equal(node, balancer.pick(nil, { args = { { list = { 1, 2 }, id = id } } }, nodes))
+        different[node] = true
+      end
+      assert.truthy(next(different, next(different)))
+    end)
+
     it('says what is wrong with its settings', function()
       local function wrong(ref)
         return t.wrong { loadbalance = ref }

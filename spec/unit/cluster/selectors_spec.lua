@@ -92,6 +92,18 @@ describe('selector', function()
       end
     end)
 
+    it('knows tables by what they say', function()
+      local nodes = make({ version = 'v1' }, { version = 'v2' })
+      local select = use(conf(50, 'arg.1'))
+      local sides = {}
+      for id = 1, 40 do
+        local node = select(nil, { args = { { id = id, name = 'x' } } }, nodes)[1]
+        assert.equal(node, select(nil, { args = { { name = 'x', id = id } } }, nodes)[1])
+        sides[node] = true
+      end
+      assert.is_true(sides[nodes[1]] and sides[nodes[2]])
+    end)
+
     it('sends everybody somewhere while one side has no node', function()
       local select = use(conf(50))
       for _ = 1, 50 do
@@ -248,8 +260,8 @@ describe('selector', function()
         ["rules[1].use[3][2]: 'not' needs one condition"] = {
           { use = { 'or', some, { 'not', { 'not' } } } },
         },
-        ["rules[1].use: 'match' needs a Lua pattern, got '%'"] = {
-          { use = { 'match', 'node.zone', '%' } },
+        ["rules[1].use: 'match' needs a Lua pattern; 'a[' misses the ']' of a set"] = {
+          { use = { 'match', 'node.zone', 'a[' } },
         },
         ["rules[1].use: '10.0.0.0/' is no address, network (10.0.0.0/8), range (a-b) or '*'"] = {
           { use = { 'ip', 'node.address', { '10.0.0.0/' } } },

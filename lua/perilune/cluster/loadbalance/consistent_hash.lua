@@ -29,11 +29,8 @@ return {
       return nil, 'key: ' .. message
     end
     return function(ctx, call, nodes)
-      local key = key_of(ctx, call)
-      if key == nil then
-        return nodes:better_of_two()
-      end
-      return nodes:by_hash(type(key) == 'string' and key or tostring(key), conf.bound)
+      local key = policy.text(key_of(ctx, call))
+      return key and nodes:by_hash(key, conf.bound) or nodes:better_of_two()
     end
   end,
 }

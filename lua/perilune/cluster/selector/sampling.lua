@@ -25,8 +25,8 @@ return {
       return node.meta[conf.by] == conf.value
     end
     return function(ctx, call, nodes)
-      local key = key_of and key_of(ctx, call)
-      local at = key == nil and policy.random() or policy.hash(conf.salt .. tostring(key))
+      local key = key_of and policy.text(key_of(ctx, call))
+      local at = key and policy.hash(conf.salt .. key) or policy.random()
       local group = nodes:where(marked, at * 100 < conf.percent)
       return #group > 0 and group or nodes
     end

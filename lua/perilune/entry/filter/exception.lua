@@ -29,13 +29,10 @@ return {
     map = { type = 'table', default = {}, help = 'code -> code told to the caller' },
   },
   new = function(conf)
-    local hide, map = {}, conf.map
-    for _, code in ipairs(conf.hide) do
-      hide[perilune.error(code).code] = true
-    end
+    local code_set = perilune.policy.code_set
+    local hide, map = code_set(conf.hide), conf.map
     for from, to in pairs(map) do
-      perilune.error(from)
-      perilune.error(to)
+      code_set { from, to }
     end
     return function(ctx, call, next)
       local result, err = next(ctx, call)

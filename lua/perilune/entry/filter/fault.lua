@@ -82,7 +82,7 @@ return {
     if not conf.delay and not conf.abort then
       return nil, 'says nothing: give it delay or abort'
     elseif conf.abort then
-      perilune.error(conf.abort)
+      policy.code_set { conf.abort }
     end
     local over, message = ending_of(conf)
     if not over then
