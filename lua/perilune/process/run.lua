@@ -114,7 +114,7 @@ function M.drain(code)
   admin.publish('ready', false)
   core.notify 'STOPPING=1'
   reload.settle()
-  events.broadcast 'process.drain'
+  events.publish 'process.drain'
   registration.close_list(state.registrations, DEREGISTER_MS)
   state.registrations = {}
   core.stop_accepting()
@@ -183,7 +183,7 @@ local function announce(declarations)
   publish(declarations)
   admin.publish('ready', true)
   core.notify 'READY=1'
-  events.broadcast('process.ready', { listening = state.bound })
+  events.publish('process.ready', { listening = state.bound })
   if #state.bound > 0 then
     local names, urls = names_of(declarations), state.bound
     local text = 'serving %s on %s'

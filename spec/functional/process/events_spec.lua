@@ -73,6 +73,10 @@ describe('events of a process', function()
     hears(consumer, 'session.closed\tdemo.Greeter\tconsumer')
     hears(consumer, 'connection.down')
     assert.equal(0, provider:wait().code)
+    for _, name in ipairs { 'process.ready', 'process.drain', 'registry.listed' } do
+      local _, heard = provider.output:gsub('HEARD ' .. name:gsub('%.', '%%.'), '')
+      assert.equal(1, heard, provider.output)
+    end
     consumer:kill 'TERM'
     consumer:wait()
   end)
