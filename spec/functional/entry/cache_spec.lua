@@ -363,4 +363,34 @@ describe('filter cache', function()
       assert.equal(1, (proxy:f(1)))
     end)
   )
+
+  it(
+    'lets nobody wait for an answer that a store would not take',
+    inside(function()
+      perilune.cache('full', {
+        get = function() end,
+        set = function()
+          error 'no room'
+        end,
+        remove = function() end,
+      })
+      local calls = 0
+      local proxy = serve({
+        f = function()
+          calls = calls + 1
+          perilune.sleep(0)
+          return 'answer'
+        end,
+      }, { cache = { store = 'full' } })
+      local futures = {}
+      for i = 1, 3 do
+        futures[i] = perilune.async(proxy):f()
+      end
+      for i = 1, 3 do
+        local _, err = futures[i]:await()
+        assert.equal('INTERNAL', err.code, i)
+      end
+      assert.equal(3, calls)
+    end)
+  )
 end)

@@ -84,9 +84,12 @@ local function lead(self, key, ctx, call, next)
     return nil, err
   end
   local settle = land(self, key)
-  local kept = keep(self, key, result)
+  local stored, kept = pcall(keep, self, key, result)
   if settle then
-    settle(kept ~= nil and { kept } or EACH)
+    settle(stored and kept ~= nil and { kept } or EACH)
+  end
+  if not stored then
+    error(kept, 0)
   end
   return result
 end
