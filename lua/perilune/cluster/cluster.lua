@@ -343,6 +343,22 @@ function Cluster:await_nodes(ctx)
   return self:ready(left)
 end
 
+-- May the first node be about to get ready? Not once it is known that nobody is there.
+---@return boolean
+function Cluster:is_coming()
+  if self.was_ready then
+    return false
+  elseif #self.order == 0 then
+    return #self.subscriptions > 0 and next(self.listed) == nil
+  end
+  for _, link in ipairs(self.order) do
+    if not link.error then
+      return true
+    end
+  end
+  return false
+end
+
 -- The end of a call that found no node: its router may say what it gives.
 function Cluster:unsent(ctx, call, err)
   local failed = self.plan.router_of(call).failed

@@ -5,6 +5,7 @@
 local clusters = require 'perilune.cluster.cluster'
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 
 local M = {}
@@ -39,10 +40,16 @@ function M.check(refer)
   elseif #refer.aliases == 0 then
     return 'aliases is empty'
   end
-  for _, alias in ipairs(refer.aliases) do
+  local seen = {}
+  for i, alias in ipairs(refer.aliases) do
     if type(alias) ~= 'string' then
       return 'aliases must be a list of strings'
+    elseif not alias:match(options.ALIAS) then
+      return ("aliases[%d] must match '%s', got '%s'"):format(i, options.ALIAS, alias)
+    elseif seen[alias] then
+      return ("aliases names '%s' twice"):format(alias)
     end
+    seen[alias] = true
   end
   return select(2, policy_of(refer))
 end
@@ -93,15 +100,29 @@ function Group:member(alias)
   return nil, errors.new('NO_SERVICE', text, { outcome = 'NOT_SENT', retryable = false })
 end
 
+-- Sends a call to an alias. With `patience` there is somewhere else to go: where no node is ready, one is
+-- awaited for so many ms, and only while the first may be about to come.
+---@async
+local function send_to(self, ctx, call, alias, patience)
+  local cluster, err = self:member(alias)
+  if not cluster then
+    return nil, err
+  end
+  if patience and #cluster.ready_nodes == 0 then
+    local ready, why = cluster:ready(cluster:is_coming() and patience or 0)
+    if not ready then
+      return nil, why
+    end
+  end
+  call.waited = patience ~= nil
+  return cluster:dispatch(ctx, call)
+end
+
 local function begin(self, ctx, call, way)
   local policy = self.policy
   if policy.invoke then
-    return policy.invoke(ctx, call, function(alias)
-      local cluster, err = self:member(alias)
-      if not cluster then
-        return nil, err
-      end
-      return cluster:dispatch(ctx, call)
+    return policy.invoke(ctx, call, function(alias, patience)
+      return send_to(self, ctx, call, alias, patience)
     end, self.aliases)
   end
   local alias = policy.choose(ctx, call, self.aliases)

@@ -79,6 +79,69 @@ describe('a group of aliases', function()
     assert.truthy(output:find('us\n', 1, true), output)
   end)
 
+  describe('with a registry', function()
+    local folder, registry
+    before_each(function()
+      folder = os.tmpname()
+      os.remove(folder)
+      registry = 'file://' .. folder
+    end)
+    after_each(function()
+      os.execute(("rm -rf '%s'"):format(folder))
+    end)
+
+    local function serve(aliases)
+      local text = PROVIDER:gsub('generic = true', ("registry = '%s'"):format(registry))
+      return app.serve((text:gsub("{ 'eu', 'us' }", aliases)))
+    end
+
+    it('goes on to the next alias where nobody provides one', function()
+      local provider = serve "{ 'eu', 'us' }"
+      local output = run(
+        registry,
+        [[
+        local function refer(aliases)
+          return perilune.refer { interface = 'demo.Orders', registry = URL, aliases = aliases,
+            group = 'failover' }
+        end
+        print(refer { 'nobody', 'us' }:place { id = 1 })
+        print(refer { 'eu', 'nobody' }:place { id = 2 })
+        local none = perilune.with(refer { 'nobody', 'nowhere' }, { timeout = 50 })
+        print(select(2, none:place { id = 3 }).code)
+        ]]
+      )
+      provider:kill 'TERM'
+      provider:wait()
+      assert.truthy(output:find('us 1\neu 2\nNO_NODE\n', 1, true), output)
+    end)
+
+    it('leaves an alias whose last node has gone', function()
+      local eu, us = serve "{ 'eu' }", serve "{ 'us' }"
+      local consumer = app.start(("local URL = '%s'\n"):format(registry) .. [[
+        io.stdout:setvbuf 'line'
+        local orders = perilune.refer { interface = 'demo.Orders', registry = URL,
+          aliases = { 'eu', 'us' }, group = 'failover', timeout = 1500 }
+        local first
+        first = perilune.on('connection.down', function()
+          first:close()
+          print(orders:place { id = 2 })
+        end)
+        perilune.main(function()
+          perilune.check(perilune.ready(orders, 5000))
+          print(orders:place { id = 1 })
+          perilune.sleep(60000)
+        end)
+        ]])
+      consumer:wait_line 'eu 1'
+      eu:kill 'KILL'
+      consumer:wait_line 'us 2'
+      consumer:kill 'KILL'
+      consumer:wait()
+      us:kill 'TERM'
+      us:wait()
+    end)
+  end)
+
   it('is refused where it makes no sense', function()
     for text, wrong in pairs {
       ["aliases = { 'a' }, alias = 'b'"] = 'an alias or aliases, not both',
