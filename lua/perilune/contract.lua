@@ -72,6 +72,12 @@ function M.check_order(point, place, spec)
     elseif list ~= nil and type(list) ~= 'table' then
       M.raise(place, "%s '%s': %s must be a list of names", point.name, spec.name, field)
     end
+    for i, name in ipairs(type(list) == 'table' and list or {}) do
+      if type(name) ~= 'string' then
+        local text = "%s '%s': %s[%d] must be a name, got a %s"
+        M.raise(place, text, point.name, spec.name, field, i, type(name))
+      end
+    end
   end
 end
 

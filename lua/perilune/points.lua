@@ -70,7 +70,7 @@ return {
   },
   {
     -- function(ctx, call, aliases) -> alias (nil = any), or { choose = that }; must not wait; or
-    -- { invoke = function(ctx, call, send, aliases) -> result, err }, send(alias) waits
+    -- { invoke = function(ctx, call, send, aliases) -> result, err }, send(alias, patience) waits
     name = 'group',
     layer = 'entry',
     fn = true,
@@ -289,6 +289,7 @@ return {
       deregister = may 'function',
       close = need 'function',
     },
+    fields = { check = 'function' },
     builtin = { 'memory', 'fixed', 'file' },
     default = 'memory',
   },

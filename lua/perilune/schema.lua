@@ -3,8 +3,10 @@
 --   { limit = { type = 'integer', min = 1, default = 100 }, mode = { enum = { 'fast', 'safe' } } }
 -- Types: string, integer, number, boolean, table, function, list, any. Rules: required, default,
 -- min, max (value of a number, length of a string or list), enum, pattern (Lua pattern), items
--- (rule for each element of a list), fields (schema of a table). Unknown keys are refused.
+-- (rule for each element of a list), fields (schema of a table), secret (never shown). Unknown keys are
+-- refused.
 local errors = require 'perilune.error'
+local patterns = require 'perilune.pattern'
 
 local M = {}
 
@@ -18,6 +20,7 @@ local M = {}
 ---@field pattern? string
 ---@field items? perilune.schema.Rule
 ---@field fields? table<string, perilune.schema.Rule>
+---@field secret? boolean  messages do not show the value
 
 local TYPES = {
   string = 1,
@@ -41,11 +44,14 @@ local RULES = {
   items = 1,
   fields = 1,
   help = 1,
+  secret = 1,
 } -- stylua: ignore
 
-local function show(value)
+local function show(value, rule)
   local kind = type(value)
-  if kind == 'table' or kind == 'function' then
+  if rule and rule.secret and kind == 'string' then
+    return ('one of %d bytes'):format(#value)
+  elseif kind == 'table' or kind == 'function' or rule and rule.secret then
     return 'a ' .. kind
   end
   return kind == 'string' and ("'%s'"):format(value) or tostring(value)
@@ -77,6 +83,15 @@ end
 
 local check
 
+-- A key of a list that is none of its positions.
+local function stray_key(list)
+  for key in pairs(list) do
+    if type(key) ~= 'number' and key ~= 'n' then
+      return tostring(key)
+    end
+  end
+end
+
 local function check_parts(rule, value, path)
   if rule.items then
     for i, item in ipairs(value) do
@@ -94,7 +109,13 @@ end
 
 function check(rule, value, path)
   if not type_fits(rule.type, value) then
-    return ('%s must be %s, got %s'):format(path, expected(rule), show(value))
+    return ('%s must be %s, got %s'):format(path, expected(rule), show(value, rule))
+  end
+  local stray = rule.type == 'list' and stray_key(value)
+  if stray then
+    local text =
+      "%s is a list and cannot have '%s'; settings stand beside a name: { { 'name', %s = ... } }"
+    return text:format(path, stray, stray)
   end
   if rule.enum then
     for _, allowed in ipairs(rule.enum) do
@@ -106,15 +127,16 @@ function check(rule, value, path)
     for i, allowed in ipairs(rule.enum) do
       texts[i] = show(allowed)
     end
-    return ('%s must be one of %s, got %s'):format(path, table.concat(texts, ', '), show(value))
+    local text = '%s must be one of %s, got %s'
+    return text:format(path, table.concat(texts, ', '), show(value, rule))
   end
   local size = type(value) == 'number' and value
     or (type(value) == 'string' or rule.type == 'list') and #value
   if size and (rule.min and size < rule.min or rule.max and size > rule.max) then
-    return ('%s must be %s, got %s'):format(path, expected(rule), show(value))
+    return ('%s must be %s, got %s'):format(path, expected(rule), show(value, rule))
   end
   if rule.pattern and type(value) == 'string' and not value:match(rule.pattern) then
-    return ("%s must match '%s', got %s"):format(path, rule.pattern, show(value))
+    return ("%s must match '%s', got %s"):format(path, rule.pattern, show(value, rule))
   end
   return check_parts(rule, value, path)
 end
@@ -160,39 +182,64 @@ function M.apply(schema, conf, prefix)
   return result
 end
 
--- What is wrong with a schema itself, or nil.
+local KINDS = {
+  required = 'boolean',
+  secret = 'boolean',
+  min = 'number',
+  max = 'number',
+  pattern = 'string',
+  items = 'table',
+  fields = 'table',
+  help = 'string',
+}
+
+-- What is wrong with one rule, `path` being how messages call it.
+local function wrong_rule(rule, path)
+  if type(rule) ~= 'table' then
+    return ("'%s' must be a table of rules"):format(path)
+  end
+  for name, value in pairs(rule) do
+    if not RULES[name] then
+      local near = errors.suggest(tostring(name), RULES)
+      return ("'%s': no rule '%s'%s"):format(path, tostring(name), near)
+    elseif KINDS[name] and type(value) ~= KINDS[name] then
+      return ("'%s': %s must be a %s, got %s"):format(path, name, KINDS[name], show(value))
+    end
+  end
+  if rule.type and not TYPES[rule.type] then
+    local near = errors.suggest(tostring(rule.type), TYPES)
+    return ("'%s': no type '%s'%s"):format(path, tostring(rule.type), near)
+  elseif rule.enum ~= nil and (type(rule.enum) ~= 'table' or rule.enum[1] == nil) then
+    return ("'%s': enum must be a list of the allowed values"):format(path)
+  elseif rule.min and rule.max and rule.min > rule.max then
+    return ("'%s': min %s is more than max %s"):format(path, rule.min, rule.max)
+  end
+  local wrong = rule.pattern and patterns.wrong(rule.pattern)
+  if wrong then
+    return ("'%s': pattern '%s' %s"):format(path, rule.pattern, wrong)
+  end
+  return rule.items and wrong_rule(rule.items, path .. '[]')
+    or rule.fields and M.check_schema(rule.fields, path .. '.')
+    or nil
+end
+
+-- What is wrong with a schema itself, or nil. `prefix` stands before key names.
 ---@param schema any
+---@param prefix? string
 ---@return string?
-function M.check_schema(schema)
+function M.check_schema(schema, prefix)
   if type(schema) ~= 'table' then
     return 'must be a table'
   end
   for key, rule in pairs(schema) do
-    if type(rule) ~= 'table' then
-      return ("'%s' must be a table of rules"):format(tostring(key))
+    local path = (prefix or '') .. tostring(key)
+    local wrong = wrong_rule(rule, path)
+    if not wrong and rule.default ~= nil then
+      wrong = check(rule, rule.default, path)
+      wrong = wrong and 'default of ' .. wrong
     end
-    for name in pairs(rule) do
-      if not RULES[name] then
-        return ("'%s': no rule '%s'%s"):format(
-          key,
-          tostring(name),
-          errors.suggest(tostring(name), RULES)
-        )
-      end
-    end
-    if rule.type and not TYPES[rule.type] then
-      local near = errors.suggest(tostring(rule.type), TYPES)
-      return ("'%s': no type '%s'%s"):format(key, tostring(rule.type), near)
-    end
-    if rule.default ~= nil then
-      local wrong = check(rule, rule.default, key)
-      if wrong then
-        return 'default of ' .. wrong
-      end
-    end
-    local wrong = rule.fields and M.check_schema(rule.fields)
     if wrong then
-      return ('%s.%s'):format(key, wrong)
+      return wrong
     end
   end
 end

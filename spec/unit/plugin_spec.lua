@@ -199,6 +199,19 @@ describe('schema', function()
     contains(schema.check_schema { a = { typ = 'string' } }, "no rule 'typ'; did you mean 'type'?")
     contains(schema.check_schema { a = { type = 'int' } }, "no type 'int'")
     contains(schema.check_schema { a = { type = 'string', default = 7 } }, 'default of a must be')
+    for wrong, rule in pairs {
+      ["'a': enum must be a list"] = { enum = 'fast' },
+      ["'a': min must be a number, got 'x'"] = { type = 'integer', min = 'x' },
+      ["'a': min 5 is more than max 1"] = { type = 'integer', min = 5, max = 1 },
+      ["'a': items must be a table, got 'string'"] = { type = 'list', items = 'string' },
+      ["'a[]': no type 'x'"] = { type = 'list', items = { type = 'x' } },
+      ["'a': fields must be a table"] = { fields = 5 },
+      ["'a.b': no type 'x'"] = { fields = { b = { type = 'x' } } },
+      ["'a': pattern 'a[' misses the ']'"] = { type = 'string', pattern = 'a[' },
+      ["'a': required must be a boolean"] = { required = 'yes' },
+    } do
+      contains(schema.check_schema { a = rule } or 'nothing', wrong)
+    end
     assert.is_nil(schema.check_schema { a = { type = 'string', default = 'x' } })
   end)
 end)

@@ -8,6 +8,7 @@ local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local exceptions = require 'perilune.protocol.java_exception'
 local node_of = require 'perilune.cluster.node'
+local schemas = require 'perilune.schema'
 local C = require 'perilune.ffi'
 
 local M = {}
@@ -25,7 +26,10 @@ M.NODE_FAULT = {
   SYSTEM = true,
 }
 
-M.BUDGET_RATIO, M.BUDGET_PER_SECOND = 0.2, 10
+M.BUDGET = {
+  ratio = { type = 'number', min = 0, max = 1, default = 0.2, help = 'of the calls' },
+  per_second = { type = 'number', min = 0, max = 1e6, default = 10, help = 'besides' },
+}
 M.DEFAULT_TIMEOUT = 5000
 -- A router that goes on for ever is stopped here.
 M.MAX_ATTEMPTS = 128
@@ -211,14 +215,26 @@ local function make(cluster)
   return d
 end
 
+-- The retry budget of a declaration, nil for none; or nil and what is wrong with it.
+---@param given any
+---@return {ratio: number, per_second: number}?
+---@return string? message
+function M.budget(given)
+  if given == false then
+    return nil
+  elseif given ~= nil and type(given) ~= 'table' then
+    local text = 'retry_budget must be false or { ratio = 0.2, per_second = 10 }, got %s'
+    return nil, text:format(tostring(given))
+  end
+  return schemas.apply(M.BUDGET, given or {}, 'retry_budget.')
+end
+
 ---@param cluster perilune.cluster.Cluster
 function M.init(cluster)
   cluster.pool = {}
-  local conf = cluster.refer.retry_budget
-  if conf ~= false then
-    local ratio = conf and conf.ratio or M.BUDGET_RATIO
-    local per_second = conf and conf.per_second or M.BUDGET_PER_SECOND
-    local budget = C.peri_budget_ref(cluster.name, ratio, per_second)
+  local conf = M.budget(cluster.refer.retry_budget)
+  if conf then
+    local budget = C.peri_budget_ref(cluster.name, conf.ratio, conf.per_second)
     cluster.budget = ffi.gc(budget, C.peri_budget_unref)
   end
 end

@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- What a declaration says about choosing nodes, compiled once: selectors, router, balancer and
 -- candidate, with what single methods say instead.
+local dispatch = require 'perilune.cluster.dispatch'
 local ejection = require 'perilune.cluster.ejection'
 local plugin = require 'perilune.plugin'
+local retry = require 'perilune.cluster.retry'
 local selectors = require 'perilune.cluster.selector'
 
 local M = {}
@@ -68,6 +70,13 @@ local function router_ref(refer, default)
   return conf
 end
 
+-- What is wrong with what is said about attempts where the router takes no notice of it, or nil.
+local function wrong_attempts(refer)
+  local wrong = retry.check_timeout(refer.attempt_timeout)
+  wrong = wrong or select(2, retry.predicate(refer.retry_on))
+  return wrong or select(2, retry.target(refer.retry_target))
+end
+
 local function add_router(plan, refer, default)
   local instance, record = plugin.use('router', router_ref(refer, default))
   if instance == nil then
@@ -83,6 +92,7 @@ local function add_router(plan, refer, default)
   if record.library and type(instance) == 'table' then
     plan.first, plan.again, plan.repeats = instance.first, instance.again, instance.repeats
   end
+  return wrong_attempts(refer)
 end
 
 local function add_balancer(plan, ref)
@@ -191,7 +201,9 @@ function M.compile(refer)
     return nil, record --[[@as string]]
   end
   plan.choose, plan.candidate = entry_of(candidate, 'choose'), record.name
-  message = add_states(plan, refer) or add_methods(plan, refer)
+  message = select(2, dispatch.budget(refer.retry_budget))
+    or add_states(plan, refer)
+    or add_methods(plan, refer)
   if message then
     return nil, message
   end

@@ -3,6 +3,7 @@
 -- snapshots of its lists go to the workers that asked. What a plugin of the point `registry` does:
 --
 --   new(conf) -> registry              conf.url is the whole URL, the rest its parameters
+--   check(conf) -> what is wrong       if it has one: asked when the script loads, opens nothing
 --   registry:register(service_url)     keep it listed until deregister; registering twice is once
 --   registry:deregister(service_url)
 --   registry:subscribe(service, on_change) -> handle    on_change(snapshot), first as soon as known
@@ -16,6 +17,7 @@ local core = require 'perilune.core'
 local entries = require 'perilune.cluster.entries'
 local events = require 'perilune.events'
 local plugin = require 'perilune.plugin'
+local schemas = require 'perilune.schema'
 local urls = require 'perilune.cluster.url'
 
 ---@class perilune.cluster.Registry
@@ -81,8 +83,19 @@ function M.check(text)
   if type(text) ~= 'string' then
     return ('a registry is a URL, or a list of them; got a %s'):format(type(text))
   end
-  local record, message = settings(text)
-  return not record and message or nil
+  local record, conf, url = settings(text)
+  if not record then
+    return conf --[[@as string]]
+  end
+  local wrong
+  if record.spec.new then
+    conf, wrong = schemas.apply(record.schema or {}, conf --[[@as table]])
+    if not wrong and record.spec.check then
+      conf.url = url
+      wrong = record.spec.check(conf)
+    end
+  end
+  return wrong and ("registry '%s': %s"):format(urls.shown(text), wrong) or nil
 end
 
 -- The registry of a URL, opened on first use. Control VM.

@@ -115,7 +115,9 @@ function M.check_timeout(value)
   end
   local text =
     "attempt_timeout must be milliseconds, a list of them, 'share', 'left' or 'half', got %s"
-  return text:format(type(value) == 'string' and ("'%s'"):format(value) or tostring(value))
+  local kind = type(value)
+  local shown = kind == 'string' and ("'%s'"):format(value) or tostring(value)
+  return text:format(kind == 'table' and 'a table' or shown)
 end
 
 -- Milliseconds of the attempt number `nth` of `attempts`; nil = all that is left.

@@ -240,7 +240,13 @@ end
 
 -- What can only be told once everything is loaded: names of policies that the script may register
 -- after it used them.
-local function check_refers()
+local function check_names()
+  for _, spec in ipairs(current().exports) do
+    local message = spec.registry and names.registry(spec.registry)
+    if message then
+      error(('%s: %s'):format(spec.title, message), 0)
+    end
+  end
   for _, spec in ipairs(current().refers) do
     local message = referer.check(spec)
     if message then
@@ -264,7 +270,7 @@ local function run_chunk(chunk, args, ms)
     ok, err = xpcall(chunk, on_thrown, unpack(args or {}))
   end
   if ok then
-    ok, err = pcall(check_refers)
+    ok, err = pcall(check_names)
   end
   fiber.forbidden = before
   return ok, err

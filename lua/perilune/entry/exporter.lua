@@ -75,6 +75,23 @@ function M.method_names(spec)
   return names
 end
 
+-- Parameters of a service URL that are no meta fields.
+local RESERVED = { alias = true, interface = true, serialization = true, weight = true }
+local SCALARS = { string = true, number = true, boolean = true }
+
+-- What is wrong with what selectors are to see of the service, or nil.
+local function wrong_meta(meta)
+  for key, value in pairs(meta) do
+    if type(key) ~= 'string' then
+      return "meta has names and values, such as { version = 'v2' }"
+    elseif RESERVED[key] then
+      return ("meta.%s: '%s' is an option beside meta"):format(key, key)
+    elseif not SCALARS[type(value)] then
+      return ('meta.%s must be a string, number or boolean, got a %s'):format(key, type(value))
+    end
+  end
+end
+
 local function method_of(spec, name)
   local own = spec.methods[name] or {}
   local function option(key)
@@ -113,6 +130,7 @@ function M.compile(spec)
     error(('%s: %s'):format(spec.title, message), 0)
   end
   local names, wrong = M.method_names(spec)
+  wrong = wrong or wrong_meta(spec.meta)
   wrong = wrong or declared.serialization(spec.serialization)
   wrong = wrong or spec.java and interfaces.uncovered(spec.java, names)
   if wrong then

@@ -92,7 +92,8 @@ local function add(list, made, side, ref, key)
   list[#list + 1] = { name = record.name, fn = fn, before = record.before, after = record.after }
 end
 
--- The reference that an option stands for: `slow = 100` is { 'timeout', slow = 100 }.
+-- The reference that an option stands for: `slow = 100` is { 'timeout', slow = 100 }. Nil and a message for
+-- a value that stands for none.
 local function ref_of(builtin, value)
   local ref = { builtin.name }
   if builtin.bare then
@@ -106,6 +107,9 @@ local function ref_of(builtin, value)
     end
   elseif value ~= true and builtin.setting then
     ref[builtin.setting] = value
+  elseif value ~= true then
+    local text = '%s must be true, false or a table of settings, got %s'
+    return nil, text:format(option_of(builtin), tostring(value))
   end
   return ref
 end
@@ -155,7 +159,8 @@ local function add_builtin(list, made, side, options, refs)
     local instead = builtin.unless and (options[builtin.unless] or has(refs, builtin.unless))
     if stands(builtin, side, value) and not instead and not has(refs, builtin.name) then
       local key = type(value) == 'table' and value or builtin.name .. ' ' .. tostring(value)
-      local wrong = add(list, made, side, ref_of(builtin, value), key)
+      local ref, wrong = ref_of(builtin, value)
+      wrong = wrong or add(list, made, side, ref, key)
       if wrong then
         return wrong
       end

@@ -65,11 +65,15 @@ function M.addresses(value)
   return message
 end
 
----@param value any  URL, list of URLs, or a registry itself
+---@param value any  URL, or a list of URLs
 ---@return string? message
 function M.registry(value)
-  for _, text in ipairs(type(value) == 'table' and value or { value }) do
-    local message = type(text) == 'string' and registries.check(text)
+  local list = type(value) == 'table' and value or { value }
+  if #list == 0 then
+    return 'registry names none'
+  end
+  for _, text in ipairs(list) do
+    local message = registries.check(text)
     if message then
       return message
     end

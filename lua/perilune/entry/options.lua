@@ -20,7 +20,7 @@ local JOYRPC = {
 }
 
 local NAME = '^[%w_.$%-]+$'
-local ALIAS = '^[%w_.:%-]*$'
+M.ALIAS = '^[%w_.:%-]*$'
 
 -- Options that switch built-in filters on: of methods, exports and refers alike. entry/filters.lua says
 -- what a value that is no table of settings stands for.
@@ -59,7 +59,7 @@ M.method = {
 
 M.export = {
   interface = { type = 'string', required = true, min = 1, max = 255, pattern = NAME },
-  alias = { type = 'string', default = '', max = 255, pattern = ALIAS },
+  alias = { type = 'string', default = '', max = 255, pattern = M.ALIAS },
   service = { type = 'table', required = true, help = 'method name -> handler' },
   methods = { type = 'table', default = {}, help = 'options by method name' },
   filters = { type = 'list', default = {} },
@@ -93,7 +93,7 @@ M.export = {
 
 M.refer = {
   interface = { type = 'string', required = true, min = 1, max = 255, pattern = NAME },
-  alias = { type = 'string', default = '', max = 255, pattern = ALIAS },
+  alias = { type = 'string', default = '', max = 255, pattern = M.ALIAS },
   url = { type = 'any', help = 'one address, a list, or addresses separated by commas' },
   registry = { type = 'any' },
   selectors = { type = 'list', default = {} },
@@ -115,7 +115,12 @@ M.refer = {
   check = { type = 'boolean', default = true, help = 'fail when no provider is there at start' },
   connect_timeout = { type = 'integer', min = 1, default = 5000 },
   attachments = { type = 'table', default = {}, help = 'sent with each call' },
-  token = { type = 'string', help = 'presented to the provider with each call' },
+  token = {
+    type = 'string',
+    min = 1,
+    secret = true,
+    help = 'presented to the provider with each call',
+  },
   auth = { type = 'table', help = "presented once with the session: { 'token', token = ... }" },
   tag = { type = 'any' },
   slow_start = { type = 'any', help = "true, or { 'linear', duration = 60000 }" },
@@ -191,6 +196,9 @@ end
 ---@param spec table
 ---@return string? message
 function M.check_defaults(spec)
+  if type(spec) ~= 'table' then
+    return ('defaults are a table of options, got a %s'):format(type(spec))
+  end
   local known = known_options()
   for key in pairs(spec) do
     if not known[key] then
@@ -352,13 +360,17 @@ function M.check(kind, spec)
     error(('%s: %s'):format(title, wrong), 0)
   end
   for name, options in pairs(result.methods or {}) do
-    local checked, bad = schemas.apply(M.method, type(options) == 'table' and options or {})
-    if type(name) ~= 'string' or not checked then
-      error(('%s: methods.%s: %s'):format(title, tostring(name), bad or 'name must be a string'), 0)
+    local checked, bad
+    if type(name) ~= 'string' then
+      bad = 'name must be a string'
+    elseif type(options) ~= 'table' then
+      bad = ('must be a table of options, got a %s'):format(type(options))
+    else
+      checked, bad = schemas.apply(M.method, options)
+      bad = bad or retry.check_timeout(options.attempt_timeout)
     end
-    bad = retry.check_timeout(checked.attempt_timeout)
     if bad then
-      error(('%s: methods.%s: %s'):format(title, name, bad), 0)
+      error(('%s: methods.%s: %s'):format(title, tostring(name), bad), 0)
     end
     result.methods[name] = checked
   end

@@ -10,6 +10,7 @@
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
+local patterns = require 'perilune.pattern'
 local copy = require('perilune.policy').copy
 
 local M = {}
@@ -112,8 +113,9 @@ local function check_parts(rule)
   elseif rule.check ~= nil and type(rule.check) ~= 'function' then
     return ('check must be a function, got a %s'):format(type(rule.check))
   elseif rule.pattern ~= nil then
-    if type(rule.pattern) ~= 'string' or not pcall(string.find, '', rule.pattern) then
-      return ("pattern '%s' is no Lua pattern"):format(tostring(rule.pattern))
+    local wrong = patterns.wrong(rule.pattern)
+    if wrong then
+      return ("pattern '%s' is no Lua pattern: it %s"):format(tostring(rule.pattern), wrong)
     end
   elseif rule.fields ~= nil and type(rule.fields) ~= 'table' then
     return 'fields must be a table of rules by name'

@@ -121,8 +121,8 @@ describe('filter limiter', function()
       for part, conf in pairs {
         ['says nothing'] = true,
         ['rate must be number of at least'] = 0,
-        ['rules[1]: rate must be a number above 0'] = { { method = 'x' } },
-        ["rules[1]: unknown setting 'methd'"] = { { methd = 'x', rate = 1 } },
+        ['rules[1].rate is required (number of at least 1e-06)'] = { { method = 'x' } },
+        ["unknown setting 'rules[1].methd'"] = { { methd = 'x', rate = 1 } },
         ["by: 'moon' is none of caller, method"] = { rate = 1, by = { 'moon' } },
         ["limiter 'token' unknown; did you mean"] = { rate = 1, algorithm = 'token_buket' },
         ["identity 'who' unknown"] = { rate = 1, identity = 'who' },

@@ -5,6 +5,9 @@ local urls = require 'perilune.cluster.url'
 return {
   name = 'fixed',
   schema = { urls = { type = 'string', required = true } },
+  check = function(conf)
+    return select(2, urls.entries(conf.urls))
+  end,
   new = function(conf)
     local entries, message = urls.entries(conf.urls)
     if not entries then

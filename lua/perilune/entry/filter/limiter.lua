@@ -13,7 +13,14 @@ local glob = require 'perilune.entry.glob'
 
 local BY = { method = 1, caller = 1 }
 local KEY = 255 -- bytes of a key of perilune.shared
-local RULE = { rate = 1, period = 1, burst = 1, method = 1, caller = 1, by = 1 }
+local RULE = {
+  rate = { type = 'number', min = 1e-6, required = true },
+  period = { type = 'number', min = 1 },
+  burst = { type = 'number', min = 1 },
+  by = { type = 'list' },
+  method = { type = 'any' },
+  caller = { type = 'any' },
+}
 
 local function check_by(by)
   for _, what in ipairs(by) do
@@ -49,14 +56,6 @@ end
 local function rules_of(conf)
   local rules = {}
   for i, rule in ipairs(conf.rules) do
-    for key in pairs(rule) do
-      if not RULE[key] then
-        return nil, ("rules[%d]: unknown setting '%s'"):format(i, tostring(key))
-      end
-    end
-    if type(rule.rate) ~= 'number' or rule.rate ~= rule.rate or rule.rate <= 0 then
-      return nil, ('rules[%d]: rate must be a number above 0'):format(i)
-    end
     local made, wrong = complete(rule, conf, i)
     if not made then
       return nil, ('rules[%d]: %s'):format(i, wrong)
@@ -145,7 +144,12 @@ return {
       default = { 'method' },
       help = 'what has a limit of its own: method, caller',
     },
-    rules = { type = 'list', default = {}, items = { type = 'table' }, help = 'see above' },
+    rules = {
+      type = 'list',
+      default = {},
+      items = { type = 'table', fields = RULE },
+      help = 'see above',
+    },
     algorithm = { type = 'any', default = 'token_bucket', help = 'a plugin of the point limiter' },
     identity = { type = 'any', default = 'caller', help = 'a plugin of the point identity' },
     name = { type = 'string', default = '', max = 64, help = 'limits of one name are one limit' },

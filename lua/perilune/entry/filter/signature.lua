@@ -69,7 +69,7 @@ return {
   schema = {
     keys = { type = 'table', help = 'provider: name -> secret' },
     key = { type = 'string', help = 'consumer: name of the key' },
-    secret = { type = 'string', min = 16, help = 'consumer: its secret' },
+    secret = { type = 'string', min = 16, secret = true, help = 'consumer: its secret' },
     body = { type = 'boolean', default = true, help = 'the arguments are signed, too' },
     window = { type = 'number', min = 100, default = 30000, help = 'ms a signature is good' },
   },
