@@ -88,9 +88,7 @@ static int on_long_request(peri_conn *conn, const joy_frame *frame, uint8_t flag
   event.timeout_ms = frame->timeout_ms;
   if (!joy_is_native(conn, event.session)) {
     event.flags |= PERI_EV_END;
-    int code = joy_envelope_request(conn, frame, &event);
-    joy_goodbye_on_call(conn);
-    return code;
+    return joy_envelope_request(conn, frame, &event);
   }
   if (__builtin_expect(!joy_request_head_read(frame->body, conn->limits->head, &event), 0)) {
     return head_spoilt(conn, frame);

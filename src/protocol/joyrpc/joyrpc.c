@@ -83,6 +83,9 @@ static ssize_t feed(peri_conn *conn, peri_block *block, const uint8_t *data, siz
     if (size <= 0) {
       return size < 0 ? size : (ssize_t)used;
     }
+    if (__builtin_expect(conn->draining, 0) && joy_goodbye_overtakes(conn, &frame)) {
+      return (ssize_t)used;
+    }
     used += (size_t)size;
     if (used < len) {
       __builtin_prefetch(data + used);  // the head of the next frame

@@ -76,8 +76,10 @@ typedef struct joy_state {
   uint32_t last_in;  // server: msgId of the last request
   bool said_goaway;  // requests above last_in are refused here
   uint32_t goaway_at;
-  uint64_t goodbye_by_ms;  // server: when the notice of a drain is due at the latest, 0 = none is
-  peri_list openings;      // client: joy_opening
+  uint64_t
+      goodbye_by_ms;    // server, in a drain: when the notice is due at the latest, 0 = it is not
+  uint64_t read_on_ms;  // when the call is read that it overtook, 0 = none waits
+  peri_list openings;   // client: joy_opening
 } joy_state;
 
 extern const peri_protocol peri_joyrpc;
@@ -184,9 +186,10 @@ int joy_open_session(peri_conn *conn, const peri_session_params *params, peri_se
 
 // goodbye.c
 void joy_drain(peri_conn *conn);
-// After a call of a JoyRPC client was reported: sends the notice that waited for one.
-void joy_goodbye_on_call(peri_conn *conn);
-// Sends it when it is due. Returns in how many ms it is, 0 = none waits.
+// Of a draining connection: true when `frame` is a call that the notice is to overtake. It is sent, and
+// what is not consumed yet comes again later.
+bool joy_goodbye_overtakes(peri_conn *conn, const joy_frame *frame);
+// Sends the notice when it is due, or reads on. Returns in how many ms to ask again, 0 = not.
 uint64_t joy_goodbye_tick(peri_conn *conn, uint64_t now_ms);
 
 // beat.c

@@ -339,45 +339,44 @@ describe('protocol/joyrpc sessions', function()
       end
     end
 
-    local function called()
-      rig:conn(DOWN).calls_open = 1
+    local function ask()
       rig:send(UP, frame(1, 7, '{"methodName":"m","args":[]}')):pump()
     end
 
+    -- Without an answer to wait for it would close before its cluster knows.
     it(
-      'a JoyRPC client in a call gets the 24 bytes of the offline notice and is served on',
+      'a JoyRPC client gets the 24 bytes of the offline notice before its next call is read',
       function()
         local sent = beside_joyrpc()
-        called()
+        ask()
+        rig:news(DOWN)
         lib.peri_conn_drain(rig:conn(DOWN))
         lib.peri_conn_drain(rig:conn(DOWN))
+        assert.equal('', sent())
+        ask()
         assert.equal(NOTICE, sent())
-        rig:heard(DOWN)
-        called()
-        assert.truthy(rig:heard(DOWN):find 'OPEN 1')
+        ask()
+        assert.equal('', rig:news(DOWN))
+        rig:advance(49)
+        assert.equal('', rig:news(DOWN))
+        rig:advance(1)
+        assert.equal(2, count(rig:news(DOWN), 'OPEN'))
+        ask()
+        assert.equal(1, count(rig:news(DOWN), 'OPEN'))
+        rig:advance(1000)
         assert.equal(NOTICE, sent())
       end
     )
 
-    -- Without a call to wait for it would close before its cluster knows.
-    it('an idle JoyRPC client gets it with its next call', function()
-      local sent = beside_joyrpc()
-      lib.peri_conn_drain(rig:conn(DOWN))
-      assert.equal('', sent())
-      called()
-      assert.truthy(rig:heard(DOWN):find 'OPEN 1')
-      assert.equal(NOTICE, sent())
-      rig:advance(1000)
-      assert.equal(NOTICE, sent())
-    end)
-
-    it('an idle JoyRPC client gets it after a while', function()
+    it('one that does not call gets it after a while', function()
       local sent = beside_joyrpc()
       lib.peri_conn_drain(rig:conn(DOWN))
       rig:advance(299)
       assert.equal('', sent())
       rig:advance(1)
       assert.equal(NOTICE, sent())
+      ask()
+      assert.equal(1, count(rig:heard(DOWN), 'OPEN'))
       rig:advance(1000)
       assert.equal(NOTICE, sent())
     end)
