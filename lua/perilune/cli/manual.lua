@@ -93,7 +93,7 @@ No colours.
 .SH FILES
 .TP
 \fI.rocks\fR
-Beside a script: the plugins of its project, as \fBluarocks make \-\-tree .rocks\fR puts them there.
+Beside a script: the plugins of its project, as \fBluarocks \-\-lua\-version 5.1 make \-\-tree .rocks\fR puts them there.
 .SH SIGNALS
 SIGTERM and SIGINT drain; a second one ends at once. SIGHUP reloads.
 .SH SEE ALSO

@@ -145,6 +145,7 @@ local function at_terminal(evaluator, keyboard, editor)
     io.stdout:flush()
   end
   local function line(one)
+    draw() -- what came in one go, as a paste does, was not seen yet
     io.stdout:write '\n'
     text = text and text .. '\n' .. one or one
     if not text:match '%S' then

@@ -299,9 +299,11 @@ build = {
 
 POINT `NAME` for [Perilune].
 
-    luarocks make --tree APP/.rocks      # beside APP/app.lua
-    perilune plugins APP/app.lua         # shows it
-    perilune test                        # its spec
+    perilune test                                            # its spec
+    luarocks --lua-version 5.1 make --tree APP/.rocks        # beside APP/app.lua
+    perilune plugins APP/app.lua                             # shows it
+
+luarocks wants the headers of Lua 5.1 to be there (Debian: liblua5.1-0-dev).
 
 [Perilune]: https://example.org/perilune
 ]],

@@ -190,9 +190,8 @@ local function run_suite(busted, args, counts)
     filterOut = {},
     nokeepgoing = false,
   })
-  local paths = #args.paths > 0 and args.paths or { 'spec' }
   local load_files = require 'busted.modules.test_file_loader'(busted, { 'lua' })
-  load_files(paths, { args.pattern }, { excludes = {}, recursive = true })
+  load_files(args.paths, { args.pattern }, { excludes = {}, recursive = true })
   busted.randomize = args.shuffle
   busted.randomseed = args.seed or core.random(2 ^ 30)
   require 'busted.execute'(busted)(1, { seed = args.seed, shuffle = args.shuffle })
@@ -204,6 +203,14 @@ end
 function M.run(args)
   if not args.limit or args.limit < 1 then
     return 2, '--limit must be a number of milliseconds'
+  end
+  args.paths = #args.paths > 0 and args.paths or { 'spec' }
+  for _, path in ipairs(args.paths) do
+    local file, message = io.open(path)
+    if not file then
+      return 1, 'cannot open ' .. message
+    end
+    file:close()
   end
   local found, core_of_busted = pcall(require, 'busted.core')
   if not found then

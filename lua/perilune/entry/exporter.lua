@@ -11,6 +11,7 @@ local generation = require 'perilune.generation'
 local filters = require 'perilune.entry.filters'
 local inproc = require 'perilune.entry.inproc'
 local interfaces = require 'perilune.entry.interface'
+local options = require 'perilune.entry.options'
 local warmup = require 'perilune.entry.warmup'
 require 'perilune.entry.hotness'
 
@@ -127,6 +128,7 @@ end
 ---@return perilune.core.Method[]
 function M.compile(spec)
   local function refuse(message)
+    message = options.blame(message, spec.origins, spec.place)
     error(('%s: %s'):format(spec.title, message), 0)
   end
   local names, wrong = M.method_names(spec)

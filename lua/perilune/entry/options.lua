@@ -182,6 +182,21 @@ function M.drop(number)
   said[number] = nil
 end
 
+-- A schema for options that are given beside a declaration.
+local function overlay_schema(kind)
+  local schema = {}
+  for name, rule in pairs(M[kind]) do
+    local copy = {}
+    for key, value in pairs(rule) do
+      copy[key] = value
+    end
+    copy.default, copy.required = nil, nil
+    schema[name] = copy
+  end
+  schema.interface, schema.alias, schema.service = nil, nil, nil
+  return schema
+end
+
 local function known_options()
   local known = {}
   for _, set in ipairs { M.export, M.refer } do
@@ -192,6 +207,22 @@ local function known_options()
   return known
 end
 
+-- What every kind of declaration that knows the option says against its value, or nil.
+local function wrong_default(key, value)
+  local message
+  for _, kind in ipairs { 'export', 'refer' } do
+    local schema = overlay_schema(kind)
+    if schema[key] then
+      local ok, wrong = schemas.apply(schema, { [key] = value }, 'defaults.')
+      if ok then
+        return nil
+      end
+      message = message or wrong
+    end
+  end
+  return message
+end
+
 -- What is wrong with defaults, or nil.
 ---@param spec table
 ---@return string? message
@@ -200,10 +231,14 @@ function M.check_defaults(spec)
     return ('defaults are a table of options, got a %s'):format(type(spec))
   end
   local known = known_options()
-  for key in pairs(spec) do
+  for key, value in pairs(spec) do
     if not known[key] then
       local near = errors.suggest(tostring(key), known)
       return ("unknown setting 'defaults.%s'%s"):format(tostring(key), near)
+    end
+    local wrong = wrong_default(key, value)
+    if wrong then
+      return wrong
     end
   end
 end
@@ -234,21 +269,6 @@ function M.configure(conf)
   mine.services, mine.references = conf.services, conf.references
 end
 
--- A schema for options that are given beside a declaration.
-local function overlay_schema(kind)
-  local schema = {}
-  for name, rule in pairs(M[kind]) do
-    local copy = {}
-    for key, value in pairs(rule) do
-      copy[key] = value
-    end
-    copy.default, copy.required = nil, nil
-    schema[name] = copy
-  end
-  schema.interface, schema.alias, schema.service = nil, nil, nil
-  return schema
-end
-
 local function check_methods(methods, prefix)
   for name, options in pairs(methods or {}) do
     local path = ('%smethods.%s'):format(prefix, tostring(name))
@@ -277,13 +297,17 @@ end
 ---@return string[] messages
 function M.unmatched()
   local mine, messages, declared = own(), {}, {}
-  for name in pairs(mine.used) do
-    declared[name:match ' (.*)$'] = true
+  for _, section in pairs(M.SECTIONS) do
+    declared[section] = {}
+  end
+  for key in pairs(mine.used) do
+    local section, name = key:match '^(%S+) (.*)$'
+    declared[section][name:match '^(.-):?$'] = true
   end
   for _, section in pairs(M.SECTIONS) do
     for name in pairs(mine[section] or {}) do
       if not mine.used[section .. ' ' .. name] then
-        local near = errors.suggest(name, declared)
+        local near = errors.suggest(name, declared[section])
         messages[#messages + 1] = ("%s['%s'] is about nothing here%s"):format(section, name, near)
       end
     end
@@ -340,6 +364,16 @@ local function gather(kind, spec, place)
   return all, origins
 end
 
+-- What is wrong with an option, and who said it where that was not the script's declaration.
+---@param wrong string  begins with the option's name
+---@param origins table<string, string>
+---@param place string
+---@return string
+function M.blame(wrong, origins, place)
+  local origin = origins[wrong:match '^[%w_]+']
+  return origin and origin ~= place and ('%s (%s)'):format(wrong, origin) or wrong
+end
+
 -- A checked copy of `spec` with defaults; raises with the caller's place.
 ---@param kind 'export'|'refer'|'listen'
 ---@param spec table
@@ -357,7 +391,7 @@ function M.check(kind, spec)
   local all, origins = gather(kind, spec, place)
   local result, wrong = schemas.apply(M[kind], all)
   if not result then
-    error(('%s: %s'):format(title, wrong), 0)
+    error(('%s: %s'):format(title, M.blame(wrong, origins, place)), 0)
   end
   for name, options in pairs(result.methods or {}) do
     local checked, bad

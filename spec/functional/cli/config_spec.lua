@@ -117,11 +117,13 @@ describe('configuration', function()
       ['return { calls = function() end }'] = 'calls must not be a function',
       ["return { log_level = 'debug' }"] = 'log_level is read from the environment only',
       ['return { defaults = { timeot = 1 } }'] = "setting 'defaults%.timeot'; .- 'timeout'",
+      ['return { defaults = { timeout = -3 } }'] = 'conf%.lua: defaults%.timeout must be .-, got %-3',
+      ["return { defaults = { token = { a = 'b' } } }"] = 'token must be .- %(configuration: defaults%)',
       ["return { references = { ['demo.N'] = { retries = 1000 } } }"] = 'from 0 to 100, got 1000',
       [of '{ timeot = 1 }'] = "services%['demo%.G'%]%.timeot'; did you mean 'timeout'",
       [of '1'] = "services%['demo%.G'%] must be a table of options",
       [of '{ methods = { slow = { timeout = 0 } } }'] = 'methods%.slow%.timeout must be integer',
-      [of '{ methods = { none = { timeout = 1 } } }'] = "methods has options for 'none'",
+      [of '{ methods = { none = { timeout = 1 } } }'] = "for 'none'.-%(configuration: services%)",
       [of '{ service = {} }'] = "unknown setting 'services%['demo%.G'%]%.service'",
     } do
       local exit = run('check', script, '--config', config(text))

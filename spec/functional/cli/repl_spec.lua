@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- `perilune repl` without a terminal: here, and attached to a running process.
+-- `perilune repl`: here, attached to a running process, and at a terminal.
 local app = require 'spec.support.app'
 local child = require 'spec.support.child'
 
@@ -122,5 +122,48 @@ describe('perilune repl', function()
     end
     assert.equal(1, exit.code)
     assert.matches('FORBIDDEN: attaching is for the user of the process only', exit.output)
+  end)
+
+  it('edits, completes, goes on over lines and remembers at a terminal', function()
+    if os.execute 'command -v script >/dev/null' ~= 0 then
+      pending 'script (bsdutils) is not installed'
+    end
+    local folder = app.script('', 'none'):match '^(.*)/'
+    local env = { XDG_STATE_HOME = folder, TERM = 'xterm' }
+    local processes = {}
+    finally(function()
+      for _, process in ipairs(processes) do
+        process:stop()
+      end
+    end)
+    local function start()
+      local command = quoted(child.binary()) .. ' repl'
+      local process = child.start({ 'script', '-qec', command, '/dev/null' }, {
+        env = env,
+        input = true,
+      })
+      processes[#processes + 1] = process
+      process:wait_line '\r> '
+      return process
+    end
+    local process = start()
+    -- In one go, as a paste: what was typed is seen, then what it gives.
+    process:write '40 + 2\rfor i = 7, 8 do\rprint(i)\rend\r'
+    process:wait_line '> 40 %+ 2.-\n42\r?\n'
+    process:wait_line '%.%. end.-\n7\r?\n8\r?\n'
+    process:write 'perilune.sle\t'
+    process:wait_line '> perilune%.sleep\27'
+    process:write '(100000)\r'
+    process:wait_line 'sleep%(100000%).-\n'
+    process:write '\3'
+    process:wait_line 'interrupted'
+    process:write '\4'
+    assert.equal(0, process:wait().code)
+    process = start()
+    process:write '\27[A\27[A'
+    process:wait_line '> for i = 7, 8 do%?print'
+    process:write '\r\4'
+    process:wait_line '\n7\r?\n8\r?\n'
+    assert.equal(0, process:wait().code)
   end)
 end)

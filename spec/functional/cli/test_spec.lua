@@ -26,6 +26,15 @@ describe('perilune test', function()
     assert.matches('1 success', result.output)
   end)
 
+  it('says which path is not there', function()
+    local result = child.run { child.binary(), 'test', '/nowhere/spec', '-o', 'TAP' }
+    assert.equal(1, result.code)
+    assert.equal(
+      'perilune: test: cannot open /nowhere/spec: No such file or directory\n',
+      result.output
+    )
+  end)
+
   it('fails with the place when an assertion fails', function()
     local result = run [[it('x', function() perilune.sleep(1) assert.equal(1, 2) end)]]
     assert.equal(1, result.code)
