@@ -82,6 +82,10 @@ describe('example', function()
     )
   end)
 
+  it('executor', function()
+    says(run 'executor', '10 glances while it counts\n', 'stars:\tmore than ten\n')
+  end)
+
   it('breaker', function()
     says(
       run 'breaker',
