@@ -85,6 +85,20 @@ function M.free_port()
   return address[2] * 256 + address[3]
 end
 
+-- Java 8 has no modules to open, and does not know the option.
+local function openings()
+  local argv = {}
+  if os.execute [[java -version 2>&1 | grep -q 'version .1\.8']] ~= 0 then
+    for _, package in ipairs(OPENED) do
+      argv[#argv + 1] = '--add-opens'
+      argv[#argv + 1] = ('java.base/%s=ALL-UNNAMED'):format(package)
+    end
+  end
+  return argv
+end
+
+local opened
+
 -- Starts a class of a module.
 ---@param module string    a folder of spec/interop/java
 ---@param class string
@@ -101,9 +115,9 @@ function M.start(module, class, settings, words)
   for _, option in ipairs { '-XX:TieredStopAtLevel=1', '-Xshare:auto' } do
     argv[#argv + 1] = option
   end
-  for _, package in ipairs(OPENED) do
-    argv[#argv + 1] = '--add-opens'
-    argv[#argv + 1] = ('java.base/%s=ALL-UNNAMED'):format(package)
+  opened = opened or openings()
+  for _, option in ipairs(opened) do
+    argv[#argv + 1] = option
   end
   argv[#argv + 1] = class
   for key, value in pairs(settings) do

@@ -9,7 +9,7 @@ local probe = require 'spec.interop.probe'
 
 local NO_DEFAULT = 'JoyRPC calls a default method on Java 8 only (9 to 13: '
   .. 'UnsupportedOperationException, later NoSuchMethodException: Lookup(Class, int)); '
-  .. '$invoke is one, and sends what $async does'
+  .. '$invoke is one. With `java` 8 in the path this says yes'
 
 -- What Java alone cannot do, by serialization and case. Believed only when Java alone fails too.
 local BROKEN = {
