@@ -4,6 +4,7 @@
 -- results of the yield.
 local core = require 'perilune.core'
 local ffi = require 'ffi'
+local waiting = require 'perilune.waiting'
 
 local WAIT = core.WAIT
 local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.create
@@ -27,30 +28,10 @@ end
 -- every call in flight.
 core.yield, core.REQUEST = yield, REQUEST
 
--- Why waiting is not allowed now, or false. Set while files load and around hooks that must not wait.
-M.forbidden = false
-
 local function check()
-  if M.forbidden then
-    error(require('perilune.plugin').place() .. ': ' .. M.forbidden, 0)
+  if waiting.forbidden then
+    error(require('perilune.plugin').place() .. ': ' .. waiting.forbidden, 0)
   end
-end
-
--- Runs `fn(...)` with waiting forbidden for the reason given.
----@param reason string
----@param fn function
----@return any ...
-function M.without_waiting(reason, fn, ...)
-  local before = M.forbidden
-  M.forbidden = reason
-  local function leave(ok, ...)
-    M.forbidden = before
-    if not ok then
-      error((...), 0)
-    end
-    return ...
-  end
-  return leave(xpcall(fn, debug.traceback, ...))
 end
 
 -- Returns nothing, or why the wait was ended: the code's name.

@@ -13,6 +13,7 @@ local contract = require 'perilune.contract'
 local errors = require 'perilune.error'
 local generation = require 'perilune.generation'
 local schemas = require 'perilune.schema'
+local waiting = require 'perilune.waiting'
 
 local M = {}
 
@@ -20,6 +21,7 @@ local M = {}
 ---@field name string       'selector'
 ---@field layer string      'cluster'
 ---@field fn? boolean       a plain function is a plugin
+---@field prompt? true|string[]  it must not wait, or these members must not
 ---@field members? table<string, {type: string, required?: boolean}>  of a plugin in table form
 ---@field builtin? string[] names that the installation brings, for `did you mean` and `plugins`
 ---@field default? string
@@ -343,6 +345,14 @@ function M.find(point_name, name)
   return plugin
 end
 
+-- What scripts and rocks bring to a point whose plugins must not wait is held to that; ours does without.
+local function held(point, instance, named)
+  if not point.prompt then
+    return instance
+  end
+  return waiting.policy(('%s %s'):format(point.name, named), point.prompt, instance)
+end
+
 -- Makes what configuration refers to: a name, { 'name', key = value ... } or, where the point
 -- allows, the function or table itself. Returns the instance and the plugin's record.
 ---@param point_name string
@@ -365,8 +375,9 @@ function M.use(point_name, ref, where)
     if wrong then
       return nil, ('%s given in place: %s'):format(point.name, wrong)
     end
-    return ref,
-      { point = point.name, name = 'inline', place = M.place(), library = false, spec = {} }
+    local place = M.place()
+    return held(point, ref, place),
+      { point = point.name, name = 'inline', place = place, library = false, spec = {} }
   elseif type(ref) ~= 'string' then
     return nil, ('%s must be a name, got a %s'):format(point.name, type(ref))
   end
@@ -374,7 +385,11 @@ function M.use(point_name, ref, where)
   if not plugin then
     return nil, message
   end
-  return M.instantiate(plugin, conf, nil, where)
+  local instance, record = M.instantiate(plugin, conf, nil, where)
+  if instance ~= nil and not plugin.library then
+    instance = held(point, instance, ("'%s'"):format(name))
+  end
+  return instance, record
 end
 
 -- An instance of `plugin` for one use. `given` is added to its checked settings.

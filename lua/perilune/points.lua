@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The extension points and their contracts. `fn` says that a plain function is a plugin, `members`
--- what a plugin in table form has. README of lua/ says what each function gets and may do.
+-- what a plugin in table form has, `prompt` that it must not wait. README of lua/ says what each function
+-- gets and may do.
 local errors = require 'perilune.error'
 
 local function need(kind)
@@ -73,6 +74,7 @@ return {
     -- { invoke = function(ctx, call, send, aliases) -> result, err }, send(alias, patience) waits
     name = 'group',
     layer = 'entry',
+    prompt = { 'choose' },
     fn = true,
     members = { choose = may 'function', invoke = may 'function' },
     builtin = { 'by_argument', 'failover' },
@@ -90,6 +92,7 @@ return {
     -- function(ctx, call) -> who calls, or nil when nobody can tell; must not wait
     name = 'identity',
     layer = 'entry',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'attachment', 'caller', 'peer', 'session' },
@@ -111,6 +114,7 @@ return {
     -- into args; must not wait
     name = 'validator',
     layer = 'entry',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'schema' },
@@ -130,6 +134,7 @@ return {
     -- function(ctx, call) -> key, or nil when this call is not to be cached; must not wait
     name = 'cache_key',
     layer = 'entry',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'arguments', 'fields' },
@@ -141,6 +146,7 @@ return {
     -- must not wait itself
     name = 'limiter',
     layer = 'entry',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'leaky_bucket', 'token_bucket' },
@@ -153,6 +159,7 @@ return {
     -- allowed; must not wait
     name = 'breaker',
     layer = 'entry',
+    prompt = true,
     members = { allow = need 'function', done = need 'function' },
     builtin = { 'window' },
     default = 'window',
@@ -193,6 +200,7 @@ return {
     -- function(ctx, call, nodes) -> nodes, or an indexed rule; must not wait
     name = 'selector',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = {
       by = { type = 'any', required = true },
@@ -223,6 +231,7 @@ return {
     -- function(ctx, call, err) -> boolean: may what failed like this be tried again? must not wait
     name = 'retry_predicate',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'retryable', 'not_run' },
@@ -233,6 +242,7 @@ return {
     -- function(ctx, call, nodes, tried) -> nodes for another attempt; must not wait
     name = 'retry_target',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'other', 'same', 'other_region' },
@@ -244,6 +254,7 @@ return {
     -- must not wait
     name = 'loadbalance',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = { pick = need 'function', done = may 'function' },
     builtin = {
@@ -263,6 +274,7 @@ return {
     -- function(entries, want) -> entries: which of the known nodes this worker connects to
     name = 'candidate',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = { choose = need 'function' },
     builtin = { 'subset', 'all', 'region' },
@@ -272,6 +284,7 @@ return {
     -- function(age, weight) -> weight of a provider that has been up for `age` ms; must not wait
     name = 'slow_start',
     layer = 'cluster',
+    prompt = true,
     fn = true,
     members = {},
     builtin = { 'linear' },

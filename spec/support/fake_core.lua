@@ -267,7 +267,6 @@ function M.install()
   package.loaded['perilune.core'] = core
   -- The real one takes coroutines over for the whole interpreter, and reads the clock of a VM.
   package.loaded['perilune.fiber'] = {
-    forbidden = false,
     clock = function()
       return core.clock()
     end,

@@ -32,10 +32,10 @@ describe('plugin', function()
   end)
 
   it('finds what a script registered', function()
-    local pick = function() end
-    plugin.register('loadbalance', 'mine', pick)
-    assert.equal(pick, (plugin.use('loadbalance', 'mine')))
-    assert.equal('mine', plugin.loaded('loadbalance', 'mine').name)
+    local route = function() end
+    plugin.register('router', 'mine', route)
+    assert.equal(route, (plugin.use('router', 'mine')))
+    assert.equal('mine', plugin.loaded('router', 'mine').name)
   end)
 
   it('says the place, the plugin, the point and the missing member', function()
@@ -96,11 +96,11 @@ describe('plugin', function()
 
   it('knows two providers of one name', function()
     local a, b = function() end, function() end
-    plugin.register('loadbalance', { name = 'shared', provider = 'a', pick = a })
-    plugin.register('loadbalance', { name = 'shared', provider = 'b', pick = b })
-    assert.equal(a, plugin.use('loadbalance', 'shared@a').pick)
-    assert.equal(b, plugin.use('loadbalance', 'shared@b').pick)
-    assert.equal(a, plugin.use('loadbalance', 'shared').pick)
+    plugin.register('router', { name = 'shared', provider = 'a', route = a })
+    plugin.register('router', { name = 'shared', provider = 'b', route = b })
+    assert.equal(a, plugin.use('router', 'shared@a').route)
+    assert.equal(b, plugin.use('router', 'shared@b').route)
+    assert.equal(a, plugin.use('router', 'shared').route)
   end)
 
   it('never asks the file system for a name that is none', function()
@@ -139,7 +139,7 @@ describe('plugin', function()
   end)
 
   it('takes a function or table given in place', function()
-    assert.equal(print, (plugin.use('loadbalance', print)))
+    assert.equal(print, (plugin.use('router', print)))
     local _, message = plugin.use('registry', print)
     contains(message, 'is a function; this point needs a table')
   end)
@@ -159,6 +159,43 @@ describe('plugin', function()
       end
     end
     assert.equal('p2c', found)
+  end)
+end)
+
+describe('what must not wait', function()
+  local waiting = require 'perilune.waiting'
+
+  local function probe()
+    if waiting.forbidden then
+      error(waiting.forbidden, 0)
+    end
+    return 1, nil, 3
+  end
+
+  it('is held to it, whatever form it has, and nothing else is', function()
+    local held = waiting.policy("selector 'x'", true, { want = probe, by = 'zone' })
+    assert.equal('zone', held.by)
+    local ok, message = pcall(held.want)
+    assert.is_false(ok)
+    contains(message, "selector 'x' must not wait")
+    assert.is_false(waiting.forbidden)
+    held = waiting.policy('group', { 'choose' }, { choose = probe, invoke = probe })
+    assert.is_false(pcall(held.choose))
+    assert.is_true(pcall(held.invoke))
+    assert.is_true(pcall(plugin.use('filter', probe)))
+    assert.is_false(pcall((plugin.use('selector', probe))))
+  end)
+
+  it('gives its results, and its errors as they are', function()
+    local function sum(a, b)
+      return a + b, nil, 3
+    end
+    assert.same({ 3, nil, 3 }, { waiting.without('x', sum)(1, 2) })
+    local thrown = require('perilune.error').new('LIMITED')
+    local ok, err = pcall(waiting.without('x', error), thrown, 0)
+    assert.is_false(ok)
+    assert.equal(thrown, err)
+    assert.is_false(waiting.forbidden)
   end)
 end)
 

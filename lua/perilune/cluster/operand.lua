@@ -5,6 +5,8 @@
 --   arg.1  arg.2.tenant.id            an argument, or a field of one
 --   attachment.user                   an attachment (what follows the first dot is its name)
 --   node.version  node.address        a meta field of the node, its address or id
+local waiting = require 'perilune.waiting'
+
 local M = {}
 
 local CALL = { method = true, interface = true, alias = true }
@@ -78,7 +80,7 @@ end
 ---@return string? message
 function M.of_call(given)
   if type(given) == 'function' then
-    return given
+    return waiting.without('a key function must not wait', given)
   end
   local get, whose = M.compile(given)
   if not get then

@@ -6,7 +6,6 @@
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local exporter = require 'perilune.entry.exporter'
-local fiber = require 'perilune.fiber'
 local generation = require 'perilune.generation'
 local interfaces = require 'perilune.entry.interface'
 local names = require 'perilune.entry.names'
@@ -16,6 +15,7 @@ local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
 local source = require 'perilune.source'
 local ticker = require 'perilune.entry.ticker'
+local waiting = require 'perilune.waiting'
 local toplevel = require 'perilune.entry.toplevel'
 local warmup = require 'perilune.entry.warmup'
 
@@ -261,8 +261,8 @@ local function on_thrown(text)
 end
 
 local function run_chunk(chunk, args, ms)
-  local before = fiber.forbidden
-  fiber.forbidden = REASON
+  local before = waiting.forbidden
+  waiting.forbidden = REASON
   local ok, err
   if ms then
     ok, err = toplevel.run(ms, chunk, on_thrown, unpack(args or {}))
@@ -272,7 +272,7 @@ local function run_chunk(chunk, args, ms)
   if ok then
     ok, err = pcall(check_names)
   end
-  fiber.forbidden = before
+  waiting.forbidden = before
   return ok, err
 end
 

@@ -13,8 +13,8 @@ local core = require 'perilune.core'
 local direct = require 'perilune.cluster.direct'
 local errors = require 'perilune.error'
 local ffi = require 'ffi'
-local fiber = require 'perilune.fiber'
 local outgoing = require 'perilune.entry.outgoing'
+local waiting = require 'perilune.waiting'
 
 local M = {}
 
@@ -59,7 +59,7 @@ local HEAD = [[
 local env, MID = ...
 local names, filters, last, named = env.names, env.filters, env.last, env.named
 local chain_failed, caught, from, again = env.chain_failed, env.caught, env.from, env.again
-local fiber, clock, pack, copy, put = env.fiber, env.clock, env.pack, env.copy, env.put
+local waiting, clock, pack, copy, put = env.waiting, env.clock, env.pack, env.copy, env.put
 local state, gens, deadlines, extras = env.state, env.gens, env.deadlines, env.extras
 local Context, Call, PENDING, yield = env.Context, env.Call, env.PENDING, env.yield
 local attachments, METHOD, WAIT, REQUEST = env.attachments, env.METHOD, env.WAIT, env.REQUEST
@@ -83,7 +83,7 @@ end]]
 -- The locals beside the wait are few because they are part of what each call in flight costs.
 local BODY = [[
 return function(%(params)s)
-  if fiber.forbidden then error(fiber.forbidden, 2) end
+  if waiting.forbidden then error(waiting.forbidden, 2) end
   local slot = state.free
   if slot == 0 then slot = grow() else state.free = deadlines[slot] end
   deadlines[slot] = clock() + TIMEOUT
@@ -169,7 +169,7 @@ function M.new(filters, refer, proto, attachments)
     caught = chain.caught,
     from = errors.from,
     again = direct.again,
-    fiber = fiber,
+    waiting = waiting,
     clock = core.clock,
     pack = pack,
     copy = copy,

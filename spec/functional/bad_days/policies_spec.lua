@@ -304,6 +304,28 @@ for _, place in ipairs { 'filters', 'attempt_filters', 'provider' } do
   end
 end
 
+-- What chooses or judges must not wait; W does.
+local UNAVAILABLE = "service = { hello = function() return nil, perilune.error 'UNAVAILABLE' end }"
+for _, case in ipairs {
+  { 'loadbalance = W' },
+  { 'loadbalance = { pick = function(_, _, n) return n[1] end, done = W }' },
+  { "loadbalance = { 'consistent_hash', key = W }" },
+  { 'selectors = { W }' },
+  { "selectors = { { by = 'zone', want = W } }" },
+  { 'retry_on = W, idempotent = true', UNAVAILABLE },
+  { 'retry_target = W, idempotent = true', UNAVAILABLE },
+  { 'breaker = { breaker = { allow = W, done = W } }' },
+  { 'cache = { key = W }' },
+  { '', 'limiter = { rate = 1, algorithm = W }' },
+  { '', "limiter = { rate = 1, by = { 'caller' }, identity = W }" },
+  { '', 'validation = W' },
+} do
+  local wait = 'function() perilune.sleep(1) end'
+  local refer, export =
+    case[1]:gsub('%f[%u]W%f[%U]', wait), (case[2] or ''):gsub('%f[%u]W%f[%U]', wait)
+  CASES[#CASES + 1] = { 'waits', refer, export, 'INTERNAL', 'must not wait' }
+end
+
 local function name_of(i)
   return 'demo.Case' .. i
 end
