@@ -46,7 +46,7 @@ local function method_of(name, given, compile, place)
     { parameters = {}, types = {}, names = given.names or {}, throws = given.throws or {} }
   for i, text in ipairs(given) do
     method.parameters[i] = compile(text)
-    method.types[i] = method.parameters[i].name
+    method.types[i] = given.erased and given.erased[i] or method.parameters[i].name
   end
   local returns = given.returns
   -- Java knows the arguments of what its methods return, not of what is in a future.
@@ -96,7 +96,7 @@ local function with_order(class)
     end
     fields = named
   end
-  return { fields = fields, order = order }
+  return { fields = fields, order = order, params = class.params, generic = class.generic }
 end
 
 -- Java types of a service: a table, or a Java interface as text.

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A small part of Java's syntax: interfaces, and the classes and enums in their signatures.
+-- Java's syntax, as far as it says what travels: interfaces with the classes, records and enums in
+-- their signatures, as they stand in Java's files. Bodies of methods, annotations and values of fields
+-- are passed over.
 --
 --   package demo;
 --   import other.Thing;
@@ -7,25 +9,310 @@
 --     interface Listener { void heard(String text); } }
 --   class Person { String name; List<Person> friends; }
 --   enum Color { RED, GREEN }
+local names = require 'perilune.protocol.java_names'
 local types = require 'perilune.protocol.java_types'
+local words = require 'perilune.protocol.java_words'
 
 local M = {}
 
-local KNOWN = {}
-for package, names in pairs {
-  ['java.lang'] = 'Object String CharSequence Boolean Byte Short Integer Long Float Double '
-    .. 'Character Number Iterable Exception RuntimeException Throwable Void',
-  ['java.util'] = 'List ArrayList LinkedList Collection Set HashSet LinkedHashSet TreeSet Map '
-    .. 'HashMap LinkedHashMap TreeMap Date UUID Optional Locale Currency',
-  ['java.util.concurrent'] = 'CompletableFuture CompletionStage Future ConcurrentHashMap',
-  ['java.math'] = 'BigDecimal BigInteger',
-  ['java.io'] = 'Serializable',
-  ['java.time'] = 'Instant Duration LocalDate LocalTime LocalDateTime ZonedDateTime OffsetDateTime '
-    .. 'OffsetTime Period Year YearMonth MonthDay ZoneId ZoneOffset',
-  ['io.joyrpc'] = 'Callback',
-} do
-  for name in names:gmatch '%S+' do
-    KNOWN[name] = package .. '.' .. name
+---@class perilune.java.Declared  a type as it was read; texts of types are not resolved yet
+---@field kind string             interface, class or enum
+---@field full string             'demo.Probe$Listener'
+---@field outer? perilune.java.Declared
+---@field params string[]         names of its type parameters
+---@field bounds table<string, string>
+---@field extends string[]
+---@field fields { [1]: string, [2]: string }[]
+---@field methods table[]
+---@field constants? string[]
+
+local MODIFIERS = {}
+for word in
+  (
+    'public protected private abstract static final default synchronized native strictfp '
+    .. 'transient volatile sealed'
+  ):gmatch '%a+'
+do
+  MODIFIERS[word] = true
+end
+
+-- Modifiers and annotations; which modifiers there were.
+local function read_modifiers(w)
+  local found = {}
+  while true do
+    local word = w:peek()
+    if word == '@' and w.list[w.at + 1] ~= 'interface' then
+      w:next()
+      w:name 'an annotation'
+      w:skip '('
+    elseif word == 'non' and w.list[w.at + 1] == '-' then
+      w.at = w.at + 3
+    elseif MODIFIERS[word] then
+      found[w:next()] = true
+    else
+      return found
+    end
+  end
+end
+
+local read_type
+
+local function read_argument(w)
+  read_modifiers(w)
+  if not w:take '?' then
+    return read_type(w)
+  elseif w:take 'extends' then
+    return '? extends ' .. read_type(w)
+  elseif w:take 'super' then
+    return '? super ' .. read_type(w)
+  end
+  return '?'
+end
+
+local function read_dimensions(w)
+  local text = ''
+  while w:take '[' do
+    w:expect(']', 'an array')
+    text = text .. '[]'
+  end
+  return text
+end
+
+-- A type as text, 'Map<String, List<? extends Thing>>[]'.
+function read_type(w)
+  read_modifiers(w)
+  local text = w:name 'a type'
+  if w:take '<' then
+    local arguments = {}
+    repeat
+      arguments[#arguments + 1] = read_argument(w)
+    until not w:take ','
+    w:expect('>', 'a type')
+    text = ('%s<%s>'):format(text, table.concat(arguments, ', '))
+    if w:take '.' then
+      text = text .. '.' .. w:name 'a type'
+    end
+  end
+  return text .. read_dimensions(w)
+end
+
+-- `<K, V extends Thing & Other>`: names in order, and what bounds them.
+local function read_parameters(w)
+  local params, bounds = {}, {}
+  if w:take '<' then
+    repeat
+      read_modifiers(w)
+      local name = w:name 'a type parameter'
+      params[#params + 1], bounds[name] = name, 'Object'
+      if w:take 'extends' then
+        bounds[name] = read_type(w)
+        while w:take '&' do
+          read_type(w)
+        end
+      end
+    until not w:take ','
+    w:expect('>', 'type parameters')
+  end
+  return params, bounds
+end
+
+local function read_types(w)
+  local list = {}
+  repeat
+    list[#list + 1] = read_type(w)
+  until not w:take ','
+  return list
+end
+
+-- `(final String name, int... rest)`
+local function read_arguments(w)
+  local list = {}
+  w:expect('(', 'parameters')
+  while not w:take ')' do
+    local kind = read_type(w)
+    if w:take '...' then
+      kind = kind .. '[]'
+    end
+    local name = w:name 'a parameter'
+    list[#list + 1] = { kind .. read_dimensions(w), name }
+    if not w:take ',' and w:peek() ~= ')' then
+      w:fail 'parameters'
+    end
+  end
+  return list
+end
+
+-- What follows the name of a method.
+local function read_method(w, method)
+  method.arguments = read_arguments(w)
+  method.returns = method.returns .. read_dimensions(w)
+  method.throws = w:take 'throws' and read_types(w) or {}
+  if w:take 'default' then
+    w:skip_value()
+  end
+  if not w:skip '{' then
+    w:expect(';', 'a method')
+  end
+  return method
+end
+
+-- `int a, b[] = { 1 };` behind the first name.
+local function read_fields(w, kind, name, add)
+  repeat
+    name = name or w:name 'a field'
+    add(kind .. read_dimensions(w), name)
+    if w:take '=' then
+      w:skip_value()
+    end
+    name = nil
+  until not w:take ','
+  w:expect(';', 'a field')
+end
+
+local KINDS = { interface = true, class = true, enum = true, record = true }
+
+local function begins_type(w)
+  local word, after = w:peek(), w.list[w.at + 1]
+  return KINDS[word] and after and after:match '^[%a_$]' and true or word == '@'
+end
+
+local read_declaration
+
+local function read_member(w, made, all)
+  local modifiers = read_modifiers(w)
+  if w:take ';' or w:skip '{' then
+    return -- nothing, or an initializer
+  elseif begins_type(w) then
+    read_declaration(w, made, all)
+    return
+  end
+  local params, bounds = read_parameters(w)
+  local kind = read_type(w)
+  if w:peek() == '(' then -- a constructor
+    read_method(w, { returns = kind })
+    return
+  elseif w:skip '{' then -- of a record, without parameters
+    return
+  end
+  local name = w:name(made.kind == 'interface' and 'a method' or 'a field')
+  if w:peek() == '(' then
+    local method = read_method(w, { name = name, returns = kind, params = params, bounds = bounds })
+    if made.kind == 'interface' and not modifiers.static and not modifiers.private then
+      made.methods[#made.methods + 1] = method
+    end
+    return
+  end
+  local travels = made.kind ~= 'interface' and not modifiers.static and not modifiers.transient
+  read_fields(w, kind, name, function(type, field)
+    made.fields[#made.fields + 1] = travels and { type, field } or nil
+  end)
+end
+
+local function read_constants(w)
+  local constants = {}
+  while w:peek() ~= ';' and w:peek() ~= '}' do
+    read_modifiers(w)
+    constants[#constants + 1] = w:name 'a constant'
+    w:skip '('
+    w:skip '{'
+    if not w:take ',' and w:peek() ~= ';' and w:peek() ~= '}' then
+      w:fail 'the constants of an enum'
+    end
+  end
+  w:take ';'
+  return constants
+end
+
+local function read_body(w, made, all)
+  w:expect('{', 'a declaration')
+  if made.kind == 'enum' then
+    made.constants = read_constants(w)
+  end
+  while not w:take '}' do
+    if not w:peek() then
+      error(("perilune.interface: the '{' of %s is never closed"):format(made.full), 0)
+    end
+    read_member(w, made, all)
+  end
+end
+
+function read_declaration(w, outer, all)
+  if w:take '@' then -- an annotation type
+    w:next()
+    w:name 'an annotation'
+    w:skip '{'
+    return
+  end
+  local kind = w:next()
+  local made = { outer = outer, extends = {}, fields = {}, methods = {} }
+  made.kind = kind == 'record' and 'class' or kind
+  made.name = w:name 'a declaration'
+  made.full = outer and outer.full .. '$' .. made.name or made.name
+  made.params, made.bounds = read_parameters(w)
+  if kind == 'record' then
+    made.fields = read_arguments(w)
+  end
+  all[#all + 1] = made
+  while w:peek() and w:peek() ~= '{' do
+    local word = w:next()
+    if word ~= 'extends' and word ~= 'implements' and word ~= 'permits' then
+      w.at = w.at - 1
+      w:fail 'a declaration'
+    end
+    local list = read_types(w)
+    made.extends = word == 'extends' and list or made.extends
+  end
+  read_body(w, made, all)
+end
+
+local function read_imports(w)
+  local imports, wildcards = {}, {}
+  while w:take 'import' do
+    local static = w:take 'static'
+    local name = w:name 'an import'
+    if w:take '.' then
+      w:expect('*', 'an import')
+      wildcards[#wildcards + 1] = not static and name or nil
+    elseif not static then
+      imports[name:match '[^.]+$'] = name
+    end
+    w:expect(';', 'an import')
+  end
+  return imports, wildcards
+end
+
+local function read_unit(source)
+  local w = words.new(source)
+  local unit = { package = '', all = {} }
+  read_modifiers(w)
+  if w:take 'package' then
+    unit.package = w:name 'a package'
+    w:expect(';', 'a package')
+  end
+  unit.imports, unit.wildcards = read_imports(w)
+  while w:peek() do
+    if not w:take ';' then
+      read_modifiers(w)
+      if not begins_type(w) then
+        w:fail 'a declaration'
+      end
+      read_declaration(w, nil, unit.all)
+    end
+  end
+  return unit
+end
+
+-- `interface demo.Probe` stands for a package, too.
+local function place_in_package(unit)
+  for _, made in ipairs(unit.all) do
+    if unit.package == '' and not made.outer and made.kind == 'interface' then
+      unit.package = made.name:match '^(.*)%.[^.]+$' or ''
+    end
+  end
+  for _, made in ipairs(unit.all) do
+    local package = not made.name:find('.', 1, true) and unit.package ~= '' and unit.package .. '.'
+    made.full = made.outer and made.outer.full .. '$' .. made.name or (package or '') .. made.name
+    made.name = made.name:match '[^.]+$'
   end
 end
 
@@ -35,210 +322,130 @@ local FUTURES = {
   ['java.util.concurrent.Future'] = true,
 }
 
-local function clean(text)
-  text = text:gsub('/%*.-%*/', ' '):gsub('//[^\n]*', ' ')
-  text = text:gsub('@[%w_.]+%s*%b()', ' '):gsub('@[%w_.]+', ' ')
-  return text
-end
-
-local function bad(what, text)
-  error(('perilune.interface: cannot read %s: %s'):format(what, text:match '^%s*(.-)%s*$'), 0)
-end
-
--- Full names, of the type and its arguments.
-local function resolver(package, imports)
-  local primitives = types.PRIMITIVES
-  return function(text)
-    return (
-      text:gsub('[%w_.$]+', function(name)
-        if name:find('.', 1, true) or primitives[name] or name == 'void' or name == 'extends' then
-          return name
-        end
-        local full = imports[name] or KNOWN[name]
-        return full or #name > 1 and package ~= '' and package .. '.' .. name or name
-      end)
-    )
+-- Raises where a type extends itself: a line of parents is not this long.
+local function deeper(depth, made)
+  if depth > 64 then
+    error(('perilune.interface: %s extends itself'):format(made.full), 0)
   end
+  return depth + 1
 end
 
-local function split_declaration(text)
-  text = text:gsub('%f[%w]final%f[%W]', ' ')
-  local kind, name = text:match '^%s*(.-)%s*([%w_$]+)%s*$'
-  if not kind or kind == '' then
-    bad('a declaration', text)
-  end
-  return (kind:gsub('%.%.%.$', '[]')), name
-end
-
-local function each_parameter(text, fn)
-  local depth, start = 0, 1
-  for at = 1, #text + 1 do
-    local char = text:sub(at, at)
-    depth = depth + (char == '<' and 1 or char == '>' and -1 or 0)
-    if depth == 0 and (char == ',' or at == #text + 1) then
-      local part = text:sub(start, at - 1)
-      if part:match '%S' then
-        fn(part)
-      end
-      start = at + 1
+-- A method with full names. Where a parameter's type is a variable, Java looks for what bounds it.
+local function method_of(scope, method)
+  local made = { names = {}, throws = {} }
+  for i, argument in ipairs(method.arguments) do
+    made[i], made.names[i] = scope:resolve(argument[1]), argument[2]
+    local erased = types.text(scope:erase(argument[1]), false)
+    if erased ~= types.text(made[i], false) then
+      made.erased = made.erased or {}
+      made.erased[i] = erased
     end
   end
-end
-
-local function read_method(text, resolve)
-  local head, parameters, rest = text:match '^%s*(.-)%s*(%b())%s*(.*)$'
-  if not head then
-    bad('a method', text)
-  end
-  head = head:gsub('^public%s+', ''):gsub('^abstract%s+', '')
-  local returns, name = split_declaration(head)
-  local method = { names = {}, throws = {} }
-  each_parameter(parameters:sub(2, -2), function(part)
-    local kind, parameter = split_declaration(part)
-    method[#method + 1], method.names[#method + 1] = resolve(kind), parameter
-  end)
-  method.returns = resolve(returns)
-  local outer, inner = types.parse(method.returns)
+  made.returns = scope:resolve(method.returns)
+  local outer, inner = types.parse(made.returns)
   if FUTURES[outer] then
-    method.returns, method.async = inner[1] or 'java.lang.Object', true
+    made.returns, made.async =
+      (inner[1] or 'java.lang.Object'):gsub('^%?$', 'java.lang.Object'), true
   end
-  for exception in (rest:match '^throws%s+(.*)$' or ''):gmatch '[%w_.$]+' do
-    method.throws[#method.throws + 1] = resolve(exception)
+  for i, exception in ipairs(method.throws) do
+    made.throws[i] = scope:resolve(exception)
   end
-  return name, method
+  return made
 end
 
-local function read_interface(body, resolve)
-  local methods = {}
-  for text in body:gmatch '([^;]+);' do
-    if text:match '%S' then
-      local name, method = read_method(text, resolve)
-      if methods[name] then
-        error(('perilune.interface: method %s is declared twice'):format(name), 0)
-      end
-      methods[name] = method
+local function add_methods(methods, scope, made, depth)
+  local own = {}
+  for _, method in ipairs(made.methods) do
+    local inside = scope:with(method.params, method.bounds)
+    if own[method.name] then
+      local message = 'perilune.interface: method %s.%s is overloaded, and Lua calls by the name: '
+        .. 'declare the one that is meant'
+      error(message:format(made.full, method.name), 0)
+    end
+    own[method.name] = true
+    methods[method.name] = methods[method.name] or method_of(inside, method)
+  end
+  for _, parent in ipairs(made.extends) do
+    local inside, declared = scope:of_parent(parent)
+    if declared then
+      add_methods(methods, inside, declared, deeper(depth, made))
     end
   end
   return methods
 end
 
-local function read_class(body, resolve)
-  local fields = {}
-  local order = {}
-  for text in body:gmatch '([^;]+);' do
-    local modifiers = ' ' .. text .. ' '
-    if
-      text:match '%S'
-      and not modifiers:match '%sstatic%s'
-      and not modifiers:match '%stransient%s'
-    then
-      text = text:gsub('%f[%w]private%f[%W]', ' '):gsub('%f[%w]protected%f[%W]', ' ')
-      text = text:gsub('%f[%w]public%f[%W]', ' ')
-      local kind, name = split_declaration((text:gsub('=.*$', '')))
-      fields[name] = resolve(kind)
-      order[#order + 1] = name
+-- Fields in Java's order, those of the parent first.
+local function add_fields(class, scope, made, depth)
+  for _, parent in ipairs(made.extends) do
+    local inside, declared = scope:of_parent(parent)
+    if declared then
+      add_fields(class, inside, declared, deeper(depth, made))
     end
   end
-  return { fields = fields, order = order, own = order }
-end
-
-local function read_enum(body)
-  local constants = {}
-  for name in body:match('^[^;]*'):gmatch '[%w_$]+' do
-    constants[#constants + 1] = name
+  for _, field in ipairs(made.fields) do
+    local name = field[2]
+    class.order[#class.order + 1] = not class.fields[name] and name or nil
+    class.fields[name] = scope:resolve(field[1])
   end
-  return { constants = constants }
+  return class
 end
 
-local function inherit(classes)
-  for _, class in pairs(classes) do
-    local parent = class.extends and classes[class.extends]
-    while parent and parent.fields do
-      local order = {}
-      for i, name in ipairs(parent.own) do
-        order[i] = name
-        class.fields[name] = class.fields[name] or parent.fields[name]
+local function class_of(scopes, made)
+  if made.constants then
+    return { constants = made.constants }
+  elseif made.kind == 'interface' then
+    return { methods = add_methods({}, scopes:of(made), made, 0) }
+  end
+  local class = add_fields({ fields = {}, order = {} }, scopes:of(made), made, 0)
+  if #made.params > 0 then
+    -- Fields as they are with other types in place of the parameters.
+    class.params = made.params
+    class.generic = add_fields({ fields = {}, order = {} }, scopes:open(made), made, 0).fields
+  end
+  return class
+end
+
+-- The interface of the service: the only one, or the one that the others do not use.
+local function service_of(unit, scopes)
+  local used, found = {}, {}
+  for _, made in ipairs(unit.all) do
+    local scope = scopes:of(made)
+    for _, parent in ipairs(made.extends) do
+      used[types.text(scope:resolve(parent), false)] = true
+    end
+    for _, method in ipairs(made.methods) do
+      for _, argument in ipairs(method.arguments) do
+        used[types.text(scope:resolve(argument[1]), false)] = true
       end
-      for _, name in ipairs(class.order) do
-        order[#order + 1] = not parent.fields[name] and name or nil
-      end
-      class.order = order
-      parent = parent.extends and classes[parent.extends]
     end
   end
-end
-
--- Interfaces inside the others are those of callbacks. Takes them out of the text and names them.
-local function cut_nested(text, package, imports)
-  local nested = {}
-  text = text:gsub('%f[%w]interface%s+([%w_.$]+)%s*(%b{})', function(name, body)
-    local outer = name:find('.', 1, true) and name
-      or package ~= '' and package .. '.' .. name
-      or name
-    body = body:sub(2, -2):gsub('%f[%w]interface%s+([%w_$]+)%s*(%b{})', function(inner, methods)
-      local full = outer .. '$' .. inner
-      imports[inner], nested[full] = full, methods:sub(2, -2)
-      return ' '
-    end)
-    return ('interface %s {%s}'):format(name, body)
-  end)
-  return text, nested
+  for _, made in ipairs(unit.all) do
+    if made.kind == 'interface' and not made.outer and not used[made.full] then
+      found[#found + 1] = made
+    end
+  end
+  if #found > 1 then
+    local message = 'perilune.interface: one interface at a time, not %s and %s'
+    error(message:format(found[1].full, found[2].full), 0)
+  end
+  return found[1] or error('perilune.interface: the text declares no interface', 0)
 end
 
 -- The declaration that a text is: { name, methods, classes }.
 ---@param source string
 ---@return table
 function M.read(source)
-  local text = clean(source)
-  local package = text:match '%f[%w]package%s+([%w_.]+)%s*;' or ''
-  text = text:gsub('%f[%w]package%s+[%w_.]+%s*;', ' ')
-  local imports = {}
-  text = text:gsub('%f[%w]import%s+([%w_.$]+)%s*;', function(name)
-    imports[name:match '[%w_$]+$'] = name
-    return ' '
-  end)
-  local qualified = text:match '%f[%w]interface%s+([%w_.$]+)'
-  if not qualified then
-    bad('an interface', source)
-  end
-  if package == '' then
-    package = qualified:match '^(.*)%.[^.]+$' or ''
-  end
-  local nested
-  text, nested = cut_nested(text, package, imports)
-  local resolve = resolver(package, imports)
-  local found = { classes = {} }
-  for name, methods in pairs(nested) do
-    found.classes[name] = { methods = read_interface(methods, resolve) }
-  end
-  text = text:gsub('([^{}]*)(%b{})', function(head, body)
-    local kind, name = head:match '%f[%w](%l+)%s+([%w_.$]+)'
-    while kind and kind ~= 'interface' and kind ~= 'class' and kind ~= 'enum' do
-      head = head:gsub('%f[%w]' .. kind .. '%f[%W]', ' ', 1)
-      kind, name = head:match '%f[%w](%l+)%s+([%w_.$]+)'
+  local unit = read_unit(source)
+  place_in_package(unit)
+  local scopes = names.new(unit)
+  local service = service_of(unit, scopes)
+  local found = { name = service.full, classes = {} }
+  found.methods = add_methods({}, scopes:of(service), service, 0)
+  for _, made in ipairs(unit.all) do
+    if made ~= service then
+      found.classes[made.full] = class_of(scopes, made)
     end
-    body = body:sub(2, -2)
-    if kind == 'interface' then
-      if found.name then
-        error('perilune.interface: one interface at a time', 0)
-      end
-      found.name, found.methods = resolve(name), read_interface(body, resolve)
-    elseif kind == 'class' then
-      local class = read_class(body, resolve)
-      local parent = head:match 'extends%s+([%w_.$]+)'
-      class.extends = parent and resolve(parent)
-      found.classes[resolve(name)] = class
-    elseif kind == 'enum' then
-      found.classes[resolve(name)] = read_enum(body)
-    else
-      bad('a declaration', head)
-    end
-    return ' '
-  end)
-  if text:match '%S' then
-    bad('this', text)
   end
-  inherit(found.classes)
   return found
 end
 

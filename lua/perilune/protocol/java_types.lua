@@ -2,8 +2,10 @@
 -- What a Java type wants of a Lua value, and the value that carries the type on the wire. Types are
 -- written as Java writes them: 'int', 'java.util.List<demo.Person>', 'byte[]'. What is typed or boxed
 -- already goes as it is.
+local arrived = require 'perilune.protocol.java_arrived'
 local core = require 'perilune.core'
 local java = require 'perilune.protocol.java'
+local scalars = require 'perilune.protocol.java_scalars'
 
 local class_of, null = core.class_of, core.null
 
@@ -12,7 +14,8 @@ local class_of, null = core.class_of, core.null
 ---@field primitive boolean
 ---@field methods? table<string, table>  of a callback, as declared
 ---@field to fun(value: any, seen: table): any, string?  what to send, or nil and what is wrong
----@field check fun(value: any): string?                 what is wrong with a value that came
+---@field check fun(value: any, seen?: table): string?   what is wrong with a value that came
+---@field open? boolean     takes anything
 ---@field kind? string      what JSON shows differently: 'bytes', 'enum', 'list' ...; see java_plain
 ---@field element? perilune.java.Type
 ---@field keys? perilune.java.Type
@@ -21,160 +24,13 @@ local class_of, null = core.class_of, core.null
 
 local M = {}
 
-local function wants(name, value)
-  local kind = value == null and 'null' or class_of(value) or type(value)
-  return ('wants %s, got %s'):format(name, kind == 'number' and tostring(value) or kind)
-end
-
--- A constructor of perilune.java that tells what is wrong instead of raising it.
-local function constructor(name, make)
-  return function(value)
-    local ok, made = pcall(make, value)
-    if ok then
-      return made
-    end
-    return nil, wants(name, value)
-  end
-end
-
-local function inner(value)
-  return class_of(value) and type(value) == 'table' and rawget(value, 1) or value
-end
-
--- ── scalars ─────────────────────────────────────────────────────────────────────────────────────
-
-local function plain(kind)
-  return function(name)
-    local function check(value)
-      if type(value) ~= kind then
-        return wants(name, value)
-      end
-    end
-    return {
-      check = check,
-      to = function(value)
-        local wrong = check(value)
-        if wrong then
-          return nil, wrong
-        end
-        return value
-      end,
-    }
-  end
-end
-
--- Integers that came may be numbers, boxes, or int64 beyond 2^53.
-local function integer(what, bits, boxed)
-  return function(name)
-    local make, limit = constructor(name, java[what]), 2 ^ (bits - 1)
-    return {
-      check = function(value)
-        local number = inner(value)
-        if type(number) == 'cdata' or bits == 64 and type(number) == 'string' then
-          return bits ~= 64 and wants(name, value) or nil
-        elseif
-          type(number) ~= 'number'
-          or number % 1 ~= 0
-          or number < -limit
-          or number >= limit
-        then
-          return wants(name, value)
-        end
-      end,
-      to = function(value)
-        if class_of(value) then
-          return value
-        end
-        local made, wrong = make(value)
-        return not wrong and (boxed and made or value) or nil, wrong
-      end,
-    }
-  end
-end
-
--- Values that perilune.java makes; `kinds` are the Lua types that came from a peer.
-local function made(what, kinds)
-  local kind = (what == 'float' or what == 'double') and 'real' or what ~= 'char' and what or nil
-  return function(name)
-    local make = constructor(name, java[what])
-    return {
-      kind = kind,
-      check = function(value)
-        if not class_of(value) and not kinds[type(value)] then
-          return wants(name, value)
-        end
-      end,
-      to = function(value)
-        if class_of(value) then
-          return value
-        end
-        return make(value)
-      end,
-    }
-  end
-end
-
-local REAL = { number = true }
-local DIGITS = { number = true, string = true, cdata = true }
-
-local function bytes(name)
-  local function is(value)
-    return type(value) == 'string' or type(value) == 'userdata' and value ~= null
-  end
-  return {
-    kind = 'bytes',
-    check = function(value)
-      return not is(value) and type(value) ~= 'table' and wants(name, value) or nil
-    end,
-    to = function(value)
-      if type(value) == 'string' then
-        return core.bytes(value)
-      end
-      return is(value) and value or nil, not is(value) and wants(name, value) or nil
-    end,
-  }
-end
-
-local SCALARS = {
-  boolean = plain 'boolean',
-  byte = integer('byte', 8, true),
-  short = integer('short', 16, true),
-  int = integer('int', 32),
-  long = integer('long', 64, true),
-  float = made('float', REAL),
-  double = made('double', REAL),
-  char = made('char', { string = true }),
-  ['java.lang.String'] = plain 'string',
-  ['java.lang.CharSequence'] = plain 'string',
-  ['java.util.Date'] = made('date', REAL),
-  ['java.math.BigDecimal'] = made('decimal', DIGITS),
-  ['java.math.BigInteger'] = made('bigint', DIGITS),
-  ['byte[]'] = bytes,
-}
-M.PRIMITIVES = {}
-for name, box in pairs {
-  boolean = 'Boolean',
-  byte = 'Byte',
-  short = 'Short',
-  int = 'Integer',
-  long = 'Long',
-  float = 'Float',
-  double = 'Double',
-  char = 'Character',
-} do
-  M.PRIMITIVES[name] = 'java.lang.' .. box
-  SCALARS['java.lang.' .. box] = SCALARS[name]
-end
+local wants = arrived.wants
+local SCALARS = scalars.TYPES
+M.PRIMITIVES = scalars.PRIMITIVES
 
 -- ── collections ─────────────────────────────────────────────────────────────────────────────────
 
-local function is_table(name)
-  return function(value)
-    if type(value) ~= 'table' then
-      return wants(name, value)
-    end
-  end
-end
+local is_table = arrived.is_table
 
 -- A value inside another; null stays null.
 local function item(kind, value, seen, place)
@@ -215,7 +71,7 @@ local function list_of(name, class, element)
   return {
     kind = 'list',
     element = element,
-    check = check,
+    check = arrived.list(name, element),
     to = function(value, seen)
       local wrong = check(value)
       if wrong or class_of(value) then
@@ -240,7 +96,7 @@ local function map_of(name, class, keys, values)
     kind = 'map',
     keys = keys,
     values = values,
-    check = check,
+    check = arrived.map(name, keys, values),
     to = function(value, seen)
       local wrong = check(value)
       if wrong or class_of(value) then
@@ -300,14 +156,15 @@ local function fields_of(class, compile)
   return class.types
 end
 
-local function object_of(name, class, compile)
+local function object_of(name, class, compile, other)
   local check = is_table(name)
+  local function fields()
+    return fields_of(class, compile)
+  end
   return {
     kind = class and 'object' or nil,
-    fields = function()
-      return fields_of(class, compile)
-    end,
-    check = check,
+    fields = fields,
+    check = arrived.object(name, class, fields, other),
     to = function(value, seen)
       local wrong = check(value)
       if wrong or class_of(value) then
@@ -350,6 +207,7 @@ end
 
 local function anything()
   return {
+    open = true,
     check = function() end,
     to = function(value)
       return value
@@ -436,6 +294,21 @@ local function wildcard(text)
   return text:match '^%?%s*extends%s+(.+)$' or text:match '^%?' and 'java.lang.Object' or text
 end
 
+-- A class with type arguments: its fields with these in place of its parameters.
+local function instance_of(class, arguments)
+  if not class or not class.generic or #arguments == 0 then
+    return class
+  end
+  local of, fields = {}, {}
+  for i, name in ipairs(class.params) do
+    of[name] = wildcard(arguments[i] or '?')
+  end
+  for field, text in pairs(class.generic) do
+    fields[field] = text:gsub('[%w_.$]+', of)
+  end
+  return { fields = fields, order = class.order }
+end
+
 -- Makes types of texts; `classes` describe those with fields or constants:
 -- { ['demo.Person'] = { fields = { name = 'java.lang.String' } }, ['demo.Color'] = { constants = {} },
 -- ['demo.Listener'] = { methods = { heard = { 'java.lang.String' } } } }
@@ -444,6 +317,11 @@ end
 function M.compiler(classes)
   local cache = {}
   local compile
+
+  local function other(name)
+    local class = classes[name]
+    return class and class.fields and compile(name) or nil
+  end
 
   local function make(name, arguments, dimensions)
     local full = name .. ('[]'):rep(dimensions)
@@ -468,7 +346,7 @@ function M.compiler(classes)
     elseif OPEN[name] or not class and name:match '^java%.' or #name == 1 then
       return anything()
     end
-    return object_of(name, class, compile)
+    return object_of(name, instance_of(class, arguments), compile, other)
   end
 
   function compile(text)

@@ -72,7 +72,9 @@ static int decode_once(lua_State *L, const decoding *d, peri_err *err) {
   return rc == 0 ? 1 : rc;
 }
 
-enum { COMPARED_DEPTH = 12 };
+enum { COMPARED_DEPTH = 12, COMPARED_VALUES = 100000 };
+
+static int compared;
 
 static bool same_value(lua_State *L, int a, int b, int depth);
 
@@ -120,15 +122,17 @@ static bool same_scalar(lua_State *L, int a, int b) {
   return same;
 }
 
-// What is deeper than COMPARED_DEPTH passes: there are values that contain themselves.
+// What is deeper than COMPARED_DEPTH passes, and what comes after COMPARED_VALUES: there are values
+// that contain themselves, and each other.
 static bool same_value(lua_State *L, int a, int b, int depth) {
   int top = lua_gettop(L);
   if (lua_type(L, a) != LUA_TTABLE || lua_type(L, b) != LUA_TTABLE) {
     return same_scalar(L, a, b);
   }
   luaL_checkstack(L, 8, "same_value");
-  bool same = depth > COMPARED_DEPTH || (same_metatable(L, a, b) && same_entries(L, a, b, depth) &&
-                                         same_entries(L, b, a, depth));
+  bool same =
+      depth > COMPARED_DEPTH || ++compared > COMPARED_VALUES ||
+      (same_metatable(L, a, b) && same_entries(L, a, b, depth) && same_entries(L, b, a, depth));
   lua_settop(L, top);
   return same;
 }
@@ -137,6 +141,7 @@ static bool same_value(lua_State *L, int a, int b, int depth) {
 // from `first` on (or a refusal).
 static void compare(lua_State *L, int first, int count, int again) {
   bool same = count == again;
+  compared = 0;
   for (int i = 0; i < count && same; i++) {
     same = same_value(L, first + i, first + count + i, 0);
   }

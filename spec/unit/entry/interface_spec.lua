@@ -88,6 +88,56 @@ describe('a Java type', function()
     assert.is_nil(type_of('java.util.List').check {})
   end)
 
+  it('finds what is wrong deep inside a value that came', function()
+    local classes = {
+      ['demo.Person'] = { fields = { age = 'int', friends = 'java.util.List<demo.Person>' } },
+    }
+    local java = require 'perilune.protocol.java'
+    local person = values.typed('demo.Person', { age = 1 })
+    person.friends =
+      { person, values.null, values.typed('demo.Boss', { pay = 'much' }), { age = 3 } }
+    local function wrong(text, value)
+      return type_of(text, classes).check(value)
+    end
+    assert.is_nil(wrong('demo.Person', person))
+    assert.is_nil(wrong('java.util.List<demo.Person>', { person, person }))
+    assert.is_nil(wrong('java.util.Map<java.lang.String, demo.Person>', { a = person }))
+    assert.is_nil(wrong('java.util.List', { 1, 'two', {} }))
+    assert.is_nil(wrong('double[]', { 1, 2.5 }))
+    for text, case in pairs {
+      ['java.util.List<java.lang.String>'] = { { 'a', 1 }, '[2]: wants java.lang.String, got 1' },
+      ['java.util.Set<java.lang.Integer>'] = {
+        { 1, 'b' },
+        '[2]: wants java.lang.Integer, got string',
+      },
+      ['int[]'] = { { 1, values.null }, '[2]: wants int, got null' },
+      ['int[][]'] = { { { 1 }, { 1.5 } }, '[2]: [1]: wants int, got 1.5' },
+      ['java.util.List<int[]>'] = { { a = 1 }, 'wants java.util.List, got table' },
+      ['java.util.Map<java.lang.String, java.lang.Long>'] = {
+        { a = true },
+        '[a]: wants java.lang.Long',
+      },
+      ['java.util.Map<java.lang.Integer, java.lang.Object>'] = {
+        { a = 1 },
+        '[a]: wants java.lang.Integer',
+      },
+      ['demo.Person'] = {
+        { friends = { { age = 'x' } } },
+        'friends: [1]: age: wants int, got string',
+      },
+      ['java.util.Date'] = { java.decimal '1', 'wants java.util.Date, got java.math.BigDecimal' },
+      ['java.util.List<demo.Person>'] = {
+        { java.date(1) },
+        '[1]: wants demo.Person, got java.util.Date',
+      },
+      ['java.util.Collection<demo.Person>'] = { { { 1, 2 } }, '[1]: wants demo.Person, got table' },
+      ['java.lang.Long'] = { java.decimal '1.5', 'wants java.lang.Long, got java.math.BigDecimal' },
+      long = { 'seven', 'wants long, got string' },
+    } do
+      assert.matches(case[2], wrong(text, case[1]) or 'nothing', nil, true)
+    end
+  end)
+
   it('names lists, arrays and objects', function()
     assert.equal('[int', class_of(type_of('int[]').to({ 1 }, {})))
     assert.equal('[string', class_of(type_of('java.lang.String[]').to({ 'a' }, {})))
