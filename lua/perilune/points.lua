@@ -302,7 +302,7 @@ return {
       deregister = may 'function',
       close = need 'function',
     },
-    fields = { check = 'function' },
+    fields = { check = 'function', notes = 'boolean' },
     builtin = { 'memory', 'fixed', 'file' },
     default = 'memory',
   },

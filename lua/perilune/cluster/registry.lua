@@ -2,7 +2,9 @@
 -- Registries: who provides what. A registry is opened once per process, in the control VM, and whole
 -- snapshots of its lists go to the workers that asked. What a plugin of the point `registry` does:
 --
---   new(conf) -> registry              conf.url is the whole URL, the rest its parameters
+--   new(conf) -> registry              conf.url is the whole URL, the rest its parameters; conf.note() says
+--                                      that the registry answers, conf.note(message) that it does not
+--   notes = true                       it calls conf.note itself; else what these functions give tells
 --   check(conf) -> what is wrong       if it has one: asked when the script loads, opens nothing
 --   registry:register(service_url)     keep it listed until deregister; registering twice is once
 --   registry:deregister(service_url)
@@ -41,6 +43,7 @@ local M = {}
 M.RETRY = 2000
 
 local opened = {} ---@type table<string, perilune.cluster.Registry>
+local notes = {} -- registry -> it tells itself when it answers
 local watches = {} -- key -> { registry, service, snapshot, listeners }
 local remote -- the worker's side of the wire, once it listens
 
@@ -98,6 +101,21 @@ function M.check(text)
   return wrong and ("registry '%s': %s"):format(urls.shown(text), wrong) or nil
 end
 
+local states = {} -- registry -> 'up' or 'down', as last told
+
+-- Says that a registry answers, or (with why) that it does not, where that is news.
+local function note_state(registry, message)
+  local state = message and 'down' or 'up'
+  if states[registry] ~= state then
+    states[registry] = state
+    local shown = urls.shown(registry)
+    events.publish(
+      'registry.' .. state,
+      { registry = shown, message = message and tostring(message) }
+    )
+  end
+end
+
 -- The registry of a URL, opened on first use. Control VM.
 ---@param text string
 ---@return perilune.cluster.Registry?
@@ -110,11 +128,14 @@ function M.open(text)
   if not record then
     return nil, conf --[[@as string]]
   end
-  local instance, message = plugin.instantiate(record, conf, { url = url })
+  local function note(message)
+    note_state(text, message)
+  end
+  local instance, message = plugin.instantiate(record, conf, { url = url, note = note })
   if instance == nil then
     return nil, message --[[@as string]]
   end
-  opened[text] = instance
+  opened[text], notes[text] = instance, record.spec.notes
   return instance
 end
 
@@ -161,7 +182,11 @@ local function act(verb, text, service_url)
   elseif not instance[verb] then
     return nil, ("registry '%s' cannot %s"):format(urls.shown(text), verb)
   end
-  return ask_plugin(text, instance, verb, public(service_url))
+  local ok, wrong = ask_plugin(text, instance, verb, public(service_url))
+  if not notes[text] then
+    note_state(text, not ok and (wrong or 'refused') or nil)
+  end
+  return ok, wrong
 end
 
 -- Lists a provider: 'joyrpc://127.0.0.1:22000/demo.Greeter?alias=prod&version=v2'. In a worker it is
@@ -233,21 +258,6 @@ local function accept(watch, snapshot)
   end
 end
 
-local states = {} -- registry -> 'up' or 'down', as last told
-
--- Says that a registry answers, or (with why) that it does not, where that is news.
-local function note_state(registry, message)
-  local state = message and 'down' or 'up'
-  if states[registry] ~= state then
-    states[registry] = state
-    local shown = urls.shown(registry)
-    events.publish(
-      'registry.' .. state,
-      { registry = shown, message = message and tostring(message) }
-    )
-  end
-end
-
 -- Opens and subscribes until it works: a registry that is down delays, it does not fail.
 ---@async
 local function establish(watch)
@@ -268,7 +278,9 @@ local function establish(watch)
       )
       message = message or 'subscribe gave neither a handle nor what is wrong'
     end
-    note_state(watch.registry, not handle and message or nil)
+    if not (handle and notes[watch.registry]) then
+      note_state(watch.registry, not handle and message or nil)
+    end
     if handle then
       watch.instance, watch.handle = instance, handle
       return
@@ -408,6 +420,7 @@ function M.close_all()
   for text, instance in pairs(opened) do
     opened[text] = nil
     local _, message = ask_plugin(text, instance, 'close')
+    states[text] = nil
     if message then
       core.log('warn', 'REGISTRY', message)
     end

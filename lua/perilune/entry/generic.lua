@@ -3,6 +3,7 @@
 -- calls any interface and method by name; `perilune.generic(proxy)` calls methods the way JoyRPC's
 -- GenericService does, for providers that need the types of the arguments.
 local core = require 'perilune.core'
+local declared = require 'perilune.entry.options'
 local errors = require 'perilune.error'
 local java = require 'perilune.protocol.java'
 local plugin = require 'perilune.plugin'
@@ -90,6 +91,15 @@ end
 ---@return any result
 ---@return perilune.Error? err
 function Service:invoke(method, types, args)
+  if type(method) ~= 'string' then
+    return nil, errors.new('BAD_REQUEST', 'generic:invoke wants the name of a method')
+  end
+  for what, value in pairs { types = types or {}, arguments = args or {} } do
+    if type(value) ~= 'table' then
+      local text = 'generic:invoke wants a list of %s, got a %s'
+      return nil, errors.new('BAD_REQUEST', text:format(what, type(value)))
+    end
+  end
   local list = {}
   for i = 1, args and (args.n or #args) or 0 do
     list[i] = args[i] == nil and core.null or args[i]
@@ -100,6 +110,19 @@ function Service:invoke(method, types, args)
     types and java.list('[string', copy(types)) or core.null,
     java.list('[object', list)
   )
+end
+
+-- What is wrong with the options, before the first service is called.
+local function wrong_options(options, most)
+  if type(most) ~= 'number' or most % 1 ~= 0 or most < 1 then
+    return ('services must be an integer of at least 1, got %s'):format(tostring(most))
+  end
+  for _, key in ipairs { 'interface', 'alias', 'aliases' } do
+    if options[key] ~= nil then
+      return ("each call says its own %s: generic:call('demo.Greeter:prod', 'hello')"):format(key)
+    end
+  end
+  return declared.check_overlay('refer', options, '')
 end
 
 -- A consumer of any service, from the options of a refer without interface; or, from a proxy, one that
@@ -118,6 +141,10 @@ function M.new(what)
   end
   local most = options.services or M.SERVICES
   options.services = nil
+  local wrong = wrong_options(options, most)
+  if wrong then
+    error(('%s: perilune.generic: %s'):format(plugin.place(), wrong), 0)
+  end
   return setmetatable({ options = options, most = most, services = {}, order = {} }, Generic)
 end
 

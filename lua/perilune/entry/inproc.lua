@@ -95,8 +95,11 @@ local function call_here(refer, id, ctx, call, by_wire)
       ctx.reply = b
     end
     return a
-  elseif a == 'BAD_REQUEST' and by_wire and has_function(call.args) then
-    return by_wire(ctx, call)
+  elseif a == 'BAD_REQUEST' and has_function(call.args) then
+    if by_wire then
+      return by_wire(ctx, call)
+    end
+    b = 'a function among the arguments needs a connection; refer by address or registry'
   end
   if d then
     ctx.reply = d

@@ -31,8 +31,9 @@ local function stop_server()
   client:close()
 end
 
-local function open(ttl)
+local function open(ttl, note)
   return plugin.new {
+    note = note,
     url = urls.parse('redis://' .. socket),
     prefix = 'spec',
     ttl = ttl or 10000,
@@ -84,8 +85,8 @@ describe('registry redis', function()
     end
   end)
 
-  local function new(ttl)
-    local registry = open(ttl)
+  local function new(ttl, note)
+    local registry = open(ttl, note)
     table.insert(registries, registry)
     return registry
   end
@@ -125,18 +126,24 @@ describe('registry redis', function()
   end)
 
   it('keeps the list while the server is away, and lists again when it is back', function()
-    local provider, consumer = new(300), new(300)
+    local wrong = 'nothing said'
+    local function note(message)
+      wrong = message
+    end
+    local provider, consumer = new(300), new(300, note)
     local seen = follow(consumer)
     provider:register(FIRST)
     becomes(seen, '127.0.0.1:1')
+    assert.is_nil(wrong)
     stop_server()
     testing.eventually(function()
-      return not consumer.ear
+      return not consumer.ear and wrong
     end)
     assert.equal('127.0.0.1:1', seen.text)
     assert.is_nil(provider:register(SECOND))
     start_server()
     becomes(seen, '127.0.0.1:1 127.0.0.1:2')
+    assert.is_nil(wrong)
   end)
 
   it('says what is wrong with an address and an answer', function()

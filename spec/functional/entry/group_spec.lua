@@ -182,8 +182,22 @@ describe('a group of aliases', function()
       print(select(2, json:list('list', perilune.null, { 'oops' })))
       local dubbo = perilune.with(orders, { attachments = { generic = true, path = 'demo.Orders' } })
       print(dubbo:where('where'))
+      print('method: ' .. tostring(select(2, generic:invoke(nil, nil, {}))))
+      print('types: ' .. tostring(select(2, generic:invoke('where', 'java.lang.String', {}))))
+      print('list: ' .. tostring(select(2, generic:invoke('where', nil, 5))))
+      for _, wrong in ipairs { { timout = 5 }, { services = 0 }, { interface = 'a' }, { retries = 'x' } } do
+        wrong.url = URL
+        print('wrong: ' .. select(2, pcall(perilune.generic, wrong)))
+      end
       ]==]
     )
+    assert.matches('method: BAD_REQUEST: [^\n]* the name of a method\n', output)
+    assert.matches('types: BAD_REQUEST: [^\n]* a list of types, got a string\n', output)
+    assert.matches('list: BAD_REQUEST: [^\n]* a list of arguments, got a number\n', output)
+    assert.matches("wrong: [^\n]*generic: unknown setting 'timout'; did you mean 'timeout'", output)
+    assert.matches('wrong: [^\n]*services must be an integer of at least 1, got 0', output)
+    assert.matches('wrong: [^\n]*each call says its own interface', output)
+    assert.matches('wrong: [^\n]*retries must be integer', output)
     assert.truthy(output:find('eu x\nus y\neu z\n', 1, true), output)
     assert.truthy(output:find('BAD_REQUEST\neu de\neu de 7\n3\neu nil b\n', 1, true), output)
     assert.truthy(output:find('"last":5', 1, true), output)

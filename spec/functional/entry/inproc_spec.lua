@@ -251,6 +251,7 @@ describe('a refer of a service of its own process', function()
       local only = perilune.refer { interface = 'demo.Near', url = 'inproc://' }
       local _, err = only:run(print)
       assert.equal('BAD_REQUEST', err.code)
+      assert.truthy(err.message:find('needs a connection', 1, true), err.message)
       handle.close()
       _, err = only:run()
       assert.equal('NO_SERVICE', err.code)

@@ -135,6 +135,22 @@ describe('cluster/registry file', function()
     core.pass(5000)
   end)
 
+  it('tells when its folder has gone, and when it is back', function()
+    local heard = {}
+    require('perilune.events').on('registry.*', function(event)
+      if event.name ~= 'registry.changed' then
+        table.insert(heard, event.name)
+      end
+    end)
+    require('perilune.cluster.registry').subscribe('file://' .. path, PROD, function() end)
+    core.pass(1500)
+    os.rename(path, path .. '.away')
+    core.pass(1500)
+    os.rename(path .. '.away', path)
+    core.pass(1500)
+    assert.same({ 'registry.up', 'registry.down', 'registry.up' }, heard)
+  end)
+
   it('is not confused by files that are none of ours', function()
     local consumer = assert(open())
     for name, text in pairs {

@@ -202,6 +202,65 @@ describe('cluster/registry', function()
     assert.same({ '1' }, seen)
   end)
 
+  describe('that answers or does not', function()
+    local heard
+    before_each(function()
+      heard = {}
+      require('perilune.events').on('registry.*', function(event)
+        if event.name ~= 'registry.changed' then
+          local text = event.name .. ' ' .. event.registry
+          table.insert(heard, event.message and text .. ': ' .. event.message or text)
+        end
+      end)
+    end)
+
+    it('is told once, by what its functions give', function()
+      local control = scripted()
+      control.broken = true
+      registry.subscribe('scripted://x', PROD, function() end)
+      core.pass(5000)
+      assert.same(
+        { "registry.down scripted://x: registry 'scripted': the registry is down" },
+        heard
+      )
+      control.broken = nil
+      core.pass(5000)
+      assert(registry.register('scripted://x', url(1)))
+      core.pass(10)
+      assert.equal('registry.up scripted://x', heard[2])
+      assert.is_nil(heard[3])
+    end)
+
+    it('tells itself where it can', function()
+      local note
+      plugin.register('registry', {
+        name = 'noting',
+        notes = true,
+        new = function(conf)
+          note = conf.note
+          return {
+            subscribe = function()
+              return {}
+            end,
+            close = function() end,
+          }
+        end,
+      })
+      registry.subscribe('noting://x', PROD, function() end)
+      core.pass(10)
+      assert.same({}, heard)
+      for _, message in ipairs { false, false, 'the line is cut', 'again', false } do
+        note(message or nil)
+      end
+      core.pass(10)
+      assert.same({
+        'registry.up noting://x',
+        'registry.down noting://x: the line is cut',
+        'registry.up noting://x',
+      }, heard)
+    end)
+  end)
+
   it('carries lists from the control VM to a worker, and registrations back', function()
     local worker = core
     worker.role, worker.worker = 'worker', 2

@@ -66,6 +66,7 @@ local function keep_alive(self)
         if not ok then
           local text = ('cannot write in %s: %s'):format(self.path, tostring(message))
           core.log('warn', 'REGISTRY-FILE', text)
+          self.note(text)
         end
       end
     end
@@ -77,8 +78,11 @@ function File:register(service_url)
   local name = name_of(service_url)
   local ok, message = write(self, name, service_url)
   if not ok then
-    return nil, ('cannot register in %s: %s'):format(self.path, tostring(message))
+    local text = ('cannot register in %s: %s'):format(self.path, tostring(message))
+    self.note(text)
+    return nil, text
   end
+  self.note()
   self.own[name] = service_url
   if not self.keeper then
     self.keeper = core.spawn(keep_alive, self, nil, true)
@@ -150,8 +154,10 @@ function File:look()
   end
   local ok, iterate, folder = pcall(lfs.dir, self.path)
   if not ok then
+    self.note(tostring(iterate))
     return -- the folder is gone: nobody said that the providers are
   end
+  self.note()
   local now = core.clock()
   -- Who slept himself must not call others dead for it.
   local trusting = self.looked ~= nil and now - self.looked > DEAD - TOUCH
@@ -237,6 +243,7 @@ end
 
 return {
   name = 'file',
+  notes = true,
   new = function(conf)
     local url = conf.url
     local path = url.path ~= '' and (url.address .. '/' .. url.path) or url.address
@@ -247,6 +254,7 @@ return {
     end
     return setmetatable({
       path = path,
+      note = conf.note or function() end,
       uid = uid,
       own = {},
       seen = {},

@@ -57,6 +57,7 @@ local function command_now(self, ...)
   if not self.client then
     self.client, err = connect(self)
     if not self.client then
+      self.note(tostring(err))
       return nil, err
     end
   end
@@ -65,6 +66,9 @@ local function command_now(self, ...)
   if err and err.code ~= 'BAD_REQUEST' then
     self.client:close()
     self.client = nil
+    self.note(tostring(err))
+  else
+    self.note()
   end
   return reply, err
 end
@@ -190,6 +194,7 @@ local function follow(self)
       self.ear = nil
     end
     if not self.closed then
+      self.note(tostring(err or 'the connection ended'))
       warn(self, err or 'the connection ended')
       self.over:await(RETRY)
     end
@@ -243,6 +248,7 @@ end
 
 return {
   name = 'redis',
+  notes = true,
   schema = {
     prefix = { type = 'string', default = 'perilune', help = 'what all keys begin with' },
     ttl = { type = 'integer', min = 300, default = 10000, help = 'ms a silent provider is listed' },
@@ -263,6 +269,7 @@ return {
       finish = finish,
       address = (is_path and 'unix://' or 'tcp://') .. address,
       shown = 'redis://' .. address,
+      note = conf.note or function() end,
       prefix = conf.prefix,
       channel = conf.prefix .. ':changes',
       ttl = conf.ttl,
