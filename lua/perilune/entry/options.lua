@@ -269,7 +269,16 @@ function M.configure(conf)
   mine.services, mine.references = conf.services, conf.references
 end
 
-local function check_methods(methods, prefix)
+-- An option of a method that only the other side reads, or nil.
+local function misplaced(kind, options)
+  for key in pairs(options) do
+    if M.method[key] and not M[kind][key] and key ~= 'idempotent' then
+      return ("'%s' is an option of %s"):format(key, kind == 'export' and 'refers' or 'exports')
+    end
+  end
+end
+
+local function check_methods(kind, methods, prefix)
   for name, options in pairs(methods or {}) do
     local path = ('%smethods.%s'):format(prefix, tostring(name))
     if type(name) ~= 'string' or type(options) ~= 'table' then
@@ -277,6 +286,10 @@ local function check_methods(methods, prefix)
     end
     local _, wrong = schemas.apply(M.method, options, path .. '.')
     wrong = wrong or retry.check_timeout(options.attempt_timeout)
+    if not wrong then
+      wrong = misplaced(kind, options)
+      wrong = wrong and path .. ': ' .. wrong
+    end
     if wrong then
       return wrong
     end
@@ -290,7 +303,7 @@ end
 ---@return string? message
 function M.check_overlay(kind, options, prefix)
   local _, wrong = schemas.apply(overlay_schema(kind), options, prefix)
-  return wrong or check_methods(options.methods, prefix)
+  return wrong or check_methods(kind, options.methods, prefix)
 end
 
 -- Interfaces that the configuration has options for and no declaration of this generation.
@@ -401,7 +414,7 @@ function M.check(kind, spec)
       bad = ('must be a table of options, got a %s'):format(type(options))
     else
       checked, bad = schemas.apply(M.method, options)
-      bad = bad or retry.check_timeout(options.attempt_timeout)
+      bad = bad or retry.check_timeout(options.attempt_timeout) or misplaced(kind, options)
     end
     if bad then
       error(('%s: methods.%s: %s'):format(title, tostring(name), bad), 0)

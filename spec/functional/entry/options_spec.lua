@@ -30,6 +30,10 @@ describe('an option', function()
         },
         { { filters = { 'limiter', rate = 5 } }, "filters is a list and cannot have 'rate'" },
         { { methods = { x = 5 } }, 'methods.x: must be a table of options, got a number' },
+        {
+          { methods = { x = { executor = 'pool' } } },
+          "methods.x: 'executor' is an option of exports",
+        },
         { { aliases = { 'a', 'a' } }, "aliases names 'a' twice" },
         { { aliases = { 'a b' } }, 'aliases[1] must match' },
         { { token = '' }, 'token must be string of at least 1, got one of 0 bytes' },
@@ -72,6 +76,7 @@ describe('an option', function()
         { { meta = { zone = {} } }, 'meta.zone must be a string, number or boolean, got a table' },
         { { meta = { alias = 'x' } }, "meta.alias: 'alias' is an option beside meta" },
         { { meta = { 'x' } }, 'meta has names and values' },
+        { { methods = { f = { retries = 2 } } }, "methods.f: 'retries' is an option of refers" },
         { { exception = 5 }, 'exception must be true, false or a table of settings, got 5' },
         { { exception = { map = { TIMEOUT = 'X' } } }, "no error code 'X'" },
         { { limiter = { rules = { { rate = 5, by = 'method' } } } }, 'rules[1].by must be list' },
