@@ -12,7 +12,19 @@ local LONGEST = 1000 -- bytes
 local REQUEST, RESPONSE = 1, 2
 
 local SERIALIZATIONS = {
-  { name = 'protostuff', without = 'no such jar' },
+  { name = 'protostuff', without = 'no such jar', most = 10 }, -- calls of one method
+  { name = 'hessian', without = 'no such jar', most = 1 },
+  { name = 'json', without = 'jackson', most = 1 }, -- Fastjson
+}
+
+-- Messages beside the calls, recorded once for each serialization.
+local OTHERS = {
+  [4] = 'callback.1.call',
+  [5] = 'callback.1.answer',
+  [8] = 'negotiation.1.ask',
+  [9] = 'negotiation.1.answer',
+  [10] = 'heartbeat.1.ask',
+  [11] = 'heartbeat.1.answer',
 }
 
 -- Methods of the interface, those first that begin like others.
@@ -31,14 +43,15 @@ end
 
 local function method_of(frame, names)
   for _, name in ipairs(names) do
-    if frame:find(string.char(#name) .. name, 25, true) then
+    local is = frame:find(string.char(#name) .. name, 25, true)
+    if is or frame:find(('"methodName":"%s"'):format(name), 25, true) then
       return name
     end
   end
 end
 
 -- The frames of calls, named; a request and its answer have the same id.
-local function name_frames(text, serialization)
+local function name_frames(text, serialization, most)
   local names, lines, count, of = methods(), {}, {}, {}
   for hex in text:gmatch 'frame %a+ (%x+)' do
     local frame = unhex(hex)
@@ -46,10 +59,15 @@ local function name_frames(text, serialization)
     local method = kind == REQUEST and method_of(frame, names)
     if method then
       count[method] = (count[method] or 0) + 1
-      of[id] = ('%s.%s.%d'):format(serialization, method, count[method])
+      local wanted = count[method] <= most
+      of[id] = wanted and ('%s.%s.%d'):format(serialization, method, count[method]) or nil
     end
     local direction = kind == REQUEST and 'request' or kind == RESPONSE and 'response'
-    if direction and of[id] then
+    local other = OTHERS[kind]
+    if other and not of[other] then
+      of[other] = true
+      lines[#lines + 1] = ('%s.%s %s'):format(serialization, other, hex)
+    elseif direction and of[id] then
       lines[#lines + 1] = ('%s.%s %s'):format(of[id], direction, hex)
     end
   end
@@ -73,7 +91,7 @@ describe('JoyRPC, recorded', function()
         serialization = serialization.name,
         without = serialization.without,
       })
-      for _, line in ipairs(name_frames(wire:tell 'report', serialization.name)) do
+      for _, line in ipairs(name_frames(wire:tell 'report', serialization.name, serialization.most)) do
         out[#out + 1] = line .. '\n'
       end
       provider:stop()

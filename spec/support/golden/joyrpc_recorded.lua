@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Frames between stock JoyRPC peers (joyrpc.txt, written by spec/interop/record_spec.lua), by name:
--- SERIALIZATION.METHOD.N.request and .response. Their session is 1.
+-- SERIALIZATION.METHOD.N.request and .response (and what is said beside calls). Their session is 1.
 local c = require 'spec.support.c'
 local unhex = require('spec.support.hex').decode
 
