@@ -180,13 +180,25 @@ function M.unrefer(refer)
   referer.close(refer)
 end
 
+-- What one might look for here.
+local ELSEWHERE = {
+  tls = 'TLS is not there yet; let a proxy in front end it',
+  auth = 'who may call is said by services: perilune.export { auth = ... }',
+}
+
 ---@param spec string|perilune.ListenSpec
 function M.listen(spec)
+  for option, text in pairs(type(spec) == 'table' and ELSEWHERE or {}) do
+    if spec[option] ~= nil then
+      local title = "%s: listen '%s': no setting '%s': %s"
+      error(title:format(plugin.place(), tostring(spec.url), option, text), 0)
+    end
+  end
   local checked = options.check('listen', type(spec) == 'string' and { url = spec } or spec)
   if not M.is_loading() then
     error(checked.title .. ': listen belongs at the top level of the entrypoint', 0)
   end
-  local wrong = names.listener(checked.url)
+  local wrong = names.listener(checked.url) or names.protocols(checked.protocols)
   if wrong then
     error(('%s: %s'):format(checked.title, wrong), 0)
   end
@@ -347,12 +359,31 @@ local function warm_up(mine)
   end
 end
 
--- Runs the start functions of a generation, one after the other, then its warm-ups. Returns what
--- failed.
+-- Refers that want a provider to be there at the start wait for the first one, all of them together.
+local function check_providers(mine)
+  local began = core.clock()
+  for _, spec in ipairs(mine.refers) do
+    if spec.check then
+      local left = math.max(0, began + spec.connect_timeout - core.clock())
+      local ready, err = spec.ready(left)
+      if not ready then
+        local text = '%s: no provider within %d ms (check): %s'
+        return text:format(spec.title, spec.connect_timeout, err.message)
+      end
+    end
+  end
+end
+
+-- Waits for the providers that must be there, runs the start functions of a generation, one after the
+-- other, then its warm-ups. Returns what failed.
 ---@async
 ---@param mine perilune.Declarations
 ---@return string? message
 function M.run_starts(mine)
+  local missing = check_providers(mine)
+  if missing then
+    return missing
+  end
   for _, fn in ipairs(mine.starts) do
     local ok, err = generation.run(mine.number, fn)
     if mine.discarded then

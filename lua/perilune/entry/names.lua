@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Names in declarations that belong to other layers, looked up when a script is loaded, so that a
 -- typing error is told with its place and not as a node that never gets ready.
+local core = require 'perilune.core'
 local errors = require 'perilune.error'
 local plugin = require 'perilune.plugin'
 local registries = require 'perilune.cluster.registry'
@@ -53,6 +54,22 @@ function M.listener(text)
     return "inproc:// needs no listener: refer { url = 'inproc://' } calls what its process exports"
   end
   return M.address(text)
+end
+
+-- Names of the protocols of a listener; nil = all.
+---@param list? any[]
+---@return string? message
+function M.protocols(list)
+  local known = {}
+  for _, name in ipairs(core.protocols()) do
+    known[name] = true
+  end
+  for _, name in ipairs(list or {}) do
+    if not known[name] then
+      local near = errors.suggest(tostring(name), known)
+      return ("protocols: '%s' unknown%s"):format(tostring(name), near)
+    end
+  end
 end
 
 ---@param value string|string[]

@@ -112,7 +112,11 @@ M.refer = {
   attempt_filters = { type = 'list', default = {} },
   serialization = { type = 'string' },
   compression = { type = 'string' },
-  check = { type = 'boolean', default = true, help = 'fail when no provider is there at start' },
+  check = {
+    type = 'boolean',
+    default = false,
+    help = 'no start without a provider, for which it waits connect_timeout',
+  },
   connect_timeout = { type = 'integer', min = 1, default = 5000 },
   attachments = { type = 'table', default = {}, help = 'sent with each call' },
   token = {
@@ -145,9 +149,7 @@ M.refer = {
 
 M.listen = {
   url = { type = 'string', required = true },
-  protocols = { type = 'list' },
-  tls = { type = 'table' },
-  auth = { type = 'any' },
+  protocols = { type = 'list', min = 1, help = 'that are spoken there; all of them without it' },
 }
 
 for name, rule in pairs(FILTERS) do

@@ -55,7 +55,7 @@ end
 -- ── listeners ───────────────────────────────────────────────────────────────────────────────────
 
 local function options_of(listen)
-  return core.encode { protocols = listen.protocols, tls = listen.tls, auth = listen.auth }
+  return core.encode { protocols = listen.protocols }
 end
 
 -- Which bound sockets stay, which addresses are new, which go.

@@ -90,6 +90,42 @@ describe('what cannot start', function()
     refused(referring "loadbalance = 'p2x'", 1, 'p2x')
   end)
 
+  it('a listener with options that nobody would keep', function()
+    local function listening(options)
+      return {
+        'run',
+        script(nil, ("perilune.listen { url = 'tcp://127.0.0.1:0', %s }"):format(options)),
+      }
+    end
+    refused(listening "tls = { cert = 'x' }", 1, "app%.lua:5: .-no setting 'tls': TLS is not there")
+    refused(listening "auth = 'token'", 1, "app%.lua:5: .-no setting 'auth': .-perilune%.export")
+    refused(
+      listening "protocols = { 'jorpc' }",
+      1,
+      "protocols: 'jorpc' unknown; did you mean 'joyrpc'"
+    )
+    refused(listening 'protocols = {}', 1, 'protocols must be list of at least 1')
+  end)
+
+  it('a consumer whose provider must be there and is not', function()
+    local text =
+      "perilune.refer { interface = 'a.B', url = '%s', check = true, connect_timeout = %d }"
+    local nobody = text:format('joyrpc://127.0.0.1:1', 50)
+    refused(
+      { 'run', script(nil, nobody), '--workers', '1' },
+      1,
+      "app%.lua:5: refer 'a%.B': no provider within 50 ms %(check%): .-refused"
+    )
+    local provider = app.serve [[
+      perilune.export { interface = 'a.B', service = { f = function() return 'there' end } }
+      perilune.listen 'tcp://127.0.0.1:0']]
+    local consumer = app.start(
+      ('local other = %s\n'):format(text:format(provider.url, 5000))
+        .. 'perilune.main(function() print(#perilune.check(other:f())) end)'
+    )
+    assert.equal(0, consumer:wait().code, consumer.output)
+  end)
+
   it('a wrong option or value on the command line', function()
     local path = script()
     refused({ 'run', path, '--wokers', '2' }, 2, 'wokers')
