@@ -78,10 +78,11 @@ uint32_t peri_balance_drawn(peri_balance *balance, peri_counters **list, uint32_
   return peri_balance_weighted(balance, list, n);
 }
 
-// Is `a` less busy for its weight than `b`? Negative, 0 as strcmp.
+// Is `a` less busy for its weight than `b`? Negative, 0 as strcmp. The call to come is not counted: with it the
+// heaviest of idle nodes would get everything that a caller does one after the other.
 static int compare(const peri_counters *a, const peri_counters *b) {
-  double left = ((double)a->active + 1) * b->weight;
-  double right = ((double)b->active + 1) * a->weight;
+  double left = (double)a->active * b->weight;
+  double right = (double)b->active * a->weight;
   return (left > right) - (left < right);
 }
 

@@ -40,11 +40,12 @@ describe('balancer', function()
         entry.weight = i == 3 and 300 or 100
       end)
       local balancer, nodes = use 'least_active', nodes_of.new(list)
-      list[1]._c.active, list[2]._c.active, list[3]._c.active = 1, 2, 3
+      list[1]._c.active, list[2]._c.active, list[3]._c.active = 1, 2, 2
       assert.equal(list[3], balancer.pick(nil, nil, nodes))
       list[3]._c.active = 9
       assert.equal(list[1], balancer.pick(nil, nil, nodes))
-      list[1]._c.active, list[2]._c.active, list[3]._c.active = 0, 0, 2
+      -- Idle nodes are equal: the heaviest must not get all that comes one after the other.
+      list[1]._c.active, list[2]._c.active, list[3]._c.active = 0, 0, 0
       local count = { [list[1]] = 0, [list[2]] = 0, [list[3]] = 0 }
       for _ = 1, 5000 do
         local node = balancer.pick(nil, nil, nodes)
@@ -52,6 +53,17 @@ describe('balancer', function()
       end
       for i = 1, 3 do
         assert.is_true(math.abs(count[list[i]] - (i == 3 and 3000 or 1000)) < 200)
+      end
+    end)
+
+    it('gives a node of weight 0 nothing while there is another', function()
+      local list = make(3, function(entry, i)
+        entry.weight = i == 2 and 100 or 0
+      end)
+      local balancer, nodes = use 'least_active', nodes_of.new(list)
+      list[2]._c.active = 5
+      for _ = 1, 50 do
+        assert.equal(list[2], balancer.pick(nil, nil, nodes))
       end
     end)
 
