@@ -91,7 +91,8 @@ describe('JoyRPC, recorded', function()
         serialization = serialization.name,
         without = serialization.without,
       })
-      for _, line in ipairs(name_frames(wire:tell 'report', serialization.name, serialization.most)) do
+      local frames = wire:tell 'report'
+      for _, line in ipairs(name_frames(frames, serialization.name, serialization.most)) do
         out[#out + 1] = line .. '\n'
       end
       provider:stop()

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "entry/executor.h"
 #include "entry/server.h"
+#include "protocol/serializer/utf8.h"
 
 void peri_call_pin(peri_server *server, peri_call *call) {
   server->pinned -= call->pinned;
@@ -229,12 +230,26 @@ void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes m
   peri_call_throw(server, call, code, message, not_run, (peri_bytes){NULL, 0});
 }
 
+// Scripts raise what they like, and most formats take only text.
+static peri_bytes as_text(peri_bytes message, peri_buf *copy) {
+  if (peri_utf8_valid(message.ptr, message.len)) {
+    return message;
+  }
+  peri_buf_add(copy, message.ptr, message.len);
+  size_t at = 0;
+  while ((at += peri_utf8_check(copy->data + at, copy->len - at)) < copy->len) {
+    copy->data[at] = '?';
+  }
+  return (peri_bytes){copy->data, copy->len};
+}
+
 void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
                      bool not_run, peri_bytes value) {
   if (wanted(call)) {
     peri_event event = reply_event(call);
+    peri_buf copy = {0};
     event.code = code;
-    event.message = message;
+    event.message = as_text(message, &copy);
     event.body = value;
     if (value.len != 0 && peri_call_error_value(call) == PERI_ERROR_DETAILS) {
       event.serializer = PERI_SER_MSGPACK;
@@ -242,6 +257,7 @@ void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes 
     event.compression = PERI_COMP_NONE;
     event.flags = (uint8_t)(event.flags | (not_run ? PERI_EV_NOT_RUN : 0));
     answer(server, call, &event);
+    peri_buf_fini(&copy);
   }
   server->failed++;
   call->method->errors++;

@@ -4,16 +4,20 @@
 #include "lua/request_parts.h"
 #include "lua/value.h"
 
-static bool has_attachments(lua_State *co) {
+// How many there are; negative when one has no name.
+static int count_attachments(lua_State *co) {
+  int count = 0;
   if (!lua_istable(co, PERI_REQUEST_ATTACHMENTS)) {
-    return false;
+    return 0;
   }
-  lua_pushnil(co);
-  if (lua_next(co, PERI_REQUEST_ATTACHMENTS) == 0) {
-    return false;
+  for (lua_pushnil(co); lua_next(co, PERI_REQUEST_ATTACHMENTS) != 0; lua_pop(co, 1)) {
+    if (lua_type(co, -2) != LUA_TSTRING) {
+      lua_pop(co, 2);
+      return -1;
+    }
+    count++;
   }
-  lua_pop(co, 2);
-  return true;
+  return count;
 }
 
 // Sees to it that the arguments lie on the top as values, where they are unless a table has them.
@@ -144,8 +148,10 @@ static peri_event event_of(const peri_asked *r, uint64_t stream, uint32_t timeou
 
 static int encode_attachments(peri_vm *vm, lua_State *co, peri_event *event, peri_buf *out,
                               peri_err *err) {
-  if (!has_attachments(co)) {
-    return 0;
+  int count = count_attachments(co);
+  if (count <= 0) {
+    return count == 0 ? 0
+                      : peri_fail(err, PERI_EBAD_REQUEST, "the names of attachments are strings");
   }
   int code =
       peri_value_encode(co, PERI_REQUEST_ATTACHMENTS, peri_serializer_by_id(PERI_SER_MSGPACK),

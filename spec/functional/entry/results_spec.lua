@@ -319,6 +319,23 @@ describe('arguments', function()
       assert.equal('fine', (greeter:echo 'fine'))
     end)
   )
+
+  it(
+    'have attachments with names',
+    inside(function()
+      local greeter = serve {
+        hello = function()
+          return 'fine'
+        end,
+      }
+      for _, wrong in ipairs { { 5 }, { a = 1, [true] = 2 } } do
+        local _, err = perilune.with(greeter, { attachments = wrong }):hello()
+        assert.same({ 'BAD_REQUEST', 'NOT_SENT' }, { err.code, err.outcome })
+        assert.truthy(err.message:find('the names of attachments', 1, true))
+      end
+      assert.equal('fine', (perilune.with(greeter, { attachments = { a = 1 } }):hello()))
+    end)
+  )
 end)
 
 describe('raw bytes', function()

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "protocol/serializer/java_error.h"
+#include "protocol/serializer/utf8.h"
 
 _Static_assert(sizeof(encoder) <= PERI_ENCODER_SIZE, "encoder state must fit");
 
@@ -194,6 +195,9 @@ static int on_string(void *sink, const char *text, size_t len) {
   encoder *e = sink;
   frame *f = &e->frames[e->depth];
   peri_bytes bytes = {(const uint8_t *)text, len};
+  if (!peri_utf8_valid(bytes.ptr, len)) {
+    return peri_protostuff_wrong(e, "string is not UTF-8; wrap binary data in perilune.bytes");
+  }
   if (f->kind == CONSTANT) {
     return f->keyed ? put_ordinal(e, f->bare ? f->field : 1, f->class, bytes)
                     : peri_protostuff_wrong(e, "a constant of an enum has a name");
