@@ -90,7 +90,7 @@ function Ejection:sort_out(order)
   for _, link in ipairs(order) do
     ready = ready + (link.state == 'ready' and 1 or 0)
   end
-  local most = ready > 1 and math.max(1, math.floor(self.share * ready)) or 0
+  local most = math.min(math.max(1, math.floor(self.share * ready)), math.max(0, ready - 1))
   for _, link in ipairs(order) do
     if count < most and link.state == 'ready' and C.peri_node_ejected(shared(link), now) then
       out[link], count = true, count + 1

@@ -240,6 +240,12 @@ describe('ejection', function()
     cluster = open({ consecutive = 2, share = 1 }, 1)
     calls(cluster, 20)
     assert.equal(1, #cluster.ready_nodes)
+    cluster = open({ consecutive = 1, share = 1 }, 3)
+    for _, server in pairs(t.core.servers) do
+      server.handler = t.failing('TIMEOUT', 'UNKNOWN')
+    end
+    calls(cluster, 20)
+    assert.equal(1, #cluster.ready_nodes)
     cluster = open({ consecutive = 2, share = 0 }, 2)
     calls(cluster, 20)
     assert.equal(1, #cluster.ready_nodes)
