@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The reference of the configuration as Markdown, written from the schemas that check it.
+local dispatch = require 'perilune.cluster.dispatch'
+local ejection = require 'perilune.cluster.ejection'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local settings = require 'perilune.process.settings'
@@ -40,7 +42,7 @@ the script, for every alias of an interface or, as `interface:alias`, for one. M
 end. Secrets are never printed.
 
 A reload (SIGHUP, `perilune reload`) reads the file anew. Settings marked *restart* stay as they were, which the
-log says; limits of connections count for those accepted afterwards.
+log and `perilune reload` say; limits of connections count for those accepted afterwards.
 ]]
 
 local function escape(text)
@@ -81,10 +83,13 @@ end
 
 local function default_of(rule)
   local value = rule.default
+  if rule.required then
+    return 'required'
+  end
   if type(value) == 'number' then
     return '`' .. amount(rule, value) .. '`'
   elseif type(value) == 'table' then
-    return next(value) == nil and '' or 'a table'
+    return next(value) == nil and '' or "`{ '" .. table.concat(value, "', '") .. "' }`"
   end
   return value ~= nil and value ~= '' and '`' .. tostring(value) .. '`' or ''
 end
@@ -143,6 +148,10 @@ local function declarations(out)
     { 'Options of exports', 'perilune.export, services[...]', options.export },
     { 'Options of refers', 'perilune.refer, references[...]', options.refer },
     { 'Options of methods', 'methods = { name = { ... } } of both', options.method },
+    { 'Options of listeners', 'perilune.listen', options.listen },
+    { 'What joyrpc of exports takes', 'joyrpc = { ... }', options.export.joyrpc.fields },
+    { 'What ejection of refers takes', 'ejection = { ... }', ejection.schema },
+    { 'What retry_budget of refers takes', 'retry_budget = { ... }', dispatch.BUDGET },
   } do
     out[#out + 1] = ('\n## %s\n\n`%s`\n'):format(part[1], part[2])
     schema_table(out, part[3])

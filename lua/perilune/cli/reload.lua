@@ -19,7 +19,20 @@ function M.describe(parser)
   parser:flag('--json', 'As one JSON object.')
 end
 
+-- A process that does not catch the signal would be ended by it: then it is not one of ours.
+local function takes_signal(pid)
+  local file = io.open(('/proc/%d/status'):format(pid))
+  local caught = file and file:read('*a'):match 'SigCgt:%s*(%x+)'
+  if file then
+    file:close()
+  end
+  return not caught or tonumber(caught:sub(-1), 16) % 2 == 1
+end
+
 local function signal(pid)
+  if not takes_signal(pid) then
+    return 1, ('process %d does not take SIGHUP; is it a perilune?'):format(pid)
+  end
   ffi.cdef 'int kill(int pid, int signal);'
   if ffi.C.kill(pid, SIGHUP) ~= 0 then
     return 1, ('no process %d that this user may signal'):format(pid)

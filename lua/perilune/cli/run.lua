@@ -3,7 +3,7 @@ local core = require 'perilune.core'
 local settings = require 'perilune.cli.settings'
 local known = require 'perilune.process.settings'
 
-local M = { summary = 'Run an entrypoint; SIGTERM drains.' }
+local M = { summary = 'Run an entrypoint; SIGTERM drains, SIGHUP reloads.' }
 
 -- Every setting that has no flag, one a line.
 local function others()

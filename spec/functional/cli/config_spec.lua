@@ -186,6 +186,7 @@ describe('configuration', function()
     file:close()
     local exit = run('config', '--reference')
     assert(text == exit.output, 'perilune config --reference >docs/configuration.md')
+    assert.is_nil(text:match '\n[^\n]*|  |\n', 'an option does not say what it is for')
   end)
 end)
 

@@ -108,4 +108,15 @@ describe('a reload', function()
     exit = command(server, 'reload', '--json')
     assert.matches('"notes":["setting \'workers\' needs', exit.output, 1, true)
   end)
+
+  it('signals no process that would die of it', function()
+    local other = child.start { 'sleep', '60' }
+    finally(function()
+      other:stop()
+    end)
+    local exit = child.run { child.binary(), 'reload', '--pid', tostring(other.pid) }
+    assert.equal(1, exit.code)
+    assert.matches('does not take SIGHUP; is it a perilune?', exit.output, 1, true)
+    assert.is_true(other:running())
+  end)
 end)

@@ -23,12 +23,12 @@ end
 return {
   name = 'region',
   schema = {
-    region = { type = 'string', required = true },
-    zone = { type = 'string' },
+    region = { type = 'string', required = true, help = 'where this process is' },
+    zone = { type = 'string', help = 'where in it' },
     min = { type = 'integer', min = 1, default = 1, help = 'nodes to have at least' },
     standby = { type = 'integer', min = 0, default = 0, help = 'nodes of each other region' },
-    region_key = { type = 'string', default = 'region' },
-    zone_key = { type = 'string', default = 'zone' },
+    region_key = { type = 'string', default = 'region', help = 'meta field of the node' },
+    zone_key = { type = 'string', default = 'zone', help = 'the same for the zone' },
   },
   new = function(conf)
     return function(entries, want)

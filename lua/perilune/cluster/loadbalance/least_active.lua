@@ -3,7 +3,15 @@
 -- it compares so many drawn at random, so that a choice among thousands costs no more.
 return {
   name = 'least_active',
-  schema = { sample = { type = 'integer', min = 2, max = 100000, default = 16 } },
+  schema = {
+    sample = {
+      type = 'integer',
+      min = 2,
+      max = 100000,
+      default = 16,
+      help = 'of more nodes so many are compared',
+    },
+  },
   new = function(conf)
     return function(_, _, nodes)
       return nodes:least(conf.sample)

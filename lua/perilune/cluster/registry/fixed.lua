@@ -4,7 +4,7 @@ local urls = require 'perilune.cluster.url'
 
 return {
   name = 'fixed',
-  schema = { urls = { type = 'string', required = true } },
+  schema = { urls = { type = 'string', required = true, help = 'addresses, separated by commas' } },
   check = function(conf)
     return select(2, urls.entries(conf.urls))
   end,

@@ -7,7 +7,11 @@ return {
   name = 'failsafe',
   schema = {
     result = { type = 'any', help = 'what a call gives that failed' },
-    level = { enum = { 'debug', 'info', 'warn', 'error' }, default = 'warn' },
+    level = {
+      enum = { 'debug', 'info', 'warn', 'error' },
+      default = 'warn',
+      help = 'of the line in the log',
+    },
   },
   new = function(conf)
     local router = {}

@@ -11,7 +11,11 @@ return {
     by = { type = 'string', required = true, help = 'meta field of the node' },
     map = { type = 'table', help = 'value of the argument -> value of the field' },
     default = { type = 'string', help = 'for values that map has not' },
-    otherwise = { enum = { 'none', 'all', 'error' }, default = 'none' },
+    otherwise = {
+      enum = { 'none', 'all', 'error' },
+      default = 'none',
+      help = 'when no node has the value',
+    },
   },
   new = function(conf)
     local value_of, message = policy.value(conf.of)

@@ -5,11 +5,11 @@
 return {
   name = 'region_first',
   schema = {
-    region = { type = 'string', required = true },
-    zone = { type = 'string' },
+    region = { type = 'string', required = true, help = 'where this process is' },
+    zone = { type = 'string', help = 'where in it' },
     min = { type = 'integer', min = 1, default = 1, help = 'nodes a place needs to be preferred' },
     region_key = { type = 'string', default = 'region', help = 'meta field of the node' },
-    zone_key = { type = 'string', default = 'zone' },
+    zone_key = { type = 'string', default = 'zone', help = 'the same for the zone' },
   },
   new = function(conf)
     return function(_, _, nodes)

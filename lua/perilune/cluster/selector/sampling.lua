@@ -7,7 +7,13 @@ local policy = require 'perilune.policy'
 return {
   name = 'sampling',
   schema = {
-    percent = { type = 'number', required = true, min = 0, max = 100 },
+    percent = {
+      type = 'number',
+      required = true,
+      min = 0,
+      max = 100,
+      help = 'of the calls go to marked nodes',
+    },
     by = { type = 'string', required = true, help = 'meta field that marks the nodes' },
     value = { type = 'string', required = true, help = 'its value on marked nodes' },
     key = { type = 'any', help = "'attachment.user', 'arg.1.id' or function(ctx, call)" },

@@ -7,7 +7,11 @@ return {
     key = { type = 'string', default = 'tag', help = 'meta field of the node' },
     attachment = { type = 'string', help = 'attachment of the call; default: the key' },
     value = { type = 'string', help = 'tag of calls without the attachment' },
-    otherwise = { enum = { 'none', 'all', 'error' }, default = 'none' },
+    otherwise = {
+      enum = { 'none', 'all', 'error' },
+      default = 'none',
+      help = 'when no node has the value',
+    },
   },
   new = function(conf)
     local attachment = conf.attachment or conf.key

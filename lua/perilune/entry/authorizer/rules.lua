@@ -73,8 +73,18 @@ end
 return {
   name = 'rules',
   schema = {
-    rules = { type = 'list', required = true, items = { type = 'table' } },
-    default = { type = 'string', enum = { 'deny', 'allow' }, default = 'deny' },
+    rules = {
+      type = 'list',
+      required = true,
+      items = { type = 'table' },
+      help = 'the first that fits decides',
+    },
+    default = {
+      type = 'string',
+      enum = { 'deny', 'allow' },
+      default = 'deny',
+      help = 'where no rule fits',
+    },
   },
   new = function(conf)
     local rules = {}

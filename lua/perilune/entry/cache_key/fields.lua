@@ -42,7 +42,15 @@ end
 
 return {
   name = 'fields',
-  schema = { of = { type = 'list', required = true, min = 1, items = { type = 'string' } } },
+  schema = {
+    of = {
+      type = 'list',
+      required = true,
+      min = 1,
+      items = { type = 'string' },
+      help = "such as '1.id', '@language', 'identity'",
+    },
+  },
   new = function(conf)
     local readers = {}
     for i, field in ipairs(conf.of) do

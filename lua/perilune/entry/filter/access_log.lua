@@ -29,7 +29,12 @@ return {
   name = 'access_log',
   side = 'both',
   schema = {
-    level = { type = 'string', enum = { 'debug', 'info', 'warn' }, default = 'info' },
+    level = {
+      type = 'string',
+      enum = { 'debug', 'info', 'warn' },
+      default = 'info',
+      help = 'of the lines in the log',
+    },
   },
   new = function(conf)
     local write = perilune.log[conf.level]

@@ -34,7 +34,12 @@ return {
   after = { 'token', 'auth', 'signature' },
   schema = {
     rules = { type = 'list', help = 'the first that fits decides' },
-    default = { type = 'string', enum = { 'deny', 'allow' }, default = 'deny' },
+    default = {
+      type = 'string',
+      enum = { 'deny', 'allow' },
+      default = 'deny',
+      help = 'where no rule fits',
+    },
     authorizer = { type = 'any', default = 'rules', help = 'a plugin of the point authorizer' },
     identity = { type = 'any', default = 'session', help = 'a plugin of the point identity' },
   },

@@ -130,7 +130,12 @@ end
 local schema = {
   slow = { type = 'number', min = 1, help = 'ms from which a call is slow' },
   codes = { type = 'list', default = CODES, items = { type = 'string' }, help = 'that count' },
-  per = { type = 'string', enum = { 'method', 'interface', 'node' }, default = 'method' },
+  per = {
+    type = 'string',
+    enum = { 'method', 'interface', 'node' },
+    default = 'method',
+    help = 'what has a circuit of its own',
+  },
   breaker = { type = 'any', help = 'a plugin of the point breaker instead of window' },
 }
 for name, rule in pairs(window.schema) do

@@ -71,7 +71,7 @@ return {
   schema = {
     delay = { type = 'number', min = 0, help = 'ms before the call goes on' },
     abort = { type = 'string', help = 'code the call fails with' },
-    message = { type = 'string', default = 'injected fault' },
+    message = { type = 'string', default = 'injected fault', help = 'of the failure' },
     percent = { type = 'number', min = 0, max = 100, default = 100, help = 'of the calls' },
     methods = { type = 'any', default = '*', help = 'patterns of methods' },
     match = { type = 'table', default = {}, help = 'attachment -> value, or true for any' },

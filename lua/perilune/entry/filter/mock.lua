@@ -32,7 +32,12 @@ return {
   name = 'mock',
   side = 'both',
   schema = {
-    mode = { type = 'string', enum = { 'always', 'fail' }, default = 'always' },
+    mode = {
+      type = 'string',
+      enum = { 'always', 'fail' },
+      default = 'always',
+      help = 'instead of the call, or when it failed',
+    },
     results = { type = 'table', help = 'method -> result; a function is called' },
     result = { type = 'any', help = 'of all other methods' },
     with = { type = 'any', help = 'a plugin of the point mock, or function(ctx, call, err)' },

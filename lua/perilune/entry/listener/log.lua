@@ -6,7 +6,12 @@ local perilune = require 'perilune'
 return {
   name = 'log',
   schema = {
-    level = { type = 'string', enum = { 'debug', 'info', 'warn', 'error' }, default = 'info' },
+    level = {
+      type = 'string',
+      enum = { 'debug', 'info', 'warn', 'error' },
+      default = 'info',
+      help = 'of the lines in the log',
+    },
   },
   new = function(conf)
     return function(event)

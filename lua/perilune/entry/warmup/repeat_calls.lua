@@ -24,7 +24,7 @@ end
 return {
   name = 'repeat_calls',
   schema = {
-    times = { type = 'integer', min = 1, max = 100000, default = 100 },
+    times = { type = 'integer', min = 1, max = 100000, default = 100, help = 'each call is made' },
     calls = { type = 'table', required = true, help = 'method -> list of arguments' },
   },
   new = function(conf)
