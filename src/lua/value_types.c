@@ -150,7 +150,8 @@ static int lua_typed(lua_State *L) {
 static int lua_class_of(lua_State *L) {
   luaL_checkany(L, 1);
   if (lua_type(L, 1) != LUA_TTABLE || !lua_getmetatable(L, 1)) {
-    return 0;
+    lua_pushnil(L);
+    return 1;
   }
   lua_pushlightuserdata(L, &peri_value_class_mark);
   lua_rawget(L, -2);

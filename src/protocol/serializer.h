@@ -20,6 +20,8 @@ enum {
   PERI_SER_MSGPACK = 111,     // private
   PERI_SER_DUBBO = 250,       // private: whole bodies of Dubbo's requests; never on a wire
   PERI_SER_DUBBO_JSON = 251,  // private: JSON of Dubbo's fastjson; never on a wire
+  PERI_SER_DUBBO_GENERIC =
+      252,  // private: like DUBBO, of a consumer that knows no class of its own
 };
 
 // What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the

@@ -118,6 +118,7 @@ describe('perilune.typed', function()
     assert.equal('{"name":"moon"}', json(t))
     assert.is_nil(values.class_of {})
     assert.is_nil(values.class_of 'x')
+    assert.equal(1, select('#', values.class_of 'x'))
   end)
 
   it('keeps a list a list', function()

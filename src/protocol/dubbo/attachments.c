@@ -44,6 +44,8 @@ static void note(peri_bytes key, peri_bytes value, dubbo_attachments *found) {
     found->iface = value;
   } else if (is(key, "timeout")) {
     found->timeout_ms = digits(value);
+  } else if (is(key, "generic")) {
+    found->generic = value;
   } else if (is(key, "callback.service.instid")) {
     found->instance = value;
   } else if (key.len >= sizeof callback_prefix - 1 &&

@@ -66,3 +66,16 @@ const peri_serializer peri_serializer_dubbo = {
     .encoder_finish = encoder_finish,
     .decode = decode,
 };
+
+const peri_serializer peri_serializer_dubbo_generic = {
+    .name = "hessian2",
+    .provider = "dubbo2-generic",
+    .id = PERI_SER_DUBBO_GENERIC,
+    .alone = PERI_SER_HESSIAN_DUBBO,
+    .linked = true,
+    .inner = true,
+    .self_typed = true,
+    .encoder_init = encoder_init,
+    .encoder_finish = encoder_finish,
+    .decode = decode,
+};

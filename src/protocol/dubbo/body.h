@@ -4,4 +4,5 @@
 #include "protocol/serializer.h"
 
 extern const peri_serializer peri_serializer_dubbo;
+extern const peri_serializer peri_serializer_dubbo_generic;
 extern const peri_serializer peri_serializer_dubbo_json;

@@ -89,6 +89,7 @@ enum { DUBBO_CALLBACKS_MAX = 16 };  // of one call
 typedef struct dubbo_attachments {
   peri_bytes group, version, iface;  // borrowed from the body
   peri_bytes instance;               // a call of this callback
+  peri_bytes generic;                // how a generic consumer wants values: "true", "raw.return"
   struct {
     uint32_t argument;  // from 0
     peri_bytes id;
@@ -161,5 +162,9 @@ int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark
 
 // error.c: exceptions in responses
 int dubbo_error_write(void *encoder, int code, peri_bytes message);
+// The same for a generic consumer, which knows the classes of no service: `thrown` is the exception
+// that was named for others, empty for none.
+int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
+                              const peri_value_limits *limits);
 // Reads the exception that comes next; appends its text to `message`.
 int dubbo_error_read(peri_hessian_reader *reader, peri_buf *message, int *code);

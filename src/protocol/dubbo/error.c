@@ -18,6 +18,23 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message) {
   return rc != 0 ? rc : peri_hessian_write_string(encoder, peri_bytes_of(peri_code_name(code)));
 }
 
+int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
+                              const peri_value_limits *limits) {
+  static const char *const fields[] = {"exceptionClass", "exceptionMessage", "detailMessage"};
+  peri_hessian_reader r;
+  peri_hessian_class object;
+  peri_err err;
+  peri_hessian_reader_init(&r, thrown, limits, &err);
+  int rc = peri_hessian_peek(&r) == PERI_HESSIAN_OBJECT ? peri_hessian_read_object(&r, &object)
+                                                        : PERI_EBAD_REQUEST;
+  rc = rc != 0 ? rc
+               : peri_hessian_write_object(encoder, "org.apache.dubbo.rpc.service.GenericException",
+                                           fields, 3);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, object.name);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, message);
+  return rc != 0 ? rc : peri_hessian_write_string(encoder, message);
+}
+
 // What an exception says of itself.
 typedef struct reading {
   peri_buf *message;

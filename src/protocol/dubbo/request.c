@@ -207,6 +207,10 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   names texts;
   peri_err err = {0};
   peri_block *joined = NULL;
+  // Our own peers ask for `raw.return`, and read any exception.
+  if (head->generic && event->serializer == PERI_SER_DUBBO && is(found->generic, "true")) {
+    event->serializer = PERI_SER_DUBBO_GENERIC;
+  }
   event->method = head->method;
   event->timeout_ms = found->timeout_ms;
   if (head->echo) {

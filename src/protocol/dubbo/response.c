@@ -134,15 +134,20 @@ static bool sends_attachments(peri_conn *conn, const peri_event *event) {
 // The exception is given as a value of its own, which leans on nothing.
 static bool is_thrown(const peri_event *event) {
   return event->body.len != 0 &&
-         (event->serializer == PERI_SER_DUBBO || event->serializer == PERI_SER_HESSIAN_DUBBO);
+         (event->serializer == PERI_SER_DUBBO || event->serializer == PERI_SER_DUBBO_GENERIC ||
+          event->serializer == PERI_SER_HESSIAN_DUBBO);
 }
 
-static int write_failure(peri_encoder *encoder, peri_buf *out, const peri_event *event,
+static int write_failure(peri_conn *conn, peri_encoder *encoder, const peri_event *event,
                          uint8_t status) {
   if (status == 0) {
     int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION);
     if (rc == 0 && is_thrown(event)) {
-      peri_buf_add(out, event->body.ptr, event->body.len);
+      if (event->serializer == PERI_SER_DUBBO_GENERIC) {
+        return dubbo_error_write_generic(encoder, event->body, event->message,
+                                         &conn->limits->value);
+      }
+      peri_buf_add(peri_conn_out(conn), event->body.ptr, event->body.len);
       return 0;
     }
     return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
@@ -167,7 +172,7 @@ int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
   peri_hessian_writer_init(&encoder, out, &conn->limits->value, PERI_HESSIAN_DUBBO, NULL, &sink);
   int rc;
   if (event->code != 0) {
-    rc = write_failure(&encoder, out, event, status);
+    rc = write_failure(conn, &encoder, event, status);
   } else {
     rc = peri_hessian_write_int(&encoder, sends_attachments(conn, event)
                                               ? DUBBO_VALUE + DUBBO_WITH_ATTACHMENTS

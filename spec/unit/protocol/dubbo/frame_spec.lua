@@ -204,6 +204,35 @@ describe('protocol/dubbo', function()
       assert.truthy(body:find('SHUTDOWN: xx', 1, true) and body:find('xx$'))
     end)
 
+    it('with what generic consumers know, who have no classes of a service', function()
+      local thrown = 'C\9demo.Gone\x91\4code\x60\x97'
+      local function answered(version, kind, fields)
+        rig = p.rig { protocol = false }
+        rig:send(UP, with_id(golden[version .. kind], 7)):pump()
+        local serializer = tonumber(rig:heard(DOWN):match 'ser=(%d+)')
+        fields.type, fields.stream, fields.flags, fields.serializer = 'REPLY', 7, END, serializer
+        rig:emit(DOWN, fields)
+        rig:pump()
+        local said = rig:wire(DOWN):sub(17)
+        rig:free()
+        rig = nil
+        return said
+      end
+      for _, version in ipairs { '2.', '3.' } do
+        local function failure(kind)
+          local fields = { code = lib.PERI_ENOT_FOUND, message = 'no moon', body = thrown }
+          return answered(version, kind, fields)
+        end
+        local expected = '\x90C0-org.apache.dubbo.rpc.service.GenericException\x93'
+          .. '\14exceptionClass\16exceptionMessage\13detailMessage\x60'
+          .. '\9demo.Gone\7no moon\7no moon'
+        for _, kind in ipairs { 'generic.request', 'generic_async.request' } do
+          assert.equal(expected, failure(kind):sub(1, #expected))
+        end
+        assert.equal('\x90' .. thrown, failure('hello.request'):sub(1, #thrown + 1))
+      end
+    end)
+
     it('whose status stands for several codes, with the one that is meant', function()
       local function told(status, text)
         rig = p.rig { protocol = 'dubbo' }
