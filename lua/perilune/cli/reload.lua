@@ -19,14 +19,22 @@ function M.describe(parser)
   parser:flag('--json', 'As one JSON object.')
 end
 
--- A process that does not catch the signal would be ended by it: then it is not one of ours.
+-- A process that does not handle the signal would be ended by it: then it is not one of ours, which block
+-- it and wait for it.
 local function takes_signal(pid)
   local file = io.open(('/proc/%d/status'):format(pid))
-  local caught = file and file:read('*a'):match 'SigCgt:%s*(%x+)'
-  if file then
-    file:close()
+  if not file then
+    return true -- who may not look is told by kill
   end
-  return not caught or tonumber(caught:sub(-1), 16) % 2 == 1
+  local text = file:read '*a'
+  file:close()
+  for _, name in ipairs { 'SigBlk', 'SigIgn', 'SigCgt' } do
+    local mask = text:match(name .. ':%s*(%x+)')
+    if not mask or tonumber(mask:sub(-1), 16) % 2 == 1 then
+      return true
+    end
+  end
+  return false
 end
 
 local function signal(pid)

@@ -18,6 +18,7 @@ local gather = require 'perilune.process.gather'
 local hotness = require 'perilune.entry.hotness'
 local local_vm = require 'perilune.entry.reload'
 local generation = require 'perilune.generation'
+local options = require 'perilune.entry.options'
 local registration = require 'perilune.process.registration'
 local resize = require 'perilune.process.resize'
 local settings = require 'perilune.process.settings'
@@ -143,6 +144,7 @@ local function prepare(state, number, conf)
   end
   plan.mine = mine
   plan.executors = executor_count
+  _, plan.unmatched = generation.run(number, options.unmatched)
   message = bind(plan, mine.listens)
     or resize.grow(plan.executors, number, conf)
     or load_all(number, conf)
@@ -237,7 +239,7 @@ local function reload(state)
   last, committing = number, true
   commit(state, number, plan, conf)
   committing = false
-  local notes = state.applied(conf)
+  local notes = state.applied(conf, plan.unmatched)
   state.announce(plan.mine)
   local text = ('generation %d runs, source %s'):format(number, plan.mine.hash)
   core.log('info', 'RELOAD', text)

@@ -221,10 +221,14 @@ local function supervise(conf)
   }
 end
 
--- After a reload: what changed and cannot is told, in the log and to who asked for the reload.
-function state.applied(conf)
+-- After a reload: what changed and cannot, or has no effect, is told in the log and to who asked for it.
+function state.applied(conf, unmatched)
   supervise(conf)
   local notes = {}
+  for i, text in ipairs(unmatched) do
+    notes[i] = text
+    core.log('warn', 'CONFIG', text)
+  end
   for _, name in ipairs(settings.fixed) do
     if conf[name] ~= state.conf[name] then
       local stays = name == 'workers' and vms.workers or state.conf[name] or 'the default'

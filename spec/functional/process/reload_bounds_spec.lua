@@ -95,18 +95,20 @@ describe('a reload', function()
     assert.matches('nothing has changed: the process is ending', server.output, 1, true)
   end)
 
-  it('tells who asked for it which settings need a restart', function()
+  it('tells who asked for it which settings need a restart, and which are about nothing', function()
     local conf = app.script('return { workers = 1, reload_grace = 10 }', 'conf.lua')
     local server = app.serve(SERVICE:format 'v1', { args = { '--config', conf } })
     local file = assert(io.open(conf, 'w'))
-    file:write 'return { workers = 3, reload_grace = 20 }'
+    file:write "return { workers = 3, services = { ['demo.Gg'] = { timeout = 9 } } }"
     file:close()
     local exit = command(server, 'reload')
     assert.equal(0, exit.code)
     assert.matches('generation 2 runs', exit.output)
     assert.matches("warning: setting 'workers' needs a restart: 1 stays", exit.output, 1, true)
+    local text = "services['demo.Gg'] is about nothing here; did you mean 'demo.G'?"
+    assert.matches('warning: ' .. text, exit.output, 1, true)
     exit = command(server, 'reload', '--json')
-    assert.matches('"notes":["setting \'workers\' needs', exit.output, 1, true)
+    assert.matches(('"notes":[%q,"setting \'workers\' needs'):format(text), exit.output, 1, true)
   end)
 
   it('signals no process that would die of it', function()
