@@ -58,19 +58,17 @@ local function request(callback, options, name, types, ...)
   return nil, errors.new(code, b, { outcome = c or 'UNKNOWN' })
 end
 
-local callers = setmetatable({}, { __mode = 'k' }) -- interface -> name -> function
-
--- The call of a declared method: checks its arguments and gives them their types.
+-- The call of a declared method: checks its arguments and gives them their types. Kept with the method,
+-- so that it goes with the generation that declared it.
 local function caller_of(interface, name)
-  local known = callers[interface] or {}
-  callers[interface] = known
-  if not known[name] then
+  local method = interface.methods[name]
+  if not method.caller then
     local types = interfaces.types_number(interface, name)
-    known[name] = interfaces.caller(interface, name, function(to, ...)
+    method.caller = interfaces.caller(interface, name, function(to, ...)
       return request(to.callback, to.options, name, types, ...)
     end)
   end
-  return known[name]
+  return method.caller
 end
 
 local function call(callback, options, ...)

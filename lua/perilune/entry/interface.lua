@@ -20,6 +20,7 @@ local M = {}
 ---@field returns? perilune.java.Type      nil: nothing
 ---@field result string                    what Java calls the result's type, with its arguments
 ---@field throws string[]
+---@field caller? function              calls it, where it is one of a callback
 
 local Interface = {}
 Interface.__index = Interface
