@@ -141,6 +141,15 @@ function check(rule, value, path)
   return check_parts(rule, value, path)
 end
 
+-- What is wrong with a value, called `path`, by its rule; nil when nothing is.
+---@param rule perilune.schema.Rule
+---@param value any
+---@param path string
+---@return string?
+function M.wrong(rule, value, path)
+  return check(rule, value, path)
+end
+
 -- A copy of `conf` with defaults, or nil and what is wrong with it. `prefix` stands before key names.
 ---@param schema table<string, perilune.schema.Rule>
 ---@param conf table

@@ -6,6 +6,7 @@ local filters = require 'perilune.entry.filters'
 local interfaces = require 'perilune.entry.interface'
 local methods = require 'perilune.entry.method'
 local plugin = require 'perilune.plugin'
+local schemas = require 'perilune.schema'
 
 local M = {}
 
@@ -155,8 +156,13 @@ function M.state(proxy)
   return state
 end
 
-local WITH =
-  { timeout = 'number', retries = 'number', attempt_timeout = 'number', attachments = 'table' }
+-- A timeout may well be nothing: it is what is left of somebody's time.
+local WITH = {
+  timeout = { type = 'number' },
+  retries = { type = 'integer', min = 0, max = 100 },
+  attempt_timeout = { type = 'number', min = 1 },
+  attachments = { type = 'table' },
+}
 
 -- The same service with other options for the calls made through the result.
 ---@param proxy perilune.Proxy
@@ -165,17 +171,13 @@ local WITH =
 function M.with(proxy, options)
   local state = M.state(proxy)
   local merged, attachments = copy(state.options), copy(state.attachments)
+  if type(options) ~= 'table' then
+    error(('perilune.with: a table of options is wanted, got a %s'):format(type(options)), 2)
+  end
   for key, value in pairs(options) do
-    if not WITH[key] then
-      error(
-        ("perilune.with: unknown option '%s'%s"):format(
-          tostring(key),
-          errors.suggest(tostring(key), WITH)
-        ),
-        2
-      )
-    elseif type(value) ~= WITH[key] then
-      error(('perilune.with: %s must be a %s'):format(key, WITH[key]), 2)
+    local rule = WITH[key]
+    if not rule or schemas.wrong(rule, value, key) then
+      error('perilune.with: ' .. select(2, schemas.apply(WITH, { [key] = value })), 2)
     end
     merged[key] = value
   end
@@ -249,6 +251,9 @@ end
 -- Calls a method by any name.
 ---@async
 function M.call(proxy, name, ...)
+  if type(name) ~= 'string' then
+    error(('perilune.call: the name of a method is wanted, got a %s'):format(type(name)), 2)
+  end
   return proxy[name](proxy, ...)
 end
 
@@ -261,6 +266,11 @@ end
 ---@return perilune.Error?
 function M.ready(proxy, timeout, nodes)
   local refer = M.state(proxy).refer
+  for what, value in pairs { timeout = timeout or 0, nodes = nodes or 0 } do
+    if type(value) ~= 'number' or value ~= value then
+      error(('perilune.ready: %s must be a number, got a %s'):format(what, type(value)), 2)
+    end
+  end
   return refer.ready(timeout or refer.timeout, nodes)
 end
 

@@ -122,4 +122,27 @@ describe('an option', function()
       assert.truthy(select(2, pcall(perilune.defaults, 5)):find('a table of options', 1, true))
     end)
   )
+
+  it(
+    'of a single call that means nothing is refused where it is said',
+    inside(function()
+      local proxy = serve { f = print }
+      for wrong, options in pairs {
+        ["unknown setting 'timout'; did you mean 'timeout'?"] = { timout = 5 },
+        ['timeout must be number, got nan'] = { timeout = 0 / 0 },
+        ['retries must be integer from 0 to 100, got -1'] = { retries = -1 },
+        ['attempt_timeout must be number of at least 1, got 0'] = { attempt_timeout = 0 },
+        ['attachments must be table, got 5'] = { attachments = 5 },
+        ['a table of options is wanted, got a number'] = 5,
+      } do
+        local ok, message = pcall(perilune.with, proxy, options)
+        assert.is_false(ok)
+        assert.truthy(message:find('perilune.with: ' .. wrong, 1, true), message)
+      end
+      local _, message = pcall(perilune.ready, proxy, 'soon')
+      assert.truthy(message:find('perilune.ready: timeout must be a number', 1, true), message)
+      _, message = pcall(perilune.call, proxy)
+      assert.truthy(message:find('the name of a method is wanted', 1, true), message)
+    end)
+  )
 end)
