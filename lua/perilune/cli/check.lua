@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local executors = require 'perilune.entry.executors'
 local options = require 'perilune.entry.options'
+local registration = require 'perilune.process.registration'
 local settings = require 'perilune.cli.settings'
 local terminal = require 'perilune.cli.terminal'
 
@@ -57,6 +59,12 @@ local function as_json(declarations)
   return core.encode(result)
 end
 
+-- What a start would refuse beyond what loading tells.
+local function wrong_with(declarations, conf)
+  local _, message = executors.count(conf.executors, declarations.exports)
+  return message or registration.check(declarations.exports)
+end
+
 function M.run(args)
   local conf, message = settings.of(args)
   if not conf then
@@ -66,6 +74,10 @@ function M.run(args)
   local declarations
   declarations, message = declare.load(args.script, args.args)
   if not declarations then
+    return 1, message
+  end
+  message = wrong_with(declarations, conf)
+  if message then
     return 1, message
   end
   for _, list in ipairs { settings.unknown_environment(), options.unmatched() } do

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
+local executors = require 'perilune.entry.executors'
 local known = require 'perilune.process.settings'
 local options = require 'perilune.entry.options'
 local secrets = require 'perilune.cli.secrets'
@@ -128,6 +129,19 @@ local function text_of(value)
   return tostring(value)
 end
 
+-- What the script makes of settings that nobody gave.
+local function derive(rows, declarations)
+  local counts = {
+    workers = #declarations.listens > 0 and core.cores() or 1,
+    executors = (executors.count(nil, declarations.exports)),
+  }
+  for _, row in ipairs(rows) do
+    if row.value == nil and counts[row.option] then
+      row.value, row.from = counts[row.option], 'default'
+    end
+  end
+end
+
 local function print_rows(rows)
   local lines = { { 'OPTION', 'VALUE', 'FROM' } }
   for i, row in ipairs(rows) do
@@ -155,6 +169,7 @@ function M.run(args)
     if not declarations then
       return 1, message
     end
+    derive(rows, declarations)
     declaration_rows(rows, 'export', declarations.exports, origins.hidden)
     declaration_rows(rows, 'refer', declarations.refers, origins.hidden)
     for _, unmatched in ipairs(options.unmatched()) do

@@ -54,6 +54,19 @@ describe('perilune check', function()
     assert.truthy(output:find("scheme 'tpc' unknown; did you mean 'tcp'?", 1, true), output)
   end)
 
+  it('counts executors as a start does', function()
+    local code, output = check(
+      [[
+      local perilune = require 'perilune'
+      perilune.export { interface = 'a.B', executor = 'pool', service = { c = print } }
+      perilune.listen 'tcp://127.0.0.1:0'
+    ]],
+      { PERILUNE_EXECUTORS = '0' }
+    )
+    assert.equal(1, code)
+    assert.matches("app%.lua:2: export 'a%.B': executor = 'pool' needs executors", output)
+  end)
+
   it('refuses a listener without a socket', function()
     local code, output = check "require('perilune').listen 'inproc://here'"
     assert.equal(1, code)
