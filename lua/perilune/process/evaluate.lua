@@ -202,20 +202,38 @@ local function names_in(value, found)
   end
 end
 
+-- What stands at 'exports[1].methods', without calling anything but what may be looked at by name.
+function Evaluator:_at(path)
+  local first, rest = path:match '^([%w_]+)(.*)$'
+  local value = rawget(self.env, first)
+  if value == nil then
+    value = _G[first]
+  end
+  if value == nil and LOOKS[first] then
+    value = LOOKS[first]()
+  end
+  for mark, name in rest:gmatch '([.%[])([%w_]+)' do
+    local key = name
+    if mark == '[' then
+      key = tonumber(name)
+    end
+    value = key and field(value, key)
+  end
+  return value
+end
+
 -- Words that may stand where the word before the cursor begins, sorted; and that part of the word which
 -- is there already.
 ---@param before string  the text before the cursor
 ---@return string[] words
 ---@return string part
 function Evaluator:complete(before)
-  local path, separator, part = before:match '([%a_][%w_.]*)([.:])([%w_]*)$'
+  local path, separator, part = before:match '([%a_][%w_.%[%]]*)([.:])([%w_]*)$'
   local found = {}
   if path then
-    local value
-    for name in path:gmatch '[^.]+' do
-      value = value == nil and (rawget(self.env, name) or _G[name]) or field(value, name)
-    end
-    names_in(value, found)
+    names_in(self:_at(path), found)
+  elseif before:match '[.:][%w_]*$' and not before:match '%.%.[%w_]*$' then
+    part = '' -- of what is no path: it would have to run first
   else
     part = before:match '[%a_][%w_]*$' or ''
     for _, set in ipairs { self.env, _G, KEYWORDS, LOOKS } do

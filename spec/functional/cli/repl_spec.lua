@@ -153,14 +153,21 @@ describe('perilune repl', function()
     process:wait_line '%.%. end.-\n7\r?\n8\r?\n'
     process:write 'perilune.sle\t'
     process:wait_line '> perilune%.sleep\27'
-    process:write '(100000)\r'
+    process:write '(100000)\21'
+    process:write 'list = { { first = 1 } }\rlist[1].f\t\r'
+    process:wait_line '> list%[1%]%.first\27.-\n1\r?\n'
+    process:write 'metrics.perilune_turn\t > 0\r'
+    process:wait_line '> metrics%.perilune_turns > 0\27.-\ntrue\r?\n'
+    process:write 'f().f\t'
+    process:wait_line '> f%(%)%.f\27' -- nothing is offered, nothing is called
+    process:write '\21perilune.sleep(100000)\r'
     process:wait_line 'sleep%(100000%).-\n'
     process:write '\3'
     process:wait_line 'interrupted'
     process:write '\4'
     assert.equal(0, process:wait().code)
     process = start()
-    process:write '\27[A\27[A'
+    process:write(('\27[A'):rep(5))
     process:wait_line '> for i = 7, 8 do%?print'
     process:write '\r\4'
     process:wait_line '\n7\r?\n8\r?\n'
