@@ -123,7 +123,9 @@ static void read_signals(supervisor *it) {
 
 static void describe(const peri_worker *worker, char text[256]) {
   const peri_method *method = worker->vm != NULL ? atomic_load(&worker->vm->current) : NULL;
-  if (method == NULL) {
+  if (method == NULL && worker->number == 0) {
+    snprintf(text, 256, "the script's top level, a registry or a listener of events");
+  } else if (method == NULL) {
     snprintf(text, 256, "no call");
   } else {
     snprintf(text, 256, "%s.%s", method->exporter->iface, method->name);
