@@ -97,6 +97,23 @@ perilune.export {
     assert.same({ code = 1 }, call:wait())
   end)
 
+  it('drains for no time at all where that is asked for', function()
+    local server = app.serve(GREETER, { args = { '--drain-timeout', '0' } })
+    local call = app.begin_call(
+      server,
+      'demo.Greeter.slow',
+      '[60000]',
+      '--alias',
+      'prod',
+      '--timeout',
+      '60000'
+    )
+    server:wait_line 'slow began'
+    server:kill 'TERM'
+    assert.same({ code = 1 }, server:wait())
+    assert.same({ code = 1 }, call:wait())
+  end)
+
   it('ends at once on a second signal', function()
     local server = app.serve(GREETER)
     app.begin_call(server, 'demo.Greeter.slow', '[60000]', '--alias', 'prod', '--timeout', '60000')

@@ -4,7 +4,7 @@ local app = require 'spec.support.app'
 
 local APP = [[
 perilune.registry('mine', {
-  schema = { ['.password'] = { type = 'string' }, url = { type = 'any' }, fail = { type = 'string' } },
+  schema = { ['.password'] = { type = 'string' }, fail = { type = 'string' }, a = { type = 'string' } },
   new = function(conf)
     local list, tell = {}, {}
     local function changed()
