@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Values that came in JSON, where Java's types are known only from the declaration: binary data is
--- base64 text there, an enum's constant its name, a moment a number, every key of a map a string. What
--- comes out is what other serializations would have brought.
+-- base64 text there, an enum's constant its name, a Date a number, a moment of java.time a text, every
+-- key of a map a string. What comes out is what other serializations would have brought.
 local core = require 'perilune.core'
 local java = require 'perilune.protocol.java'
+local java_time = require 'perilune.protocol.java_time'
 
 local null = core.null
 
@@ -51,6 +52,9 @@ local CONVERT = {
   end,
   date = function(_, value)
     return type(value) == 'number' and attempt(java.date, value) or value
+  end,
+  moment = function(kind, value)
+    return type(value) == 'string' and java_time.parse(kind.name, value) or value
   end,
   -- More digits than a double has.
   real = function(_, value)

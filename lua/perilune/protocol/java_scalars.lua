@@ -4,6 +4,7 @@
 local arrived = require 'perilune.protocol.java_arrived'
 local core = require 'perilune.core'
 local java = require 'perilune.protocol.java'
+local java_time = require 'perilune.protocol.java_time'
 
 local class_of, null = core.class_of, core.null
 local wants = arrived.wants
@@ -154,6 +155,11 @@ local SCALARS = {
   ['java.math.BigInteger'] = made('bigint', DIGITS),
   ['byte[]'] = bytes,
 }
+for class in pairs(java_time.CLASSES) do
+  SCALARS[class] = function(name)
+    return java_time.type(name, wants)
+  end
+end
 M.TYPES, M.PRIMITIVES = SCALARS, {}
 for name, box in pairs {
   boolean = 'Boolean',

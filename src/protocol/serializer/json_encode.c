@@ -7,10 +7,11 @@
 #include <stdio.h>
 
 #include "protocol/classes.h"
+#include "protocol/serializer/json_time.h"
 
 // CONSTANT is a map that is left out: it is an enum's, whose name stands alone. ANY is a map whose
-// keys may be what is written as one.
-enum { LIST = 0, MAP = 1, FILLED = 2, KEYED = 4, CONSTANT = 8, ANY = 16 };
+// keys may be what is written as one. MOMENT is a map that becomes one text.
+enum { LIST = 0, MAP = 1, FILLED = 2, KEYED = 4, CONSTANT = 8, ANY = 16, MOMENT = 32 };
 
 typedef struct encoder {
   peri_buf *out;
@@ -20,6 +21,8 @@ typedef struct encoder {
   bool is_enum;                              // the map that follows
   bool dictionary;                           // the map that follows
   bool key_next;                             // a scalar that is a key
+  uint8_t moment;                            // the map that follows, see json_time.h
+  peri_json_time time;                       // the moment that is written
   uint8_t frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the root: a list of exactly one value
 } encoder;
 
@@ -32,6 +35,9 @@ static int misuse(encoder *e) {
 // Writes what stands in front of a value.
 static int before(encoder *e) {
   uint8_t *frame = &e->frames[e->depth];
+  if ((*frame & MOMENT) != 0) {
+    return peri_fail(e->err, PERI_EBAD_REQUEST, "the fields of a moment are whole numbers");
+  }
   if ((*frame & MAP) != 0) {
     if ((*frame & KEYED) == 0) {
       return misuse(e);
@@ -76,10 +82,22 @@ static int integer_key(encoder *e, bool negative, uint64_t size) {
   return write_key(e, text, (size_t)len);
 }
 
+// Whether the number is a part of a moment.
+static bool time_value(encoder *e, int64_t value) {
+  bool part = (e->frames[e->depth] & MOMENT) != 0;
+  if (part) {
+    peri_json_time_value(&e->time, value);
+  }
+  return part;
+}
+
 static int on_uinteger(void *sink, uint64_t value) {
   encoder *e = sink;
   if (e->key_next) {
     return integer_key(e, false, value);
+  }
+  if (time_value(e, value <= INT64_MAX ? (int64_t)value : INT64_MAX)) {
+    return 0;
   }
   int rc = before(e);
   if (rc == 0) {
@@ -95,6 +113,9 @@ static int on_integer(void *sink, int64_t value) {
   encoder *e = sink;
   if (e->key_next) {
     return integer_key(e, true, 0 - (uint64_t)value);
+  }
+  if (time_value(e, value)) {
+    return 0;
   }
   int rc = before(e);
   if (rc == 0) {
@@ -190,6 +211,27 @@ static int end_constant(encoder *e) {
   return 0;
 }
 
+// A part of a moment leaves what it tells to the whole.
+static int begin_moment(encoder *e) {
+  if (e->depth == e->max_depth) {
+    return peri_fail(e->err, PERI_ETOO_BIG, "nested deeper than %u", e->max_depth);
+  }
+  int rc = 0;
+  if ((e->frames[e->depth] & MOMENT) == 0) {
+    rc = before(e);
+    peri_json_time_begin(&e->time, e->moment);
+  }
+  if (rc == 0) {
+    e->frames[++e->depth] = MAP | MOMENT;
+  }
+  return rc;
+}
+
+static int end_moment(encoder *e) {
+  e->depth--;
+  return (e->frames[e->depth] & MOMENT) != 0 ? 0 : peri_json_time_add(&e->time, e->out, e->err);
+}
+
 static int end(encoder *e, uint8_t kind) {
   if (e->depth == 0 || (e->frames[e->depth] & (MAP | KEYED)) != kind) {
     return misuse(e);
@@ -202,6 +244,7 @@ static int end(encoder *e, uint8_t kind) {
 static int on_list_begin(void *sink, size_t count) {
   (void)count;
   ((encoder *)sink)->dictionary = ((encoder *)sink)->is_enum = false;
+  ((encoder *)sink)->moment = 0;
   return begin(sink, LIST);
 }
 
@@ -213,9 +256,11 @@ static int on_map_begin(void *sink, size_t count) {
   (void)count;
   encoder *e = sink;
   bool constant = e->is_enum && !e->dictionary;
+  bool moment = e->moment != 0 || (e->frames[e->depth] & MOMENT) != 0;
   uint8_t more = e->dictionary ? ANY : 0;
   e->is_enum = e->dictionary = false;
-  int rc = constant ? begin_constant(e) : begin(e, MAP);
+  int rc = constant ? begin_constant(e) : (moment ? begin_moment(e) : begin(e, MAP));
+  e->moment = 0;
   e->frames[e->depth] |= rc == 0 ? more : 0;
   return rc;
 }
@@ -223,6 +268,9 @@ static int on_map_begin(void *sink, size_t count) {
 static int write_key(encoder *e, const char *text, size_t len) {
   uint8_t *frame = &e->frames[e->depth];
   e->key_next = false;
+  if ((*frame & MOMENT) != 0) {
+    return peri_json_time_key(&e->time, text, len, e->err);
+  }
   if ((*frame & (MAP | KEYED)) != MAP) {
     return misuse(e);
   }
@@ -257,6 +305,9 @@ static int on_any_key(void *sink) {
 
 static int on_map_end(void *sink) {
   encoder *e = sink;
+  if ((e->frames[e->depth] & MOMENT) != 0) {
+    return end_moment(e);
+  }
   return (e->frames[e->depth] & CONSTANT) != 0 ? end_constant(e) : end(e, MAP);
 }
 
@@ -264,6 +315,7 @@ static int on_type(void *sink, const char *name, size_t len) {
   encoder *e = sink;
   const peri_class *class = peri_class_find((peri_bytes){(const uint8_t *)name, len});
   e->is_enum = class != NULL && class->is_enum;
+  e->moment = peri_json_time_kind(name, len);
   return 0;
 }
 
@@ -301,6 +353,7 @@ void peri_json_encoder_init(void *memory, peri_buf *out, const peri_value_limits
   e->depth = 0;
   e->max_depth = peri_value_depth(limits);
   e->is_enum = e->dictionary = e->key_next = false;
+  e->moment = 0;
   e->frames[0] = LIST;
   *sink = (peri_sink){&ops, e};
 }
