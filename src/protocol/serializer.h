@@ -80,6 +80,11 @@ typedef struct peri_serializer {
   int (*decode)(peri_bytes in, const peri_value_limits *limits, peri_sink *sink, size_t *used,
                 peri_err *err);
 
+  // The same for an object whose class the bytes do not tell; NULL where `decode` reads it as well.
+  // PERI_EBAD_REQUEST for a class that nobody declared.
+  int (*decode_object)(peri_bytes in, peri_bytes class_name, const peri_value_limits *limits,
+                       peri_sink *sink, peri_err *err);
+
   // JoyRPC's envelopes; NULL where the serialization is only spoken with the native head.
   // read_*: slices `body`; borrowed from it; nothing is built. Limits on depth apply.
   // `scratch` receives text that had to be unescaped (interface, alias, method with escapes).

@@ -40,6 +40,14 @@ return {
   shake = 'ad d0 00000016 0012 06 00000009 00000000 02 00 00001388 00',
   shake_reply = 'ad d0 00000016 0012 07 00000009 00000000 02 00 00001388 00',
   offline = 'ad d0 00000016 0012 0f 00000000 00000000 00 00 00001388 00',
+  -- A token in Protostuff, whose bytes name neither the class nor its fields; appName has no value.
+  protostuff_authentication = [[
+    ad d0 00000063 0012 11 00000002 00000001 0e 00 00001388 00
+    0a 05 746f6b656e
+    13 0b 0a 09 696e74657266616365 12 0a 64656d6f2e50726f6265 0c
+    0b 0a 06 2e746f6b656e 12 0b 6f70656e20736573616d65 0c
+    0b 0a 07 6170704e616d65 0c 0b 0a 05 6170704964 0c 14
+  ]],
   -- A reply without a body: null.
   void_reply = 'ad d0 00000016 0012 02 00000001 00000000 0d 00 00001388 00',
   -- {"className":"demo.Greeter","alias":"prod","methodName":"hello","args":["moon"]}

@@ -4,12 +4,16 @@
 
 static const char request_class[] =
     "io.joyrpc.protocol.message.authentication.AuthenticationRequest";
-static const char response_class[] =
+const char joy_authenticated_class[] =
     "io.joyrpc.protocol.message.authentication.AuthenticationResponse";
 
+// Where a class cannot be written without its declaration it is Hessian's: peers go by the header.
 const peri_serializer *joy_auth_serializer(const peri_session *session) {
-  return session == NULL || session->native ? peri_serializer_by_id(PERI_SER_JSON)
-                                            : session->serializer;
+  if (session == NULL || session->native) {
+    return peri_serializer_by_id(PERI_SER_JSON);
+  }
+  return session->serializer->decode_object != NULL ? peri_serializer_by_id(PERI_SER_HESSIAN)
+                                                    : session->serializer;
 }
 
 // ---- client -----------------------------------------------------------------------------------
@@ -84,7 +88,7 @@ void joy_authenticated(peri_conn *conn, uint32_t id, uint32_t request, bool pass
   joy_frame frame = {.serializer = serializer->id, .id = request, .session = id};
   peri_buf body = {0};
   joy_writer w;
-  joy_writer_begin(&w, serializer, &conn->limits->value, response_class, &body);
+  joy_writer_begin(&w, serializer, &conn->limits->value, joy_authenticated_class, &body);
   joy_writer_number(&w, "status", passed ? 0 : 1);
   joy_writer_text(&w, "message", passed ? NULL : why);
   if (joy_writer_end(&w) == 0) {
@@ -117,7 +121,7 @@ int joy_on_authenticate(peri_conn *conn, const joy_frame *frame) {
   }
   joy_body body;
   peri_err err = {0};
-  int code = joy_body_read(conn, serializer, frame->body, &body, &err);
+  int code = joy_body_read(request_class, serializer, frame->body, &body, &err);
   if (code == 0) {
     decide(conn, frame, &body);
   } else {

@@ -24,8 +24,9 @@ typedef struct joy_body {
   peri_buf attributes;                   // msgpack map
 } joy_body;
 
-// Reads `in`; 0 or a code with its reason in `err`. `body` needs joy_body_fini in either case.
-int joy_body_read(const peri_conn *conn, const peri_serializer *serializer, peri_bytes in,
+// Reads `in`, an object of the class; 0 or a code with its reason in `err`. `body` needs
+// joy_body_fini in either case.
+int joy_body_read(const char *class_name, const peri_serializer *serializer, peri_bytes in,
                   joy_body *body, peri_err *err);
 void joy_body_fini(joy_body *body);
 

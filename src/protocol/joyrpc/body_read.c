@@ -301,18 +301,19 @@ static const peri_sink_ops ops = {
     .type = on_type,
 };
 
-int joy_body_read(const peri_conn *conn, const peri_serializer *serializer, peri_bytes in,
+int joy_body_read(const char *class_name, const peri_serializer *serializer, peri_bytes in,
                   joy_body *body, peri_err *err) {
   *body = (joy_body){.status = 0};
   // Long before the arguments of calls may be large: nobody is known yet.
   peri_value_limits limits = {.depth = 8, .elements = 1024, .refs = 1024, .string = 65536};
-  (void)conn;
   const peri_serializer *msgpack = peri_serializer_by_id(PERI_SER_MSGPACK);
   peri_encoder encoder;
   reader r = {.body = body};
   msgpack->encoder_init(&encoder, &body->attributes, &limits, NULL, &r.copy);
   peri_sink sink = {&ops, &r};
-  int code = serializer->decode(in, &limits, &sink, NULL, err);
+  int code = serializer->decode_object != NULL
+                 ? serializer->decode_object(in, peri_bytes_of(class_name), &limits, &sink, err)
+                 : serializer->decode(in, &limits, &sink, NULL, err);
   if (code == 0 && body->attributes.len != 0) {
     code = msgpack->encoder_finish(&encoder);
   }

@@ -12,7 +12,8 @@
 
 enum { SESSION_TIMEOUT = 90000 };
 
-static const char response_class[] = "io.joyrpc.protocol.message.negotiation.NegotiationResponse";
+static const char request_class[] = "io.joyrpc.protocol.message.negotiation.NegotiationRequest";
+const char joy_negotiated_class[] = "io.joyrpc.protocol.message.negotiation.NegotiationResponse";
 
 typedef struct choice {
   const peri_serializer *serializer;
@@ -141,7 +142,7 @@ static int answer(peri_conn *conn, const joy_frame *frame, const peri_serializer
                   const joy_body *body, const choice *c, const peri_session *session) {
   peri_buf out = {0};
   joy_writer w;
-  joy_writer_begin(&w, serializer, &conn->limits->value, response_class, &out);
+  joy_writer_begin(&w, serializer, &conn->limits->value, joy_negotiated_class, &out);
   joy_writer_text(&w, "serialization",
                   session != NULL ? peri_serializer_wire_name(c->serializer) : NULL);
   joy_writer_text(&w, "compression",
@@ -201,7 +202,7 @@ int joy_on_negotiate(peri_conn *conn, const joy_frame *asked) {
   copy.serializer = asked->serializer == PERI_SER_JAVA ? PERI_SER_HESSIAN : asked->serializer;
   joy_body body;
   peri_err err = {0};
-  int code = joy_body_read(conn, serializer, frame->body, &body, &err);
+  int code = joy_body_read(request_class, serializer, frame->body, &body, &err);
   if (code != 0) {
     code = joy_body_spoilt(conn, frame, &err);
   } else {

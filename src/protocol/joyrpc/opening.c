@@ -273,7 +273,8 @@ int joy_opening_reply(peri_conn *conn, const joy_frame *frame, bool authenticati
   }
   joy_body body;
   peri_err err = {0};
-  int code = joy_body_read(conn, serializer, frame->body, &body, &err);
+  const char *class_name = authenticating ? joy_authenticated_class : joy_negotiated_class;
+  int code = joy_body_read(class_name, serializer, frame->body, &body, &err);
   if (code == 0) {
     take(conn, opening, &body);
   } else {

@@ -42,6 +42,8 @@ int joy_opening_reply(peri_conn *conn, const joy_frame *frame, bool authenticati
 // Ends an opening: calls `done`, frees. With a code the session, if there is one, is freed before.
 void joy_opening_end(peri_conn *conn, joy_opening *opening, peri_session *session, int code,
                      const char *why);
+// What the answers to the two steps are called in Java.
+extern const char joy_negotiated_class[], joy_authenticated_class[];
 // Sends the authentication step. 0 or PERI_E*.
 int joy_authenticate(peri_conn *conn, joy_opening *opening, const peri_session *session);
 // The serializer of authentication bodies on a session: JSON between our peers.

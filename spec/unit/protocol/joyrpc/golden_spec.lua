@@ -47,6 +47,7 @@ local FRAMES = {
   shake = { server, UP },
   shake_reply = { client, DOWN },
   offline = { client, DOWN },
+  protostuff_authentication = { server, UP, fields = { { 26, 1 }, { 35, 1 } } },
   void_reply = { client, DOWN, id = 2 },
   json_request = { server, UP },
   callback_request = { server, UP, fields = { { 27, 2 } } },

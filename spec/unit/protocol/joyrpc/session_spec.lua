@@ -4,7 +4,7 @@ local c = require 'spec.support.c'
 local frames_of = require 'spec.support.frames'
 local p = require 'spec.support.protocol'
 
-local lib = c.cdef('protocol/joyrpc/joyrpc.h')
+local lib = c.cdef('protocol/joyrpc/joyrpc.h', 'protocol/joyrpc/opening.h')
 local UP, DOWN = p.UP, p.DOWN
 local frame, u32 = frames_of.frame, frames_of.u32
 
@@ -247,6 +247,28 @@ describe('protocol/joyrpc sessions', function()
       rig:pump()
       assert.equal(1, rig.raw.session_calls)
       assert.is_true(rig.raw.session.authenticated)
+    end)
+
+    it('is read in Protostuff, and answered in what the session speaks', function()
+      local golden, hex = require 'spec.support.golden.joyrpc', require 'spec.support.hex'
+      start({ protocol = false }):send(UP, hex.decode(golden.java_negotiation)):pump()
+      rig:send(UP, hex.decode(golden.protostuff_authentication)):pump()
+      -- interface, .token, and two that have no value
+      assert.truthy(rig:heard(DOWN):find('AUTHENTICATE 1 type=token attributes=57', 1, true))
+      assert.is_true(rig:server_session(1).authenticated)
+      assert.equal(1, frames(rig:wire(DOWN), 18))
+      local answer = rig:wire(DOWN):match 'AuthenticationResponse.*$'
+      assert.truthy(answer:find('status\x90', 1, true)) -- in Hessian
+    end)
+
+    it('of a session in Protostuff goes in Hessian', function()
+      start()
+      local session = rig:open { iface = 'i', alias = 'a' }
+      session.native = false
+      session.serializer = lib.peri_serializer_by_id(14)
+      assert.equal(2, lib.joy_auth_serializer(session).id)
+      session.serializer = lib.peri_serializer_by_id(13)
+      assert.equal(13, lib.joy_auth_serializer(session).id)
     end)
 
     it('without a session is refused', function()

@@ -251,6 +251,7 @@ const peri_serializer peri_serializer_protostuff = {
     .encoder_init = peri_protostuff_encoder_init,
     .encoder_finish = peri_protostuff_encoder_finish,
     .decode = peri_protostuff_decode,
+    .decode_object = peri_protostuff_decode_object,
     .read_request = peri_protostuff_read_request,
     .read_reply = peri_protostuff_read_reply,
     .begin_request = peri_protostuff_begin_request,

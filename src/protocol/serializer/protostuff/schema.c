@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Classes whose fields JoyRPC writes by schemas of its own.
+// Classes whose fields JoyRPC writes by schemas of its own, and those of its messages.
 #include <pthread.h>
 
 #include "protocol/serializer/protostuff/wire.h"
@@ -13,6 +13,12 @@ static const struct {
     {"java.time.LocalDateTime", {"date", "time"}, {"java.time.LocalDate", "java.time.LocalTime"}},
     {"java.time.Instant", {"seconds", "nanos"}, {"long", "int"}},
     {"java.time.Duration", {"seconds", "nanos"}, {"long", "int"}},
+    {"io.joyrpc.protocol.message.authentication.AuthenticationRequest",
+     {"type", "attributes"},
+     {"java.lang.String", "java.util.Map<java.lang.String, java.lang.String>"}},
+    {"io.joyrpc.protocol.message.authentication.AuthenticationResponse",
+     {"status", "message"},
+     {"int", "java.lang.String"}},
 };
 
 static void declare_known(void) {

@@ -466,6 +466,13 @@ static int message(reader *r, peri_sink *sink, const peri_class *class, uint32_t
   return rc != 1 ? rc : sink->ops->map_end(sink->self);
 }
 
+int peri_protostuff_decode_object(peri_bytes in, peri_bytes class_name,
+                                  const peri_value_limits *limits, peri_sink *sink, peri_err *err) {
+  reader r;
+  peri_protostuff_reader_init(&r, in, limits, err);
+  return object(&r, sink, class_name, 0, 0);
+}
+
 int peri_protostuff_decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sink,
                            size_t *used, peri_err *err) {
   reader r;

@@ -45,7 +45,7 @@ static inline unsigned peri_protostuff_wire(peri_java_kind kind) {
   }
 }
 
-// Of java.time and the like, whose fields are the library's.
+// Of java.time and JoyRPC's messages too, whose fields are the library's.
 const peri_class *peri_protostuff_class(peri_bytes name);
 
 // What Hessian calls an array of an inline type: '[int'; NULL when it has no name for it.
@@ -74,6 +74,8 @@ int peri_protostuff_attachments(peri_protostuff_reader *r, peri_sink *sink, uint
 
 int peri_protostuff_decode(peri_bytes in, const peri_value_limits *limits, peri_sink *sink,
                            size_t *used, peri_err *err);
+int peri_protostuff_decode_object(peri_bytes in, peri_bytes class_name,
+                                  const peri_value_limits *limits, peri_sink *sink, peri_err *err);
 void peri_protostuff_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
                                   peri_err *err, peri_sink *sink);
 int peri_protostuff_encoder_finish(void *encoder);
