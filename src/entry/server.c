@@ -96,25 +96,41 @@ static peri_exporter *asked_exporter(const peri_server *server, const peri_event
              : exporter_of(server, event->session);
 }
 
-// NULL, and why, when there is none.
-static PERI_INLINE peri_method *resolve(peri_exporter *exporter, peri_bytes name, peri_err *err) {
-  if (__builtin_expect(exporter == NULL, 0)) {
-    peri_fail(err, PERI_ENO_SERVICE, "no such service is exported here");
-    return NULL;
+// NULL when there is none.
+static PERI_INLINE peri_method *resolve(peri_exporter *exporter, peri_bytes name) {
+  peri_method *method = exporter != NULL ? peri_method_find(exporter, name) : NULL;
+  return method != NULL && method->open ? method : NULL;
+}
+
+static int shown(peri_bytes name) {
+  return name.len < 80 ? (int)name.len : 80;
+}
+
+// Says by name what is not here: what Java's callers log of it may be all that somebody sees.
+static PERI_COLD void refuse_unknown(peri_server *server, peri_conn *conn, const peri_event *event,
+                                     const peri_exporter *exporter) {
+  const peri_session *session = is_foreign(event) ? NULL : event->session;
+  peri_bytes iface = event->iface, alias = event->alias;
+  peri_err err;
+  if (session != NULL) {
+    iface = (peri_bytes){(const uint8_t *)session->iface, session->iface_len};
+    alias = (peri_bytes){(const uint8_t *)session->alias, session->alias_len};
   }
-  peri_method *method = peri_method_find(exporter, name);
-  if (__builtin_expect(method == NULL || !method->open, 0)) {
-    peri_fail(err, PERI_ENO_METHOD, "the service has no such method");
-    return NULL;
+  if (exporter == NULL) {
+    peri_fail(&err, PERI_ENO_SERVICE, "no such service is exported here: %.*s, alias '%.*s'",
+              shown(iface), (const char *)iface.ptr, shown(alias), (const char *)alias.ptr);
+  } else {
+    peri_fail(&err, PERI_ENO_METHOD, "the service has no such method: %.*s.%.*s", shown(iface),
+              (const char *)iface.ptr, shown(event->method), (const char *)event->method.ptr);
   }
-  return method;
+  server->failed++;
+  refuse(conn, event, err.code, err.text, true);
 }
 
 // Consumers ask so whether a service is there.
 static PERI_COLD void echo(peri_server *server, peri_conn *conn, const peri_event *event) {
   if (asked_exporter(server, event, is_foreign(event)) == NULL) {
-    server->failed++;
-    refuse(conn, event, PERI_ENO_SERVICE, "no such service is exported here", true);
+    refuse_unknown(server, conn, event, NULL);
     return;
   }
   peri_event reply = {
@@ -287,10 +303,10 @@ void peri_server_open(peri_server *server, peri_conn *conn, const peri_event *ev
     return;
   }
   bool foreign = is_foreign(event);
-  peri_method *method = resolve(asked_exporter(server, event, foreign), event->method, &err);
+  peri_exporter *exporter = asked_exporter(server, event, foreign);
+  peri_method *method = resolve(exporter, event->method);
   if (method == NULL) {
-    server->failed++;
-    refuse(conn, event, err.code, err.text, true);
+    refuse_unknown(server, conn, event, exporter);
   } else if (event->callback.len > PERI_CALLBACK_TEXT_MAX) {
     refuse(conn, event, PERI_EBAD_REQUEST, "too many callbacks in one call", false);
   } else {
@@ -312,10 +328,11 @@ void peri_server_request(peri_server *server, peri_conn *conn, const peri_reques
     refuse_request(conn, request, code, err.text);
     return;
   }
-  peri_method *method = resolve(exporter_of(server, request->session), request->method, &err);
+  peri_exporter *exporter = exporter_of(server, request->session);
+  peri_method *method = resolve(exporter, request->method);
   if (__builtin_expect(method == NULL, 0)) {
-    server->failed++;
-    refuse_request(conn, request, err.code, err.text);
+    peri_event event = peri_request_event(request);
+    refuse_unknown(server, conn, &event, exporter);
   } else if (__builtin_expect(enqueue(server, conn, request, method) == NULL, 0)) {
     refuse_request(conn, request, PERI_ENO_MEMORY, NO_MEMORY);
   }

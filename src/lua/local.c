@@ -54,7 +54,8 @@ static peri_method *method_of(peri_vm *vm, lua_State *co, peri_err *err) {
   }
   peri_method *method = peri_method_find(exporter, (peri_bytes){(const uint8_t *)name, len});
   if (method == NULL) {
-    peri_fail(err, PERI_ENO_METHOD, "the service has no such method");
+    peri_fail(err, PERI_ENO_METHOD, "the service has no such method: %s.%.80s", exporter->iface,
+              name);
   }
   return method;
 }

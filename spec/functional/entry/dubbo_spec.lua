@@ -100,7 +100,7 @@ describe('over Dubbo', function()
       assert.same({ 'there' }, list)
       assert.is_nil(perilune.check(perilune.call(service, '$echo', nil)))
       local _, err = perilune.generic(service):invoke('none', { 'int' }, { 1 })
-      assert.same({ 'NO_METHOD', 'the service has no such method' }, { err.code, err.message })
+      assert.equal('NO_METHOD: the service has no such method: demo.Both.none', tostring(err))
       local gone = perilune.refer {
         interface = 'demo.Gone',
         url = (core.test_url():gsub('^%w+', 'dubbo')),

@@ -80,6 +80,9 @@ enum { DUBBO_TEXT_MAX = 4096 };
 peri_bytes dubbo_text_of_code(int code, peri_bytes message, char text[DUBBO_TEXT_MAX]);
 // Takes the name off where there is one that goes with the status; false where there is none.
 bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code);
+// The code that Java's text tells better than the status, and what to add to the text; NULL where it
+// tells nothing.
+const char *dubbo_code_of_words(uint8_t status, peri_bytes text, int *code);
 int dubbo_code_of_rpc(int32_t rpc);
 int32_t dubbo_rpc_of_code(int code);
 

@@ -17,15 +17,20 @@ typedef struct reading {
 static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
   bool retry;
   peri_bytes text = {NULL, 0};
+  const char *hint = NULL;
   event->code = dubbo_code_of_status(frame->status, &retry);
   if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING &&
       peri_hessian_read_string(&g->r, &text) == 0) {
     if (dubbo_code_of_text(frame->status, &text, &event->code)) {
       retry = event->code != PERI_ETIMEOUT;  // of ours, which says by an exception what ran
+    } else {
+      hint = dubbo_code_of_words(frame->status, text, &event->code);
+      retry = retry || hint != NULL;
     }
     // Java puts the whole stack trace there.
     const uint8_t *line = text.len != 0 ? memchr(text.ptr, '\n', text.len) : NULL;
     peri_buf_add(&g->text, text.ptr, line != NULL ? (size_t)(line - text.ptr) : text.len);
+    peri_buf_add(&g->text, hint, hint != NULL ? strlen(hint) : 0);
   }
   event->flags |= retry ? PERI_EV_NOT_RUN : 0;
   return 0;

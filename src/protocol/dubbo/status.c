@@ -86,6 +86,35 @@ bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code) {
   return true;
 }
 
+// Java's own words in a status that stands for much, and what they leave out. In none of these was
+// the call run.
+static const struct {
+  uint8_t status;
+  int code;
+  const char *text;
+  const char *hint;
+} words[] = {
+    {70, PERI_ENO_SERVICE, "Not found exported service: ", ""},
+    {70, PERI_ENO_METHOD, "No such method ", ""},
+    {70, PERI_ENO_METHOD, "\nCaused by: java.lang.NoSuchMethodException: ", " (no such method)"},
+    {40, PERI_ENO_SERVICE,
+     "Service not found:", " (Dubbo 2.7 says so of a method that it does not have, too)"},
+    {40, PERI_EBAD_REQUEST, "parameterTypes=null]",
+     " (Dubbo 3 says so where it has no such service, method or types, or cannot read an "
+     "argument)"},
+};
+
+const char *dubbo_code_of_words(uint8_t status, peri_bytes text, int *code) {
+  for (size_t i = 0; i < sizeof words / sizeof words[0] && text.len != 0; i++) {
+    if (words[i].status == status &&
+        memmem(text.ptr, text.len, words[i].text, strlen(words[i].text)) != NULL) {
+      *code = words[i].code;
+      return words[i].hint;
+    }
+  }
+  return NULL;
+}
+
 // RpcException.code. BIZ is what an exception of the service itself is.
 enum { NETWORK = 1, TIMEOUT, BIZ, FORBIDDEN, SERIALIZATION, NO_INVOKER, LIMIT, NO_METHOD = 11 };
 

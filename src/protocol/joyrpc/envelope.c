@@ -4,6 +4,7 @@
 #include "protocol/joyrpc/joyrpc.h"
 
 #include "base/mem.h"
+#include "protocol/serializer/java_error.h"
 
 // What reading a body needed beside the bytes it came in.
 typedef struct reading {
@@ -132,7 +133,7 @@ static int reply_read(peri_conn *conn, const joy_frame *frame, const peri_serial
   if (code != 0) {
     return code;
   }
-  event->code = envelope.failed ? envelope.code : 0;
+  event->code = envelope.failed ? peri_java_error_said(envelope.code, envelope.message) : 0;
   event->flags |= envelope.failed && envelope.retry ? PERI_EV_NOT_RUN : 0;
   event->message = envelope.message;
   event->body = envelope.result;

@@ -72,6 +72,26 @@ int peri_java_error_code(peri_bytes class_name, bool *retry) {
   return PERI_EUNKNOWN;
 }
 
+// JoyRPC's provider has no exception of its own for either; the second is a NullPointerException of
+// its own, which says so on Java 14 and later.
+static const struct {
+  int code, said;
+  const char *text;
+} texts[] = {
+    {PERI_EUNAVAILABLE, PERI_ENO_SERVICE, "exporter is not found"},
+    {PERI_EUNKNOWN, PERI_ENO_METHOD, "io.joyrpc.config.InterfaceOption$MethodOption.getMethod()"},
+};
+
+int peri_java_error_said(int code, peri_bytes message) {
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    if (texts[i].code == code && message.len != 0 &&
+        memmem(message.ptr, message.len, texts[i].text, strlen(texts[i].text)) != NULL) {
+      return texts[i].said;
+    }
+  }
+  return code;
+}
+
 int peri_java_error_named(peri_bytes name) {
   char text[32];
   if (name.len == 0 || name.len >= sizeof text) {

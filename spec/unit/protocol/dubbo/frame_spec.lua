@@ -240,7 +240,7 @@ describe('protocol/dubbo', function()
         local id = rig:expect(UP)
         rig:emit(UP, { type = 'OPEN', flags = 1, stream = id, iface = 'i', method = 'm' })
         local message = '\xDA\xBB\2' .. string.char(status) .. ('\0'):rep(8)
-        local body = string.char(#text) .. text
+        local body = 'S' .. string.char(math.floor(#text / 256), #text % 256) .. text
         rig:send(DOWN, with_body(with_id(message, id), body)):pump()
         local heard = rig:heard(UP)
         rig:free()
@@ -254,6 +254,22 @@ describe('protocol/dubbo', function()
       assert.equal('NO_SERVICE flags=1 message=SHUTDOWN: down', told(60, 'SHUTDOWN: down'))
       assert.equal('NO_SERVICE flags=1 message=NO_METHOD:', told(60, 'NO_METHOD:'))
       assert.equal('TIMEOUT message=late', told(31, 'TIMEOUT: late'))
+      -- Java's own words.
+      local missing = 'org.apache.dubbo.remoting.RemotingException: Not found exported service: x'
+      assert.equal('NO_SERVICE flags=1 message=' .. missing, told(70, missing .. '\n\tat y'))
+      local no_method = 'org.apache.dubbo.rpc.RpcException: No such method nowhere in class'
+      assert.equal('NO_METHOD flags=1 message=' .. no_method, told(70, no_method))
+      assert.equal(
+        'NO_METHOD flags=1 message=demo.Probe.nowhere() (no such method)',
+        told(70, 'demo.Probe.nowhere()\nCaused by: java.lang.NoSuchMethodException: x')
+      )
+      assert.matches('^NO_SERVICE flags=1 .* %(Dubbo 2.7 ', told(40, 'Service not found:a, b'))
+      assert.matches(
+        '^BAD_REQUEST flags=1 .* %(Dubbo 3 says so where it has no such service, method or',
+        told(40, 'Fail to decode request due to: [methodName=m, parameterTypes=null]')
+      )
+      assert.equal('BAD_REQUEST message=oops', told(40, 'oops'))
+      assert.equal('INTERNAL message=oops', told(70, 'oops'))
     end)
 
     it('with an error when the result cannot be encoded or is too large', function()

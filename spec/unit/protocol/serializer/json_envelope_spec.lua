@@ -3,7 +3,7 @@
 local c = require 'spec.support.c'
 local envelopes = require 'spec.support.envelopes'
 
-local lib = c.cdef('protocol/serializer.h', 'base/err.h')
+local lib = c.cdef('protocol/serializer.h', 'protocol/serializer/java_error.h', 'base/err.h')
 local json = lib.peri_serializer_by_name 'json'
 
 local function read(kind, text)
@@ -139,6 +139,22 @@ describe('a reply envelope', function()
     end
     local found = read('reply', '{"class":"a.B","exception":{"retry":true}}')
     assert.is_true(found.retry)
+  end)
+
+  it('goes by what JoyRPC says where its class says too little', function()
+    local function said(code, text)
+      return lib.peri_java_error_said(code, c.bytes(text))
+    end
+    local head =
+      '[RPC-033016]Error occurs while processing request demo.A/b/c from channel d, caused by: '
+    local no_method = head
+      .. 'Cannot invoke "io.joyrpc.config.InterfaceOption$MethodOption.getMethod()" because ...'
+    local no_service = head .. ' exporter is not found'
+    assert.equal(lib.PERI_ENO_SERVICE, said(lib.PERI_EUNAVAILABLE, no_service))
+    assert.equal(lib.PERI_ENO_METHOD, said(lib.PERI_EUNKNOWN, no_method))
+    assert.equal(lib.PERI_EUNKNOWN, said(lib.PERI_EUNKNOWN, no_service))
+    assert.equal(lib.PERI_EUNAVAILABLE, said(lib.PERI_EUNAVAILABLE, head))
+    assert.equal(lib.PERI_EUNAVAILABLE, said(lib.PERI_EUNAVAILABLE, ''))
   end)
 
   it('is written with the inner type, and as {} for nothing', function()
