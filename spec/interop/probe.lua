@@ -21,6 +21,59 @@ class Nest { String name; transient String secret; List<List<String>> rows;
 enum Color { RED, GREEN, BLUE }
 ]]
 
+-- A value as text, as demo/Told.java writes it.
+M.TEXT_OF = [==[
+local boxes = {
+  ['java.util.Date'] = 'date ', ['java.math.BigDecimal'] = '', ['java.math.BigInteger'] = '', ['java.lang.Long'] = '',
+}
+local function joined(parts, open, close)
+  return open .. table.concat(parts, ', ') .. close
+end
+local text_of
+local function scalar(value, kind)
+  if value == nil or value == perilune.null then
+    return 'null'
+  elseif kind == 'string' then
+    return "'" .. value .. "'"
+  elseif kind == 'userdata' then
+    local numbers = { tostring(value):byte(1, -1) }
+    for i, byte in ipairs(numbers) do numbers[i] = byte > 127 and byte - 256 or byte end
+    return joined(numbers, 'bytes[', ']')
+  elseif kind == 'number' and value % 1 == 0 and math.abs(value) <= 2 ^ 53 then
+    return string.format('%d', value)
+  elseif kind ~= 'table' then
+    return (tostring(value):gsub('U?LL$', ''))
+  end
+end
+local function list(value, class)
+  local items = {}
+  for i, item in ipairs(value) do items[i] = text_of(item) end
+  if class and class:match 'Set$' then table.sort(items) end
+  return joined(items, '[', ']')
+end
+function text_of(value)
+  local class, count = perilune.class_of(value), 0
+  local text = scalar(value, type(value))
+  if text then
+    return text
+  elseif boxes[class] then
+    return boxes[class] .. tostring(value)
+  elseif class == 'java.lang.Character' then
+    return "'" .. tostring(value) .. "'"
+  elseif class == 'demo.Color' then
+    return class .. ' ' .. value.name
+  end
+  for _ in pairs(value) do count = count + 1 end
+  if count == #value and (count > 0 or getmetatable(value) == getmetatable(perilune.array {})) then
+    return list(value, class)
+  end
+  local fields = {}
+  for key, content in pairs(value) do fields[#fields + 1] = tostring(key) .. '=' .. text_of(content) end
+  table.sort(fields)
+  return joined(fields, (class and not class:match '^java%.util' and class or '') .. '{', '}')
+end
+]==]
+
 -- The declaration, as text of a Lua expression.
 function M.interface()
   return ('perilune.interface [==[%s\n%s]==]'):format(
@@ -36,9 +89,12 @@ end
 
 -- A script that serves it on a port of its own; `more` are further options of the export.
 function M.server(more)
-  return ([[
+  return M.TEXT_OF
+    .. ([[
 local probe = %s
+local last
 local service = {
+  told = function() return text_of(last) end,
   sayHello = function(_, name) return 'Hi ' .. name end,
   touch = function() end,
   nothing = function() end,
@@ -60,7 +116,7 @@ local service = {
   end,
 }
 for name in pairs(probe.methods) do
-  if name:match '^echo' then service[name] = function(_, value) return value end end
+  if name:match '^echo' then service[name] = function(_, value) last = value return value end end
 end
 perilune.export { interface = probe, alias = 'prod', service = service, int64 = 'cdata', %s }
 local watch = perilune.interface [==[%s]==]

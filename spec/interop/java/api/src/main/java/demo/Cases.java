@@ -26,6 +26,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Cases {
   private final Map<String, Callable<String>> cases = new LinkedHashMap<>();
+  private boolean tells = true;
 
   /** A case: null is success, anything else says what was wrong. */
   public Cases add(String name, Callable<String> body) {
@@ -61,13 +62,16 @@ public final class Cases {
         });
   }
 
-  /** The cases that every framework has. */
-  public static Cases of(Probe probe) {
+  /** The cases that every framework has. Settings: `tells=no` for peers whose `told` cannot be read, timeout. */
+  public static Cases of(Probe probe, Settings settings) {
     Cases cases = new Cases();
+    cases.tells = settings.get("tells", "yes").equals("yes");
     cases.answers(probe);
     cases.scalars(probe);
     cases.collections(probe);
     cases.objects(probe);
+    cases.add("no such method", () -> refused("absent", probe::absent));
+    cases.add("timeout", () -> timeout(probe, settings.number("timeout", 5000)));
     return cases;
   }
 
@@ -78,7 +82,7 @@ public final class Cases {
       return null;
     });
     add("null result", () -> same(null, probe.nothing()));
-    add("null argument", () -> same(null, probe.echoString(null)));
+    add("null argument", () -> echoed(probe, null, probe.echoString(null)));
     add("async", () -> same("later x", probe.later("x").get(5, TimeUnit.SECONDS)));
     add("declared exception", () -> {
       try {
@@ -106,68 +110,89 @@ public final class Cases {
     });
   }
 
+  /** null when the call fails at once, saying that there is no such thing. */
+  public static String refused(String name, Callable<String> call) {
+    try {
+      return "answered " + call.call();
+    } catch (Throwable e) {
+      String text = describe(e);
+      return text.contains(name) && !text.contains("imeoutException") ? null : text;
+    }
+  }
+
+  private static String timeout(Probe probe, int limit) {
+    try {
+      return "answered " + probe.slow(limit + 1000);
+    } catch (Throwable e) {
+      return describe(e).matches("(?is).*time-?out.*") ? null : describe(e);
+    }
+  }
+
   private void scalars(Probe probe) {
-    add("boolean", () -> same(true, probe.echoBoolean(true)));
-    add("byte", () -> same((byte) -7, probe.echoByte((byte) -7)));
-    add("short", () -> same((short) -12345, probe.echoShort((short) -12345)));
+    add("boolean", () -> echoed(probe, true, probe.echoBoolean(true)));
+    add("byte", () -> echoed(probe, (byte) -7, probe.echoByte((byte) -7)));
+    add("short", () -> echoed(probe, (short) -12345, probe.echoShort((short) -12345)));
     add("int", () -> {
       for (int value : new int[] {0, -16, 47, 48, -2048, 2047, 262143, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
-        if (probe.echoInt(value) != value) {
-          return "not " + value;
+        String wrong = probe.echoInt(value) == value ? told(probe, value) : "not " + value;
+        if (wrong != null) {
+          return wrong;
         }
       }
       return null;
     });
     add("long", () -> {
       for (long value : new long[] {0, -8, 15, 16, 2047, 262143, 1L << 40, -(1L << 53), Long.MIN_VALUE, Long.MAX_VALUE}) {
-        if (probe.echoLong(value) != value) {
-          return "not " + value;
+        String wrong = probe.echoLong(value) == value ? told(probe, value) : "not " + value;
+        if (wrong != null) {
+          return wrong;
         }
       }
       return null;
     });
-    add("float", () -> same(1.5f, probe.echoFloat(1.5f)));
+    add("float", () -> echoed(probe, 1.5f, probe.echoFloat(1.5f)));
     add("double", () -> {
       for (double value : new double[] {0, 1, -128, 127, 32767, 12.25, 0.1, 1e300, Double.NEGATIVE_INFINITY}) {
-        if (probe.echoDouble(value) != value) {
-          return "not " + value;
+        String wrong = probe.echoDouble(value) == value ? told(probe, value) : "not " + value;
+        if (wrong != null) {
+          return wrong;
         }
       }
       return null;
     });
-    add("char", () -> same('\u6708', probe.echoChar('\u6708')));
-    add("Integer", () -> same(42, probe.echoInteger(42)));
-    add("Integer null", () -> same(null, probe.echoInteger(null)));
-    add("Long", () -> same(1L << 60, probe.echoBoxedLong(1L << 60)));
-    add("String", () -> same("\u00e9\u6708\ud83d\ude80\n\"", probe.echoString("\u00e9\u6708\ud83d\ude80\n\"")));
-    add("empty String", () -> same("", probe.echoString("")));
+    add("char", () -> echoed(probe, '\u6708', probe.echoChar('\u6708')));
+    add("Integer", () -> echoed(probe, 42, probe.echoInteger(42)));
+    add("Integer null", () -> echoed(probe, null, probe.echoInteger(null)));
+    add("Long", () -> echoed(probe, 1L << 60, probe.echoBoxedLong(1L << 60)));
+    add("String", () -> echoed(probe, "\u00e9\u6708\ud83d\ude80\n\"", probe.echoString("\u00e9\u6708\ud83d\ude80\n\"")));
+    add("empty String", () -> echoed(probe, "", probe.echoString("")));
   }
 
   private void collections(Probe probe) {
     add("byte[]", () -> {
       byte[] bytes = {0, 1, -1, 127, -128};
-      return Arrays.equals(bytes, probe.echoBytes(bytes)) ? null : "other bytes";
+      return Arrays.equals(bytes, probe.echoBytes(bytes)) ? told(probe, bytes) : "other bytes";
     });
     add("int[]", () -> {
       int[] ints = {1, -2, Integer.MAX_VALUE};
-      return Arrays.equals(ints, probe.echoInts(ints)) ? null : "other numbers";
+      return Arrays.equals(ints, probe.echoInts(ints)) ? told(probe, ints) : "other numbers";
     });
     add("long[]", () -> {
       long[] longs = {1, -2, Long.MIN_VALUE};
-      return Arrays.equals(longs, probe.echoLongs(longs)) ? null : "other numbers";
+      return Arrays.equals(longs, probe.echoLongs(longs)) ? told(probe, longs) : "other numbers";
     });
     add("String[]", () -> {
       String[] strings = {"a", null, "c"};
-      return Arrays.equals(strings, probe.echoStrings(strings)) ? null : "other strings";
+      return Arrays.equals(strings, probe.echoStrings(strings)) ? told(probe, strings) : "other strings";
     });
     add("List", () -> {
       List<String> list = new ArrayList<>(Arrays.asList("a", null, "c"));
-      return same(list, probe.echoList(list));
+      return echoed(probe, list, probe.echoList(list));
     });
-    add("empty List", () -> same(new ArrayList<>(), probe.echoList(new ArrayList<>())));
+    add("empty List", () -> echoed(probe, new ArrayList<>(), probe.echoList(new ArrayList<>())));
     add("Set", () -> {
       LinkedHashSet<String> set = new LinkedHashSet<>(Arrays.asList("x", "y"));
-      return same(set, probe.echoSet(set));
+      return echoed(probe, set, probe.echoSet(set));
     });
     add("Map", () -> {
       Map<String, Object> map = new HashMap<>();
@@ -176,37 +201,37 @@ public final class Cases {
       map.put("flag", true);
       map.put("list", new ArrayList<>(Arrays.asList(1, 2)));
       map.put("inner", new HashMap<>(java.util.Collections.singletonMap("k", "v")));
-      return same(map, probe.echoMap(map));
+      return echoed(probe, map, probe.echoMap(map));
     });
     add("Map of Integer", () -> {
       Map<Integer, String> map = new HashMap<>();
       map.put(1, "one");
       map.put(2000, "many");
-      return same(map, probe.echoIntMap(map));
+      return echoed(probe, map, probe.echoIntMap(map));
     });
   }
 
   private void objects(Probe probe) {
-    add("BigDecimal", () -> same(new BigDecimal("12345678901234567890.125"), probe.echoDecimal(new BigDecimal("12345678901234567890.125"))));
+    add("BigDecimal", () -> echoed(probe, new BigDecimal("12345678901234567890.125"), probe.echoDecimal(new BigDecimal("12345678901234567890.125"))));
     add("BigInteger", () -> {
       BigInteger value = BigInteger.ONE.shiftLeft(100).negate();
-      return same(value, probe.echoBigInteger(value));
+      return echoed(probe, value, probe.echoBigInteger(value));
     });
-    add("Date", () -> same(new Date(1600000000123L), probe.echoDate(new Date(1600000000123L))));
-    add("LocalDate", () -> same(LocalDate.of(2024, 2, 29), probe.echoLocalDate(LocalDate.of(2024, 2, 29))));
-    add("LocalTime", () -> same(LocalTime.of(1, 2, 3, 4), probe.echoLocalTime(LocalTime.of(1, 2, 3, 4))));
+    add("Date", () -> echoed(probe, new Date(1600000000123L), probe.echoDate(new Date(1600000000123L))));
+    add("LocalDate", () -> echoed(probe, LocalDate.of(2024, 2, 29), probe.echoLocalDate(LocalDate.of(2024, 2, 29))));
+    add("LocalTime", () -> echoed(probe, LocalTime.of(1, 2, 3, 4), probe.echoLocalTime(LocalTime.of(1, 2, 3, 4))));
     add("LocalDateTime", () -> {
       LocalDateTime value = LocalDateTime.of(2024, 2, 29, 1, 2, 3, 4);
-      return same(value, probe.echoLocalDateTime(value));
+      return echoed(probe, value, probe.echoLocalDateTime(value));
     });
-    add("Instant", () -> same(Instant.ofEpochSecond(1600000000L, 5), probe.echoInstant(Instant.ofEpochSecond(1600000000L, 5))));
-    add("Duration", () -> same(Duration.ofSeconds(90, 7), probe.echoDuration(Duration.ofSeconds(90, 7))));
-    add("enum", () -> same(Color.BLUE, probe.echoColor(Color.BLUE)));
-    add("object", () -> same(Person.sample(), probe.echoPerson(Person.sample())));
+    add("Instant", () -> echoed(probe, Instant.ofEpochSecond(1600000000L, 5), probe.echoInstant(Instant.ofEpochSecond(1600000000L, 5))));
+    add("Duration", () -> echoed(probe, Duration.ofSeconds(90, 7), probe.echoDuration(Duration.ofSeconds(90, 7))));
+    add("enum", () -> echoed(probe, Color.BLUE, probe.echoColor(Color.BLUE)));
+    add("object", () -> echoed(probe, Person.sample(), probe.echoPerson(Person.sample())));
     add("object in itself", () -> {
       Person person = Person.sample();
       person.setFriend(Person.sample());
-      return same(person, probe.echoPerson(person));
+      return echoed(probe, person, probe.echoPerson(person));
     });
     add("cycle", () -> {
       Person person = Person.sample();
@@ -216,16 +241,26 @@ public final class Cases {
     });
     add("List of objects", () -> {
       List<Person> people = new ArrayList<>(Arrays.asList(Person.sample(), Person.sample()));
-      return same(people, probe.echoPeople(people));
+      return echoed(probe, people, probe.echoPeople(people));
     });
-    add("object of collections", () -> same(Nest.sample(), probe.echoNest(Nest.sample())));
-    add("List of lists", () -> same(Nest.sample().getRows(), probe.echoRows(Nest.sample().getRows())));
+    add("object of collections", () -> echoed(probe, Nest.sample(), probe.echoNest(Nest.sample())));
+    add("List of lists", () -> echoed(probe, Nest.sample().getRows(), probe.echoRows(Nest.sample().getRows())));
     add("array of objects", () -> {
       Address[] places = Nest.sample().getPlaces();
-      return Arrays.equals(places, probe.echoPlaces(places)) ? null : "other places";
+      return Arrays.equals(places, probe.echoPlaces(places)) ? told(probe, places) : "other places";
     });
-    add("Object", () -> same("text", probe.echoObject("text")));
-    add("Object that is an object", () -> same(Person.sample(), probe.echoObject(Person.sample())));
+    add("Object", () -> echoed(probe, "text", probe.echoObject("text")));
+    add("Object that is an object", () -> echoed(probe, Person.sample(), probe.echoObject(Person.sample())));
+  }
+
+  /** null when the answer is what was sent, and the peer had just that; else what was seen. */
+  private String echoed(Probe probe, Object sent, Object answer) {
+    String wrong = same(sent, answer);
+    return wrong != null ? wrong : told(probe, sent);
+  }
+
+  private String told(Probe probe, Object sent) {
+    return !tells ? null : same(Told.of(sent), probe.told());
   }
 
   /** null when equal, else what was seen. */

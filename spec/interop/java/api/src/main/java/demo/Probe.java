@@ -39,6 +39,12 @@ public interface Probe {
   /** So many bytes, the n-th being n modulo 251. */
   byte[] blob(int length);
 
+  /** A provider in Lua does not have it. */
+  String absent();
+
+  /** What the last echo was given, as text: see Told. */
+  String told();
+
   boolean echoBoolean(boolean value);
 
   byte echoByte(byte value);

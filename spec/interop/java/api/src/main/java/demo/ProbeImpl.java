@@ -17,10 +17,26 @@ import java.util.function.Function;
 
 public class ProbeImpl implements Probe {
   private final Function<String, Object> attachments;
+  private volatile Object last;
 
   /** @param attachments how this framework tells the implicit parameter of a name */
   public ProbeImpl(Function<String, Object> attachments) {
     this.attachments = attachments;
+  }
+
+  private <T> T keep(T value) {
+    last = value;
+    return value;
+  }
+
+  @Override
+  public String absent() {
+    return "here";
+  }
+
+  @Override
+  public String told() {
+    return Told.of(last);
   }
 
   @Override
@@ -78,171 +94,171 @@ public class ProbeImpl implements Probe {
 
   @Override
   public boolean echoBoolean(boolean value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public byte echoByte(byte value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public short echoShort(short value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public int echoInt(int value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public long echoLong(long value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public float echoFloat(float value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public double echoDouble(double value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public char echoChar(char value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Integer echoInteger(Integer value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Long echoBoxedLong(Long value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public String echoString(String value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public byte[] echoBytes(byte[] value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public int[] echoInts(int[] value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public long[] echoLongs(long[] value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public String[] echoStrings(String[] value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public List<String> echoList(List<String> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Set<String> echoSet(Set<String> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Map<String, Object> echoMap(Map<String, Object> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Map<Integer, String> echoIntMap(Map<Integer, String> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public BigDecimal echoDecimal(BigDecimal value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public BigInteger echoBigInteger(BigInteger value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Date echoDate(Date value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public LocalDate echoLocalDate(LocalDate value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public LocalTime echoLocalTime(LocalTime value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public LocalDateTime echoLocalDateTime(LocalDateTime value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Instant echoInstant(Instant value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Duration echoDuration(Duration value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Color echoColor(Color value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Person echoPerson(Person value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public List<Person> echoPeople(List<Person> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Nest echoNest(Nest value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public List<List<String>> echoRows(List<List<String>> value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Address[] echoPlaces(Address[] value) {
-    return value;
+    return keep(value);
   }
 
   @Override
   public Object echoObject(Object value) {
-    return value;
+    return keep(value);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 package demo.dubbo;
 
+import demo.Absent;
 import demo.Cases;
 import demo.Probe;
 import demo.Settings;
@@ -21,7 +22,7 @@ public final class Consumer {
   public static void main(String[] args) throws Exception {
     Settings settings = new Settings(args);
     Probe probe = refer(settings, Probe.class).get();
-    Cases cases = Cases.of(probe);
+    Cases cases = Cases.of(probe, settings);
     cases.add("attachment", () -> {
       RpcContext.getContext().setAttachment("color", "blue");
       return Cases.same("blue", probe.attachment("color"));
@@ -29,6 +30,10 @@ public final class Consumer {
     cases.add("generic", () -> generic(settings));
     cases.add("generic async", () -> genericAsync(settings));
     cases.add("$echo", () -> Cases.same("are you there", ((EchoService) probe).$echo("are you there")));
+    cases.add("no such service", () -> {
+      Absent absent = refer(settings, Absent.class).get();
+      return Cases.refused("Absent", absent::absent);
+    });
     cases.add("callback", () -> callback(settings));
     cases.run(settings.rest);
     System.exit(0);

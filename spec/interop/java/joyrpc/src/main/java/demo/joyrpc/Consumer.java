@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 package demo.joyrpc;
 
+import demo.Absent;
 import demo.Cases;
 import demo.Probe;
 import demo.Settings;
@@ -35,7 +36,7 @@ public final class Consumer {
 
   private static void run(Settings settings, String prefix) throws Exception {
     Probe probe = refer(settings, Probe.class).refer().get(20, TimeUnit.SECONDS);
-    Cases cases = Cases.of(probe);
+    Cases cases = Cases.of(probe, settings);
     cases.add("attachment", () -> {
       RequestContext.getContext().setAttachment("color", "blue");
       return Cases.same("blue", probe.attachment("color"));
@@ -48,8 +49,12 @@ public final class Consumer {
         RequestContext.getContext().clearTrace();
       }
     });
-    cases.add("generic", () -> generic(settings, true));
-    cases.add("generic sync", () -> generic(settings, false));
+    cases.add("generic", () -> generic(settings, false));
+    cases.add("generic async", () -> generic(settings, true));
+    cases.add("no such service", () -> {
+      Absent absent = refer(settings, Absent.class).refer().get(20, TimeUnit.SECONDS);
+      return Cases.refused("Absent", absent::absent);
+    });
     cases.add("callback", () -> callback(settings));
     cases.run(settings.rest, prefix);
   }

@@ -46,6 +46,7 @@ public final class Provider {
     if (settings.values.containsKey("token")) {
       config.setParameter(".token", settings.get("token", ""));
       config.setParameter("authentication", "token");
+      config.setParameter("identification", "token"); // else it takes any
     }
     config.exportAndOpen().get();
   }
