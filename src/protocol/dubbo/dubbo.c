@@ -176,16 +176,32 @@ static int emit(peri_conn *conn, const peri_event *event) {
   }
 }
 
-// There is nothing to agree on: the session only keeps interface and alias.
+// NULL for one that Dubbo has not.
+static const peri_serializer *choose(const char *name) {
+  const peri_serializer *named = name != NULL ? peri_serializer_by_name(name) : NULL;
+  bool hessian =
+      named != NULL && (named->id == PERI_SER_HESSIAN || named->id == PERI_SER_HESSIAN_DUBBO);
+  if (name == NULL || hessian) {
+    return &peri_serializer_dubbo;
+  }
+  return named != NULL && named->id == PERI_SER_JSON ? &peri_serializer_dubbo_json : NULL;
+}
+
+// There is nothing to agree on: the session only keeps interface, alias and serialization.
 static int open_session(peri_conn *conn, const peri_session_params *params, peri_session_fn done,
                         void *arg) {
+  const peri_serializer *serializer = choose(params->serializer);
+  if (serializer == NULL) {
+    done(arg, NULL, PERI_ECONFIG, "over Dubbo serialization is 'hessian2', or 'json' for fastjson");
+    return 0;
+  }
   peri_session *session =
       peri_conn_session_new(conn, ++conn->next_session, peri_bytes_of(params->iface),
                             peri_bytes_of(params->alias != NULL ? params->alias : ""));
   if (session == NULL) {
     return PERI_ELIMITED;
   }
-  session->serializer = &peri_serializer_dubbo;
+  session->serializer = serializer;
   done(arg, session, 0, NULL);
   return 0;
 }

@@ -129,6 +129,23 @@ int dubbo_head_read(peri_hessian_reader *reader, dubbo_head *head);
 // Fills in what follows from the texts.
 int dubbo_head_check(dubbo_head *head, peri_err *err);
 int dubbo_on_request(peri_conn *conn, const dubbo_frame *frame);
+
+// Whom a request is for.
+typedef struct dubbo_callee {
+  peri_bytes path, group, version;
+  peri_bytes instance;  // of a callback
+  bool by_name;  // nobody told the types: the provider finds the method, and fits the arguments
+} dubbo_callee;
+
+#define DUBBO_GENERIC_TYPES "Ljava/lang/String;[Ljava/lang/String;[Ljava/lang/Object;"
+
+dubbo_callee dubbo_callee_of(const peri_event *event);
+// The version as it stands in the head of a request: some providers look the service up by it.
+peri_bytes dubbo_callee_version(const dubbo_callee *to);
+// Appends the descriptor of the parameters.
+int dubbo_request_types(const peri_event *event, peri_buf *out);
+// Appends the attachments to the output, in Hessian.
+int dubbo_request_attachments(peri_conn *conn, const peri_event *event, const dubbo_callee *to);
 void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const char *message);
 void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version);
 int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark);

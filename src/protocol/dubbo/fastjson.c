@@ -57,6 +57,74 @@ static int head_read(lines *in, dubbo_head *head) {
   return dubbo_head_check(head, in->err);
 }
 
+enum { NESTED_MAX = 128 };
+
+// Behind the quote that ends the string which begins at `at`.
+static size_t skip_string(peri_bytes json, size_t at) {
+  for (at++; at < json.len && json.ptr[at] != '"'; at++) {
+    at += json.ptr[at] == '\\';
+  }
+  return at + 1;
+}
+
+static bool is_bare(uint8_t byte) {
+  return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || byte == '-' ||
+         byte == '.' || byte == '+' || byte == 'E';
+}
+
+// What is open, and whether a key comes next.
+typedef struct scan {
+  bool objects[NESTED_MAX];
+  uint32_t depth;
+  bool key;
+} scan;
+
+static void step(scan *s, uint8_t byte) {
+  if (byte == '{' || byte == '[') {
+    s->objects[++s->depth] = byte == '{';
+    s->key = byte == '{';
+  } else if (byte == '}' || byte == ']') {
+    s->depth -= s->depth > 0;
+    s->key = false;
+  } else if (byte != ' ') {
+    s->key = byte == ',' && s->objects[s->depth];
+  }
+}
+
+bool dubbo_fastjson_quote(peri_bytes json, peri_buf *out) {
+  scan s = {.depth = 0};
+  size_t copied = 0;
+  for (size_t at = 0; at < json.len && s.depth < NESTED_MAX - 1;) {
+    if (json.ptr[at] == '"') {
+      s.key = false;
+      at = skip_string(json, at);
+    } else if (s.key && is_bare(json.ptr[at])) {
+      peri_buf_add(out, json.ptr + copied, at - copied);
+      copied = at;
+      while (at < json.len && is_bare(json.ptr[at])) {
+        at++;
+      }
+      peri_buf_add_u8(out, '"');
+      peri_buf_add(out, json.ptr + copied, at - copied);
+      peri_buf_add_u8(out, '"');
+      copied = at;
+      s.key = false;
+    } else {
+      step(&s, json.ptr[at++]);
+    }
+  }
+  if (copied != 0) {
+    peri_buf_add(out, json.ptr + copied, json.len - copied);
+  }
+  return copied != 0;
+}
+
+static void add_value(peri_buf *out, peri_bytes line) {
+  if (!dubbo_fastjson_quote(line, out)) {
+    peri_buf_add(out, line.ptr, line.len);
+  }
+}
+
 // Lines as a list: the arguments, or the third of them when the call is generic.
 static int arguments_read(lines *in, dubbo_head *head, peri_buf *out) {
   peri_bytes line;
@@ -68,7 +136,7 @@ static int arguments_read(lines *in, dubbo_head *head, peri_buf *out) {
     bool null = rc == 0 && line.len == 4 && memcmp(line.ptr, "null", 4) == 0;
     line = null ? peri_bytes_of("[]") : line;
     if (rc == 0) {
-      peri_buf_add(out, line.ptr, line.len);
+      add_value(out, line);
     }
     return rc;
   }
@@ -77,7 +145,7 @@ static int arguments_read(lines *in, dubbo_head *head, peri_buf *out) {
     rc = next_line(in, &line);
     if (rc == 0) {
       peri_buf_add(out, i > 0 ? "," : "", i > 0);
-      peri_buf_add(out, line.ptr, line.len);
+      add_value(out, line);
       bool null = line.len == 4 && memcmp(line.ptr, "null", 4) == 0;
       head->nulls |= null && i < 64 ? UINT64_C(1) << i : 0;
     }
@@ -130,7 +198,7 @@ void dubbo_fastjson_free(dubbo_fastjson *read) {
 
 // ---- out ------------------------------------------------------------------------------------
 
-static int write_text(peri_conn *conn, peri_bytes text) {
+int dubbo_fastjson_text(peri_conn *conn, peri_bytes text) {
   peri_encoder encoder;
   peri_sink sink;
   peri_serializer_json.encoder_init(&encoder, peri_conn_out(conn), &conn->limits->value, NULL,
@@ -153,7 +221,7 @@ int dubbo_fastjson_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
   dubbo_frame_begin(out, DUBBO_FASTJSON, status, event->stream);
   if (event->code != 0) {
     char text[DUBBO_TEXT_MAX];
-    rc = write_text(conn, dubbo_text_of_code(event->code, event->message, text));
+    rc = dubbo_fastjson_text(conn, dubbo_text_of_code(event->code, event->message, text));
   } else {
     peri_buf_add(out, sends_attachments(conn, event) ? "4\n" : "1\n", 2);
   }

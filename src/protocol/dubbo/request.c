@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#define GENERIC_TYPES "Ljava/lang/String;[Ljava/lang/String;[Ljava/lang/Object;"
-
 #define ECHO_TYPES "Ljava/lang/Object;"
 #define INSTANCE "callback.service.instid"
 
@@ -48,7 +46,7 @@ int dubbo_head_check(dubbo_head *head, peri_err *err) {
   }
   head->count = (uint32_t)count;
   head->generic = (is(head->method, "$invoke") || is(head->method, "$invokeAsync")) && count == 3 &&
-                  is(head->types, GENERIC_TYPES);
+                  is(head->types, DUBBO_GENERIC_TYPES);
   head->echoed = (peri_bytes){NULL, 0};
   head->echo = is(head->method, "$echo") && is(head->types, ECHO_TYPES);
   return 0;
@@ -303,30 +301,29 @@ void dubbo_alias_split(peri_bytes alias, peri_bytes *group, peri_bytes *version)
   *group = (peri_bytes){alias.ptr, at == 0 ? alias.len : at - 1};
 }
 
+int dubbo_request_types(const peri_event *event, peri_buf *out) {
+  bool generic = (event->flags & PERI_EV_GENERIC) != 0;
+  if (generic || event->args_type.len == 0) {
+    peri_bytes types = peri_bytes_of(generic ? DUBBO_GENERIC_TYPES : ECHO_TYPES);
+    peri_buf_add(out, types.ptr, types.len);
+    return 0;
+  }
+  return dubbo_types_write(event->args_type, out);
+}
+
 static int write_types(peri_encoder *encoder, const peri_event *event) {
   peri_buf types = {0};
-  if ((event->flags & PERI_EV_GENERIC) != 0 || event->args_type.len == 0) {
-    return peri_hessian_write_string(
-        encoder, peri_bytes_of((event->flags & PERI_EV_GENERIC) != 0 ? GENERIC_TYPES : ECHO_TYPES));
-  }
-  int rc = dubbo_types_write(event->args_type, &types);
+  int rc = dubbo_request_types(event, &types);
   rc = rc != 0 ? rc : peri_hessian_write_string(encoder, (peri_bytes){types.data, types.len});
   peri_buf_fini(&types);
   return rc;
 }
 
-// Whom a request is for.
-typedef struct callee {
-  peri_bytes path, group, version;
-  peri_bytes instance;  // of a callback
-  bool by_name;         // nobody told the types
-} callee;
-
-static callee callee_of(const peri_event *event) {
-  callee to = {.path = event->iface};
+dubbo_callee dubbo_callee_of(const peri_event *event) {
+  dubbo_callee to = {.path = event->iface};
   if ((event->flags & PERI_EV_CALLBACK) != 0) {
     dubbo_callback callback = dubbo_callback_split(event->callback);
-    return (callee){callback.class, callback.group, {NULL, 0}, callback.id, false};
+    return (dubbo_callee){callback.class, callback.group, {NULL, 0}, callback.id, false};
   }
   to.by_name = event->args_type.len == 0 && (event->flags & PERI_EV_GENERIC) == 0 &&
                !is(event->method, "$echo");
@@ -334,14 +331,19 @@ static callee callee_of(const peri_event *event) {
   return to;
 }
 
-static int write_head(peri_conn *conn, const peri_event *event, const callee *to) {
+peri_bytes dubbo_callee_version(const dubbo_callee *to) {
+  bool none = to->version.len == 0 && to->instance.len == 0;
+  return none ? peri_bytes_of("0.0.0") : to->version;
+}
+
+static int write_head(peri_conn *conn, const peri_event *event, const dubbo_callee *to) {
   peri_encoder encoder;
   peri_sink sink;
   peri_hessian_writer_init(&encoder, peri_conn_out(conn), &conn->limits->value, PERI_HESSIAN_DUBBO,
                            NULL, &sink);
   int rc = peri_hessian_write_string(&encoder, peri_bytes_of("2.0.2"));
   rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, to->path);
-  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, to->version);
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, dubbo_callee_version(to));
   if (rc != 0 || !to->by_name) {
     peri_bytes method =
         (event->flags & PERI_EV_GENERIC) != 0 ? peri_bytes_of("$invoke") : event->method;
@@ -352,7 +354,7 @@ static int write_head(peri_conn *conn, const peri_event *event, const callee *to
   }
   // The provider finds the method by its name and fits the arguments.
   rc = peri_hessian_write_string(&encoder, peri_bytes_of("$invoke"));
-  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, peri_bytes_of(GENERIC_TYPES));
+  rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, peri_bytes_of(DUBBO_GENERIC_TYPES));
   rc = rc != 0 ? rc : peri_hessian_write_string(&encoder, event->method);
   rc = rc != 0 ? rc : peri_hessian_write_null(&encoder);
   peri_hessian_writer_keep(&encoder);
@@ -360,11 +362,14 @@ static int write_head(peri_conn *conn, const peri_event *event, const callee *to
 }
 
 int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
+  if (event->serializer == PERI_SER_DUBBO_JSON) {
+    return dubbo_fastjson_call(conn, event, mark);
+  }
   peri_buf *out = peri_conn_out(conn);
   bool oneway = (event->flags & PERI_EV_ONEWAY) != 0;
   mark->start = out->len;
   dubbo_frame_begin(out, (uint8_t)(DUBBO_REQUEST | (oneway ? 0 : DUBBO_TWO_WAY)), 0, event->stream);
-  callee to = callee_of(event);
+  dubbo_callee to = dubbo_callee_of(event);
   int rc = write_head(conn, event, &to);
   mark->body = out->len;
   if (rc != 0) {
@@ -373,23 +378,30 @@ int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mar
   return rc;
 }
 
-int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
-  peri_buf *out = peri_conn_out(conn);
-  callee to = callee_of(event);
-  bool generic = to.by_name || (event->flags & PERI_EV_GENERIC) != 0;
+int dubbo_request_attachments(peri_conn *conn, const peri_event *event, const dubbo_callee *to) {
+  bool generic = to->by_name || (event->flags & PERI_EV_GENERIC) != 0;
   char timeout[16];
   snprintf(timeout, sizeof timeout, "%u", event->timeout_ms);
+  const peri_bytes fixed[] = {
+      peri_bytes_of("path"),      to->path,
+      peri_bytes_of("interface"), to->path,
+      peri_bytes_of("version"),   to->version,
+      peri_bytes_of("group"),     to->group,
+      peri_bytes_of("timeout"),   peri_bytes_of(event->timeout_ms != 0 ? timeout : ""),
+      peri_bytes_of("generic"),   peri_bytes_of(generic ? "raw.return" : ""),
+      peri_bytes_of(INSTANCE),    to->instance,
+  };
+  return dubbo_attachments_write(conn, event, fixed, sizeof fixed / sizeof fixed[0] / 2);
+}
+
+int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
+  if (event->serializer == PERI_SER_DUBBO_JSON) {
+    return dubbo_fastjson_call_end(conn, event, mark);
+  }
+  peri_buf *out = peri_conn_out(conn);
+  dubbo_callee to = dubbo_callee_of(event);
   if (to.by_name && out->len == mark->body) {
     peri_buf_add_u8(out, 0x78);  // a list of nothing
   }
-  const peri_bytes fixed[] = {
-      peri_bytes_of("path"),      to.path,
-      peri_bytes_of("interface"), to.path,
-      peri_bytes_of("version"),   to.version,
-      peri_bytes_of("group"),     to.group,
-      peri_bytes_of("timeout"),   peri_bytes_of(event->timeout_ms != 0 ? timeout : ""),
-      peri_bytes_of("generic"),   peri_bytes_of(generic ? "raw.return" : ""),
-      peri_bytes_of(INSTANCE),    to.instance,
-  };
-  return dubbo_attachments_write(conn, event, fixed, sizeof fixed / sizeof fixed[0] / 2);
+  return dubbo_request_attachments(conn, event, &to);
 }

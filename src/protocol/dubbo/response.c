@@ -10,17 +10,16 @@
 typedef struct reading {
   peri_hessian_reader r;
   peri_err err;
-  peri_buf text;  // of the error
-  peri_buf map;   // attachments
+  peri_buf text;   // of the error
+  peri_buf map;    // attachments
+  peri_buf plain;  // the body, where it is not that of the frame
 } reading;
 
-static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
+static int failed(const dubbo_frame *frame, reading *g, peri_bytes text, peri_event *event) {
   bool retry;
-  peri_bytes text = {NULL, 0};
   const char *hint = NULL;
   event->code = dubbo_code_of_status(frame->status, &retry);
-  if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING &&
-      peri_hessian_read_string(&g->r, &text) == 0) {
+  if (text.len != 0) {
     if (dubbo_code_of_text(frame->status, &text, &event->code)) {
       retry = event->code != PERI_ETIMEOUT;  // of ours, which says by an exception what ran
     } else {
@@ -34,6 +33,14 @@ static int failed(const dubbo_frame *frame, reading *g, peri_event *event) {
   }
   event->flags |= retry ? PERI_EV_NOT_RUN : 0;
   return 0;
+}
+
+static int failed_in_hessian(const dubbo_frame *frame, reading *g, peri_event *event) {
+  peri_bytes text = {NULL, 0};
+  if (peri_hessian_peek(&g->r) == PERI_HESSIAN_STRING) {
+    peri_hessian_read_string(&g->r, &text);
+  }
+  return failed(frame, g, text, event);
 }
 
 int dubbo_value_read(peri_hessian_reader *r, peri_bytes *value, bool last) {
@@ -78,6 +85,29 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
   return some ? dubbo_attachments_convert(&g->r, &conn->limits->value, &g->map) : rc;
 }
 
+static int read_fastjson(peri_conn *conn, const dubbo_frame *frame, reading *g, peri_event *event) {
+  event->serializer = PERI_SER_DUBBO_JSON;
+  if (frame->status != DUBBO_OK) {
+    peri_buf text = {0};
+    int rc = dubbo_fastjson_failed(frame->body, &text);
+    rc = rc != 0 ? rc : failed(frame, g, (peri_bytes){text.data, text.len}, event);
+    peri_buf_fini(&text);
+    return rc;
+  }
+  dubbo_fastjson_answer answer = {0};
+  int rc = dubbo_fastjson_answered(conn, frame->body, &answer, &g->err);
+  event->body = answer.value;
+  event->code = answer.code;
+  peri_buf_add(&g->text, answer.text.data, answer.text.len);
+  peri_buf_add(&g->map, answer.map.data, answer.map.len);
+  if (answer.plain.len != 0 && answer.value.len != 0) {
+    peri_buf_add(&g->plain, answer.value.ptr, answer.value.len);
+    event->body = (peri_bytes){g->plain.data, g->plain.len};
+  }
+  dubbo_fastjson_answer_free(&answer);
+  return rc;
+}
+
 static void report(peri_conn *conn, reading *g, peri_event *event) {
   peri_block *own = NULL;
   if (g->text.len != 0) {
@@ -89,6 +119,9 @@ static void report(peri_conn *conn, reading *g, peri_event *event) {
     event->attachments_ser = PERI_SER_MSGPACK;
     own = dubbo_join(&event->body, &event->attachments);
     event->attachments.len = own != NULL ? event->attachments.len : 0;
+  } else if (g->plain.len != 0) {
+    own = dubbo_join(&event->body, &event->attachments);
+    event->body.len = own != NULL ? event->body.len : 0;
   }
   event->block = own != NULL ? own : event->block;
   peri_conn_event(conn, event);
@@ -115,11 +148,15 @@ int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame) {
   };
   int rc;
   peri_hessian_reader_init(&g.r, frame->body, &conn->limits->value, &g.err);
-  if (serialization != DUBBO_HESSIAN2) {
-    rc = peri_fail(&g.err, PERI_EPROTOCOL, "the peer answered in serialization %u, not hessian2",
-                   serialization);
+  if (serialization == DUBBO_FASTJSON) {
+    rc = read_fastjson(conn, frame, &g, &event);
+  } else if (serialization != DUBBO_HESSIAN2) {
+    rc =
+        peri_fail(&g.err, PERI_EPROTOCOL,
+                  "the peer answered in serialization %u, not hessian2 or fastjson", serialization);
   } else {
-    rc = frame->status == DUBBO_OK ? answered(conn, &g, &event) : failed(frame, &g, &event);
+    rc = frame->status == DUBBO_OK ? answered(conn, &g, &event)
+                                   : failed_in_hessian(frame, &g, &event);
   }
   if (rc != 0) {
     spoilt(&g, &event, rc);
@@ -127,6 +164,7 @@ int dubbo_on_response(peri_conn *conn, const dubbo_frame *frame) {
   report(conn, &g, &event);
   peri_buf_fini(&g.text);
   peri_buf_fini(&g.map);
+  peri_buf_fini(&g.plain);
   return 0;
 }
 

@@ -99,6 +99,7 @@ static const struct {
     {70, PERI_ENO_METHOD, "\nCaused by: java.lang.NoSuchMethodException: ", " (no such method)"},
     {40, PERI_ENO_SERVICE,
      "Service not found:", " (Dubbo 2.7 says so of a method that it does not have, too)"},
+    {40, PERI_ENO_SERVICE, " not found, invocation rejected", ""},
     {40, PERI_EBAD_REQUEST, "parameterTypes=null]",
      " (Dubbo 3 says so where it has no such service, method or types, or cannot read an "
      "argument)"},

@@ -20,6 +20,7 @@ public final class Provider {
     protocol.setHost("127.0.0.1");
     if (settings.values.containsKey("serialization")) {
       protocol.setSerialization(settings.get("serialization", null));
+      System.setProperty("serialization.security.check", "true"); // and nothing else is read
     }
     if (settings.values.containsKey("threads")) {
       protocol.setThreads(settings.number("threads", 0));
