@@ -193,6 +193,9 @@ end
 ---@param name string
 ---@param data? table  fields of the event; copied
 function M.publish(name, data)
+  if data ~= nil and type(data) ~= 'table' then
+    error(("perilune.publish: '%s': its fields are a table, got a %s"):format(name, type(data)), 2)
+  end
   local list = heard[name]
   if list == false then
     return
@@ -228,7 +231,11 @@ end
 ---@return boolean
 function M.broadcast(name, data)
   check_name('broadcast', name)
-  local payload = assert(core.encode { name = name, data = data, worker = core.worker })
+  local payload, wrong = core.encode { name = name, data = data, worker = core.worker }
+  if not payload or data ~= nil and type(data) ~= 'table' then
+    wrong = wrong or ('its fields are a table, got a %s'):format(type(data))
+    error(("perilune.broadcast: '%s': %s"):format(name, wrong), 2)
+  end
   if core.role == 'control' then
     deliver(name, data, core.worker)
     return core.post(-1, LETTER, payload)

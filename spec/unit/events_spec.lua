@@ -65,6 +65,24 @@ describe('the event bus', function()
   )
 
   it(
+    'takes fields in a table, of what can be sent where it is to be heard everywhere',
+    inside(function()
+      for text, wrong in pairs {
+        ["perilune.publish: 'a.b': its fields are a table, got a number"] = { 'publish', 5 },
+        ["perilune.broadcast: 'a.b': its fields are a table, got a number"] = { 'broadcast', 5 },
+        ["perilune.broadcast: 'a.b': value.data.f: function cannot"] = {
+          'broadcast',
+          { f = print },
+        },
+      } do
+        local ok, message = pcall(perilune[wrong[1]], 'a.b', wrong[2])
+        assert.is_false(ok)
+        assert.truthy(message:find(text, 1, true), message)
+      end
+    end)
+  )
+
+  it(
     'logs what a listener throws, with its place, and goes on',
     inside(function()
       local heard = 0

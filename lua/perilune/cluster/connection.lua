@@ -39,9 +39,12 @@ function M.backoff(failures)
   return core.random() * bound
 end
 
+-- Its holders hear of each attempt, listeners of what has changed.
 function Connection:tell(event)
   local name = 'connection.' .. event
-  if events.wanted(name) then
+  local changed = self.told ~= event
+  self.told = event
+  if changed and events.wanted(name) then
     local err = event == 'down' and self.error or nil
     local data = { url = self.url, code = err and err.code, message = err and err.message }
     events.publish(name, data)

@@ -89,8 +89,13 @@ describe('cluster/cluster', function()
         assert.is_true(ms >= 0 and ms <= math.min(20000, 100 * 2 ^ failures))
       end
     end
+    local heard = {}
+    require('perilune.events').on('connection.*', function(event)
+      table.insert(heard, event.name)
+    end)
     local cluster = open { url = 'joyrpc://gone:1' }
     core.pass(60000)
+    assert.same({ 'connection.down' }, heard)
     local tries = core.connects['gone:1']
     assert.is_true(tries > 5 and tries < 40, tostring(tries))
     serve 'gone:1'
