@@ -12,6 +12,7 @@
 #include "lua/error_value.h"
 #include "lua/raw.h"
 #include "lua/ref.h"
+#include "lua/serve_generic.h"
 #include "lua/sessions.h"
 #include "lua/value.h"
 
@@ -80,6 +81,13 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
   if (count < 0) {
     lua_settop(co, base - 1);
     return count;
+  }
+  if (__builtin_expect(call->attachments.len != 0, 0)) {
+    count = peri_generic_spread(vm, call, co, base + 1, count, err);
+    if (count < 0) {
+      lua_settop(co, base - 1);
+      return count;
+    }
   }
   if (__builtin_expect(call->callback != NULL, 0)) {
     int code = peri_callbacks_adopt(vm, call, co, base + 1, count, err);

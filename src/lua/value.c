@@ -187,5 +187,8 @@ int peri_value_encode_args(lua_State *L, int first, int count, const peri_serial
   if (serializer->lua_ref != 0) {
     return encode_plugin_args(L, first, count, serializer, out, err);
   }
+  if (serializer->expect_args != NULL) {
+    serializer->expect_args(out);
+  }
   return encode_with(L, first, count, serializer, limits, out, err);
 }

@@ -72,6 +72,9 @@ typedef struct peri_serializer {
   void (*encoder_init)(void *encoder, peri_buf *out, const peri_value_limits *limits, peri_err *err,
                        peri_sink *sink);
   int (*encoder_finish)(void *encoder);
+  // Told before the encoder of a call's arguments begins at the end of `out`; NULL where they are a
+  // list like others.
+  void (*expect_args)(const peri_buf *out);
 
   // Reads exactly one value from `in` and feeds it to `sink`. Bytes left over are PERI_EBAD_REQUEST
   // unless `used` is given, which then receives the count of bytes read. Malformed input is

@@ -108,7 +108,7 @@ M.export = {
     help = 'callers must present this token, or one of a table name -> token',
   },
   auth = { type = 'any', help = "authenticator of sessions, such as { 'token', token = ... }" },
-  generic = { type = 'boolean', help = "takes calls of JoyRPC's generic consumers" },
+  generic = { type = 'boolean', help = 'takes generic calls whose values are JSON text' },
   serialization = {
     type = 'string',
     help = 'what consumers should prefer; json@cjson: what reads it here',

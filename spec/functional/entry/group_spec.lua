@@ -3,8 +3,9 @@
 local app = require 'spec.support.app'
 
 local PROVIDER = [[
+local GENERIC = true
 for _, alias in ipairs { 'eu', 'us' } do
-  perilune.export { interface = 'demo.Orders', alias = alias, generic = true, service = {
+  perilune.export { interface = 'demo.Orders', alias = alias, generic = GENERIC, service = {
     where = function(ctx, country, what)
       return alias .. ' ' .. tostring(country) .. (what and ' ' .. tostring(what) or '')
     end,
@@ -91,7 +92,7 @@ describe('a group of aliases', function()
     end)
 
     local function serve(aliases)
-      local text = PROVIDER:gsub('generic = true', ("registry = '%s'"):format(registry))
+      local text = PROVIDER:gsub('generic = GENERIC', ("registry = '%s'"):format(registry))
       return app.serve((text:gsub("{ 'eu', 'us' }", aliases)))
     end
 
@@ -155,6 +156,35 @@ describe('a group of aliases', function()
       )
       assert.equal(1, process:wait().code)
       assert.truthy(process.output:find(wrong, 1, true), process.output)
+    end
+  end)
+
+  it('generic calls need no option, but for JSON', function()
+    local plain = app.serve((PROVIDER:gsub('GENERIC = true', 'GENERIC = nil')))
+    local output = run(
+      plain.url,
+      [==[
+      local orders = perilune.refer { interface = 'demo.Orders', alias = 'eu', url = URL }
+      for _, serialization in ipairs { 'hessian2', 'json', 'msgpack', 'protostuff' } do
+        local proxy = perilune.refer {
+          interface = 'demo.Orders', alias = 'eu', url = URL, serialization = serialization,
+        }
+        local generic = perilune.generic(proxy)
+        print(serialization, generic:invoke('where', { 'java.lang.String' }, { 'de', 'x' }))
+        print(generic:invoke('where', {}, { 'where' }))
+        -- Protostuff has no null in front of other arguments.
+        local first = serialization ~= 'protostuff' and perilune.null or 'nil'
+        print(generic:invoke('where', {}, { first, 'b' }))
+        print(generic:invoke('where', {}, {}))
+        print(proxy:where('where', 'not generic'))
+        print(perilune.with(proxy, { attachments = { note = 'generic' } }):where('where'))
+      end
+      ]==]
+    )
+    for name in ('hessian2 json msgpack protostuff'):gmatch '%w+' do
+      local expected = name
+        .. '\teu de x\neu where\neu nil b\neu nil\neu where not generic\neu where\n'
+      assert.truthy(output:find(expected, 1, true), output)
     end
   end)
 

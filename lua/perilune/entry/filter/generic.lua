@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Takes the calls of JoyRPC's generic consumers: their arguments are method, types and a list, marked by
--- the attachment `generic`. The list becomes the arguments; types are for languages that need them.
--- With `.genericSerializer` = 'json' the list holds one JSON text, and so does the result.
+-- Takes the calls of JoyRPC's generic consumers that speak JSON: their arguments are method, types and
+-- a list, marked by the attachment `generic`, and with `.genericSerializer` = 'json' the list holds one
+-- JSON text, and so does the result. Without that every service takes them (src/lua/serve_generic.c).
 --
 --   perilune.export { ..., generic = true }
 local perilune = require 'perilune'
@@ -36,7 +36,9 @@ return {
       local attachments = call.attachments
       -- Dubbo's generic calls have it, too, but come with the arguments themselves; its consumers
       -- always name the path.
-      local plain = not attachments.generic or attachments.path == call.interface
+      local plain = not attachments.generic
+        or not attachments['.genericSerializer']
+        or attachments.path == call.interface
       if plain or call.args[1] ~= call.method then
         return next(ctx, call)
       end

@@ -149,6 +149,18 @@ describe('protostuff', function()
     assert.matches('declare the class', text)
   end)
 
+  it('lets no argument take the place of a null before it', function()
+    assert.same({ true, 'a', 'b' }, {
+      values.decode_args(
+        'protostuff',
+        (select(2, values.encode_args('protostuff', 'a', 'b', nil)))
+      ),
+    })
+    local ok, _, text = values.encode_args('protostuff', 'a', nil, 'b')
+    assert.is_false(ok)
+    assert.matches('args%[3%].*an argument that is null', text)
+  end)
+
   it('keeps empty lists apart from empty maps', function()
     local back = decode(encode { a = values.array {}, b = { c = values.array {} } })
     assert.same({ a = values.array {}, b = { c = values.array {} } }, back)

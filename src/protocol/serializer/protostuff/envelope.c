@@ -250,6 +250,7 @@ const peri_serializer peri_serializer_protostuff = {
     .self_typed = true,
     .encoder_init = peri_protostuff_encoder_init,
     .encoder_finish = peri_protostuff_encoder_finish,
+    .expect_args = peri_protostuff_expect_args,
     .decode = peri_protostuff_decode,
     .decode_object = peri_protostuff_decode_object,
     .read_request = peri_protostuff_read_request,
