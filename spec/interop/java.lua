@@ -85,10 +85,24 @@ function M.free_port()
   return address[2] * 256 + address[3]
 end
 
+local major
+
+-- The version of Java, 8 or 17.
+---@return integer
+function M.version()
+  if not major then
+    local pipe = assert(io.popen 'java -version 2>&1')
+    local text = pipe:read '*a'
+    pipe:close()
+    major = tonumber(text:match 'version "1%.(%d+)' or text:match 'version "(%d+)') or 8
+  end
+  return major
+end
+
 -- Java 8 has no modules to open, and does not know the option.
 local function openings()
   local argv = {}
-  if os.execute [[java -version 2>&1 | grep -q 'version .1\.8']] ~= 0 then
+  if M.version() > 8 then
     for _, package in ipairs(OPENED) do
       argv[#argv + 1] = '--add-opens'
       argv[#argv + 1] = ('java.base/%s=ALL-UNNAMED'):format(package)

@@ -29,9 +29,10 @@ Matrix.__index = Matrix
 
 ---@param name string   of the section, 'joyrpc'
 ---@param title string
-function M.new(name, title)
+---@param about? string  what stands before the table
+function M.new(name, title, about)
   return setmetatable(
-    { name = name, title = title, columns = {}, rows = {}, order = {}, notes = {} },
+    { name = name, title = title, about = about, columns = {}, rows = {}, order = {}, notes = {} },
     Matrix
   )
 end
@@ -55,6 +56,9 @@ end
 
 function Matrix:text()
   local out = { '## ' .. self.title, '' }
+  if self.about then
+    out[2], out[3], out[4] = '', self.about, ''
+  end
   out[#out + 1] = '| case | ' .. table.concat(self.columns, ' | ') .. ' |'
   out[#out + 1] = '|---|' .. ('---|'):rep(#self.columns)
   for _, row in ipairs(self.order) do
