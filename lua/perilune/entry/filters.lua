@@ -61,12 +61,12 @@ end
 
 -- What one declaration uses is made once, so that a method with options of its own shares the rest with
 -- the others.
-local function use(made, side, ref, key)
+local function use(made, side, ref, key, service)
   local by_side = made[side] or {}
   made[side] = by_side
   local found = by_side[key]
   if not found then
-    local fn, record = plugin.use('filter', ref, { side = side })
+    local fn, record = plugin.use('filter', ref, { side = side, service = service })
     if not fn then
       return nil, record
     end
@@ -76,8 +76,8 @@ local function use(made, side, ref, key)
   return found.fn, found.record
 end
 
-local function add(list, made, side, ref, key)
-  local fn, record = use(made, side, ref, key)
+local function add(list, made, side, ref, key, service)
+  local fn, record = use(made, side, ref, key, service)
   if not fn then
     return record
   end
@@ -160,7 +160,7 @@ local function add_builtin(list, made, side, options, refs)
     if stands(builtin, side, value) and not instead and not has(refs, builtin.name) then
       local key = type(value) == 'table' and value or builtin.name .. ' ' .. tostring(value)
       local ref, wrong = ref_of(builtin, value)
-      wrong = wrong or add(list, made, side, ref, key)
+      wrong = wrong or add(list, made, side, ref, key, options.service)
       if wrong then
         return wrong
       end
@@ -181,7 +181,7 @@ function M.resolve(side, options, title, made)
   local refs = options[side == 'attempt' and 'attempt_filters' or 'filters'] or {}
   local wrong = add_builtin(list, made, side, options, refs)
   for _, ref in ipairs(refs) do
-    wrong = wrong or add(list, made, side, ref, ref)
+    wrong = wrong or add(list, made, side, ref, ref, options.service)
   end
   if wrong then
     return nil, wrong

@@ -37,14 +37,16 @@ end
 ---@return string? message
 function M.address(text)
   local url, message = urls.parse(text)
-  if url and not urls.schemes[url.scheme] then
-    message = ("'%s': scheme '%s' unknown%s"):format(
-      text,
-      url.scheme,
-      errors.suggest(url.scheme, urls.schemes)
-    )
+  if not url then
+    return message
+  elseif not urls.schemes[url.scheme] then
+    local near = errors.suggest(url.scheme, urls.schemes)
+    return ("'%s': scheme '%s' unknown%s"):format(text, url.scheme, near)
+  elseif url.scheme == 'unix' and url.address == '' then
+    return ("'%s': write unix:///path"):format(text)
+  elseif url.scheme ~= 'inproc' and not url.port and not url.address:match '^/.' then
+    return ("'%s': write host:port"):format(text)
   end
-  return message
 end
 
 ---@param text string

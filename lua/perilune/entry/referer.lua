@@ -133,6 +133,19 @@ local function auth_of(refer)
   return { type = refer.auth[1], attributes = attributes, fresh = fresh }
 end
 
+local SENDABLE = { string = true, number = true, boolean = true, table = true }
+
+-- What is wrong with what is sent with each call, or nil.
+local function wrong_attachments(attachments)
+  for name, value in pairs(attachments) do
+    if type(name) ~= 'string' then
+      return ('attachments: a name must be a string, got a %s'):format(type(name))
+    elseif not SENDABLE[type(value)] then
+      return ('attachments.%s cannot be sent: it is a %s'):format(name, type(value))
+    end
+  end
+end
+
 -- What is wrong with the names in a declaration, or nil. Everything that they may mean is registered.
 ---@param refer table
 ---@return string? message
@@ -159,6 +172,10 @@ function M.new(refer)
   end
   if not refer.url and not refer.registry and (refer.aliases or not refer.inproc) then
     error(refer.title .. ": give it a url ('joyrpc://host:port') or a registry", 0)
+  end
+  local wrong = wrong_attachments(refer.attachments)
+  if wrong then
+    error(('%s: %s'):format(refer.title, wrong), 0)
   end
   refer.auth = refer.auth and auth_of(refer)
   local function opened()

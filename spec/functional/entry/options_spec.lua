@@ -36,6 +36,10 @@ describe('an option', function()
         },
         { { aliases = { 'a', 'a' } }, "aliases names 'a' twice" },
         { { aliases = { 'a b' } }, 'aliases[1] must match' },
+        { { attachments = { 'x' } }, 'attachments: a name must be a string, got a number' },
+        { { attachments = { a = print } }, 'attachments.a cannot be sent: it is a function' },
+        { { url = 'joyrpc://a' }, "'joyrpc://a': write host:port" },
+        { { url = 'unix://' }, "'unix://': write unix:///path" },
         { { token = '' }, 'token must be string of at least 1, got one of 0 bytes' },
         { { breaker = 5 }, 'breaker must be true, false or a table of settings, got 5' },
         { { trace = 'yes' }, 'trace must be true, false or a table of settings, got yes' },
@@ -90,6 +94,14 @@ describe('an option', function()
         {
           { validation = { { type = 'string', pattern = '^a[' } } },
           "pattern '^a[' is no Lua pattern: it misses the ']' of a set",
+        },
+        {
+          { validation = { methods = { g = { { type = 'string' } } } } },
+          "methods has rules for 'g', which the service does not have",
+        },
+        {
+          { warmup = { 'repeat_calls', calls = { f = 'x' } } },
+          'calls.f must be a list of arguments',
         },
         { { fault = { abort = 'NOPE', lasts = 5 } }, "no error code 'NOPE'" },
       } do

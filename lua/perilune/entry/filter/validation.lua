@@ -81,6 +81,15 @@ local function validators_of(conf)
   return found
 end
 
+-- A method with rules that is none of the service: rules that nobody would look at.
+local function strange_method(methods, service)
+  for method in pairs(service and methods or {}) do
+    if service[method] == nil then
+      return tostring(method)
+    end
+  end
+end
+
 return {
   name = 'validation',
   side = 'both',
@@ -90,7 +99,11 @@ return {
     validator = { type = 'any', default = 'schema', help = 'a plugin of the point validator' },
     most = { type = 'integer', min = 1, max = 1000, default = 32, help = 'failures that are told' },
   },
-  new = function(conf)
+  new = function(conf, where)
+    local unknown = strange_method(conf.methods, where and where.service)
+    if unknown then
+      return nil, ("methods has rules for '%s', which the service does not have"):format(unknown)
+    end
     local validators, message = validators_of(conf)
     if not validators then
       return nil, message

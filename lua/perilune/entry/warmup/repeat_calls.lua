@@ -28,6 +28,12 @@ return {
     calls = { type = 'table', required = true, help = 'method -> list of arguments' },
   },
   new = function(conf)
+    for method, args in pairs(conf.calls) do
+      if type(args) ~= 'table' then
+        local text = 'calls.%s must be a list of arguments, got a %s'
+        return nil, text:format(tostring(method), type(args))
+      end
+    end
     return function(service)
       for method, args in pairs(conf.calls) do
         local handler = service.handlers[method]
