@@ -7,6 +7,10 @@ command -v mvn >/dev/null && command -v java >/dev/null || {
   echo 'run: needs java and mvn (Debian: default-jdk-headless maven)' >&2
   exit 1
 }
+command -v "$bin" >/dev/null || {
+  echo "run: no $bin: ./dev build makes it, or PERI_BIN names another" >&2
+  exit 1
+}
 
 work=$(mktemp -d)
 started=
@@ -22,8 +26,8 @@ finish() {
 }
 trap finish EXIT INT TERM
 
-# What the libraries reach into, which a JDK above 8 forbids.
-opens=
+# What the libraries reach into, which a JDK above 8 forbids; 8 itself does not read the variable.
+opens=${JDK_JAVA_OPTIONS-}
 for package in lang lang.reflect util util.concurrent time math io net text; do
   opens="$opens --add-opens java.base/java.$package=ALL-UNNAMED"
 done
@@ -31,8 +35,7 @@ done
 # It runs where the classes are: JoyRPC compiles some of its own beside itself, Dubbo keeps files.
 java_run() {
   cd "$target"
-  # shellcheck disable=SC2086
-  exec java $opens -Xmx256m -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+  JDK_JAVA_OPTIONS=$opens exec java -Xmx256m -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
     -cp 'example.jar:.:lib/*' "$@"
 }
 
