@@ -34,7 +34,11 @@ local function wrap_attempt(refer, cluster)
       if alias then
         call.alias = alias
       end
-      return run(ctx, call)
+      local result, err = run(ctx, call)
+      if err ~= nil and ctx._unsent and err.outcome == nil then
+        err.outcome = 'NOT_SENT' -- a filter refused it
+      end
+      return result, err
     end
   end
   local run = compile(refer.attempt_filter_list)

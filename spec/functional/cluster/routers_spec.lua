@@ -64,4 +64,39 @@ describe('router', function()
       assert.is_not.equal(seen[1], seen[2])
     end)
   )
+
+  it(
+    'failover tells an attempt that a filter refused from one that may have run',
+    vm.inside(function()
+      package.preload['perilune.cluster.cluster'] = nil
+      local asked, refusing = 0, true
+      local greeter = serve(
+        {
+          hello = function()
+            return nil, perilune.error('UNAVAILABLE')
+          end,
+        },
+        nil,
+        {
+          retries = 2,
+          retry_on = 'not_run',
+          attempt_filters = {
+            function(ctx, call, next)
+              asked = asked + 1
+              if refusing then
+                return nil, perilune.error('UNAVAILABLE', 'not now')
+              end
+              return next(ctx, call)
+            end,
+          },
+        }
+      )
+      perilune.check(perilune.ready(greeter, 5000))
+      local _, err = greeter:hello()
+      assert.same({ 'NOT_SENT', 3, 3 }, { err.outcome, asked, #err.attempts })
+      refusing = false
+      _, err = greeter:hello()
+      assert.same({ 'UNKNOWN', 4, 1 }, { err.outcome, asked, #err.attempts })
+    end)
+  )
 end)
