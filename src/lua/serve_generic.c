@@ -25,7 +25,7 @@ static bool has_form(lua_State *co, const peri_call *call, int first, int count)
          (types == LUA_TTABLE || types == LUA_TNIL) && (list == LUA_TTABLE || list == LUA_TNIL);
 }
 
-// Dubbo's protocol has spread the list already, and always tells the path.
+// A protocol of which such calls are part has spread the list already; its peers tell the path.
 static bool says_so(const peri_vm *vm, const peri_call *call, lua_State *co) {
   const peri_serializer *serializer = peri_serializer_by_id(call->attachments_ser);
   peri_err err;

@@ -128,8 +128,11 @@ local function enum_of(name, constants)
   end
   local function wrong_name(value)
     local constant = type(value) == 'table' and value.name or value
-    if type(constant) ~= 'string' or #constants > 0 and not known[constant] then
+    if type(constant) ~= 'string' then
       return wants('a constant of ' .. name, value)
+    elseif #constants > 0 and not known[constant] then
+      local all = table.concat(constants, ', ', 1, math.min(#constants, 20))
+      return ("wants a constant of %s (%s), got '%s'"):format(name, all, constant)
     end
   end
   return {
@@ -189,6 +192,10 @@ local function object_of(name, class, compile, other)
   }
 end
 
+local function wildcard(text)
+  return text:match '^%?%s*extends%s+(.+)$' or text:match '^%?' and 'java.lang.Object' or text
+end
+
 -- An interface whose methods the provider calls: functions leave, callable objects come.
 local function callback_of(name, class)
   return {
@@ -203,6 +210,14 @@ local function callback_of(name, class)
       return not wrong and value or nil, wrong
     end,
   }
+end
+
+-- The one interface of callbacks that JoyRPC has: `Callback<Query, Result>`.
+local CALLBACK = 'io.joyrpc.Callback'
+
+local function joyrpc_callback(query, result)
+  local notify = query and { wildcard(query), returns = wildcard(result or '?') }
+  return callback_of(CALLBACK, { methods = notify and { notify = notify } })
 end
 
 local function anything()
@@ -290,10 +305,6 @@ local function array_type(name, arguments, dimensions, compile)
   return list_of(name .. ('[]'):rep(dimensions), class, compile(element))
 end
 
-local function wildcard(text)
-  return text:match '^%?%s*extends%s+(.+)$' or text:match '^%?' and 'java.lang.Object' or text
-end
-
 -- A class with type arguments: its fields with these in place of its parameters.
 local function instance_of(class, arguments)
   if not class or not class.generic or #arguments == 0 then
@@ -343,6 +354,8 @@ function M.compiler(classes)
       return enum_of(name, class.constants)
     elseif class and class.methods then
       return callback_of(name, class)
+    elseif name == CALLBACK then
+      return joyrpc_callback(arguments[1], arguments[2])
     elseif OPEN[name] or not class and name:match '^java%.' or #name == 1 then
       return anything()
     end

@@ -24,6 +24,47 @@ describe('a function as an argument', function()
   )
 
   it(
+    "may be declared as JoyRPC's Callback, with its types",
+    inside(function()
+      local watch = perilune.interface [[
+        package demo;
+        import io.joyrpc.Callback;
+        interface Watch {
+          String watch(String topic, Callback<News, Integer> listener);
+          String any(Callback listener);
+        }
+        class News { String text; long at; }
+      ]]
+      local service = serve({
+        watch = function(_, topic, listener)
+          local _, err = listener { text = 5 }
+          return topic .. perilune.check(listener { text = 'moon', at = 7 }) .. err.code
+        end,
+        any = function(_, listener)
+          return perilune.check(listener('a', 1))
+        end,
+      }, { interface = watch }, { interface = watch, serialization = 'hessian2' })
+      local class
+      assert.equal(
+        'news: 4BAD_REQUEST',
+        perilune.check(service:watch('news: ', function(_, news)
+          class = perilune.class_of(news)
+          return #news.text
+        end))
+      )
+      assert.equal('demo.News', class)
+      assert.equal(
+        'a1',
+        perilune.check(service:any(function(_, text, number)
+          return text .. number
+        end))
+      )
+      local _, err = service:watch('news', 5)
+      assert.truthy(err.message:find('wants a function for io.joyrpc.Callback', 1, true))
+    end)
+  )
+
+  it(
     'may be several, and wait',
     inside(function()
       local service = serve {
