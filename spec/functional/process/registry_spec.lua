@@ -32,7 +32,7 @@ perilune.registry('mine', {
   end,
 })
 perilune.export { interface = 'demo.D', registry = 'mine://x?.password=hush',
-  meta = { version = 'v2', ['.secret'] = 'hush' }, service = { echo = function(_, v) return v end } }
+  meta = { version = 'v2', ['.secret'] = 'hush' }, token = 'hush', service = { echo = function(_, v) return v end } }
 perilune.export { interface = 'demo.E', registry = 'mine://x?.password=hush&fail=yes',
   service = { echo = function(_, v) return v end } }
 perilune.listen 'tcp://127.0.0.1:0'
@@ -42,7 +42,7 @@ perilune.selector('look', function(_, _, nodes)
   return nodes
 end)
 local d = perilune.refer { interface = 'demo.D', registry = 'mine://x?.password=hush', inproc = false,
-  selectors = { 'look' } }
+  token = 'hush', selectors = { 'look' } }
 local nobody = perilune.refer { interface = 'demo.Nobody', registry = 'mine://x?.password=hush&a=b',
   timeout = 100 }
 perilune.main(function()
