@@ -57,7 +57,9 @@ function M.parse(text)
     return nil, ("'%s' is no URL: write it like joyrpc://127.0.0.1:22000"):format(text)
   end
   local body, query = rest:match '^([^?]*)%??(.*)$'
-  local url = { scheme = scheme:lower(), params = parse_params(query) }
+  scheme = scheme:lower()
+  -- `joy` is what JoyRPC's own configuration says.
+  local url = { scheme = scheme == 'joy' and 'joyrpc' or scheme, params = parse_params(query) }
   if body:sub(1, 1) == '/' then
     url.address, url.path = decode(body), ''
     return url
