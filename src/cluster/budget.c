@@ -30,7 +30,8 @@ static double now_ms(void) {
 }
 
 static double cap_of(const peri_budget *budget) {
-  return fmax(budget->per_second * SPAN_SECONDS, 10);
+  bool none = budget->ratio <= 0 && budget->per_second <= 0;
+  return none ? 0 : fmax(budget->per_second * SPAN_SECONDS, 10);
 }
 
 static peri_budget *make(const char *service, double ratio, double per_second) {
@@ -45,10 +46,16 @@ static peri_budget *make(const char *service, double ratio, double per_second) {
   return budget;
 }
 
+static bool is_of(const peri_budget *budget, const char *service, double ratio, double per_second) {
+  return !(budget->ratio < ratio || budget->ratio > ratio) &&
+         !(budget->per_second < per_second || budget->per_second > per_second) &&
+         strcmp(budget->service, service) == 0;
+}
+
 peri_budget *peri_budget_ref(const char *service, double ratio, double per_second) {
   pthread_mutex_lock(&lock);
   peri_budget *budget = budgets;
-  while (budget && strcmp(budget->service, service) != 0) {
+  while (budget && !is_of(budget, service, ratio, per_second)) {
     budget = budget->next;
   }
   if (!budget) {

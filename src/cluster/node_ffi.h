@@ -104,7 +104,8 @@ void peri_ring_free(peri_ring *ring);
 uint32_t peri_ring_find(peri_ring *ring, const char *key, size_t len, double bound,
                         peri_counters **among, uint32_t n);
 
-// Retry budget of a service in the whole process: `ratio` of its calls plus `per_second`.
+// Retry budget of a service in the whole process: `ratio` of its calls plus `per_second`; none when
+// both are 0. Who asks for other figures gets another one.
 peri_budget *peri_budget_ref(const char *service, double ratio, double per_second);
 void peri_budget_unref(peri_budget *budget);
 // `calls` were begun since the last time; may one more attempt be made now? Any thread.
