@@ -164,6 +164,38 @@ describe('filter breaker', function()
   )
 
   it(
+    'counts for each who looks at another window',
+    inside(function()
+      local function breaker(window)
+        return perilune.use('breaker', { 'window', window = window, min_calls = 4, jitter = 0 })
+      end
+      local one, other, state, now = breaker(1000), breaker(5000), {}, 0
+      for i = 1, 7 do
+        local machine = i % 2 == 1 and one or other
+        assert.is_true((machine.allow(state, now)))
+        machine.done(state, now, 'failed', state.turns)
+        now = now + 10
+        assert.equal(i < 7 and 'closed' or 'open', state.state)
+      end
+      assert.is_nil((other.allow(state, now)))
+      -- Closed again, neither remembers.
+      now = now + 6000
+      for _ = 1, 3 do
+        assert.is_true((one.allow(state, now)))
+        one.done(state, now, 'ok', state.turns)
+      end
+      assert.equal('closed', state.state)
+      other.allow(state, now)
+      other.done(state, now, 'failed', state.turns)
+      assert.same({ 'closed', 1 }, { state.state, state.calls })
+      for width = 1, 30 do -- reloads that change it again and again
+        breaker(1000 + width).done(state, now, 'ok', state.turns)
+      end
+      assert.is_true((state.kept or 0) <= 8)
+    end)
+  )
+
+  it(
     'does not wait for ever for a probe that never ends',
     inside(function()
       local window = perilune.use('breaker', {

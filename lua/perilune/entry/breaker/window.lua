@@ -8,9 +8,40 @@
 -- reload hands it over. `outcome` is 'ok', 'slow', 'failed', 'failed_slow' or 'none' (says nothing).
 local policy = require('perilune').policy
 
-local function reset(state)
+local COUNTS = { 'slots', 'from', 'parts', 'width', 'calls', 'failed', 'slow' }
+local OTHERS = 8 -- windows of a circuit
+
+local function empty(state)
   state.slots, state.from, state.parts, state.width = {}, nil, nil, nil
-  state.calls, state.failed, state.slow, state.row = 0, 0, 0, 0
+  state.calls, state.failed, state.slow = 0, 0, 0
+end
+
+local function reset(state)
+  empty(state)
+  state.row, state.others, state.kept = 0, nil, nil
+end
+
+-- What was counted in another window of the same circuit waits for who counts in it: two refers of a service
+-- may look at it differently.
+local function change_window(state, parts, width)
+  local others, before = state.others or {}, {}
+  for _, name in ipairs(COUNTS) do
+    before[name] = state[name]
+  end
+  local mine = others[parts .. ' ' .. width]
+  if state.parts then
+    if not others[state.parts .. ' ' .. state.width] then
+      state.kept = (state.kept or 0) + 1
+    end
+    others[state.parts .. ' ' .. state.width] = before
+  end
+  empty(state)
+  for name, value in pairs(mine or {}) do
+    state[name] = value
+  end
+  state.parts, state.width = parts, width
+  state.others = (state.kept or 0) <= OTHERS and others or nil
+  state.kept = state.others and state.kept
 end
 
 local function turn(state, to, now)
@@ -18,14 +49,11 @@ local function turn(state, to, now)
   state.probing, state.passed = 0, 0
 end
 
--- Moves the window to `now`: a ring of `slots` parts of the window. What a generation with another window
--- counted begins anew.
+-- Moves the window to `now`: a ring of `slots` parts of the window.
 local function slide(conf, state, now)
   local width = conf.window / conf.slots
   if state.parts ~= conf.slots or state.width ~= width then
-    local row = state.row
-    reset(state)
-    state.parts, state.width, state.row = conf.slots, width, row
+    change_window(state, conf.slots, width)
   end
   local slot = math.floor(now / width)
   local gone = math.min(slot - (state.from or slot), conf.slots)
