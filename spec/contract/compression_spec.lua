@@ -168,6 +168,14 @@ describe('snappyf', function()
     end
     assert.equal(ebad, (decompress(codec, chunk .. crc .. '123456789', MIB)))
   end)
+
+  it('refuses a rest that is less than the head of a chunk', function()
+    for _, kind in ipairs { '\0', '\1', '\128', '\254', '\255' } do
+      for n = 0, 2 do
+        assert.equal(ebad, (decompress(codec, head .. kind .. ('\0'):rep(n), MIB)))
+      end
+    end
+  end)
 end)
 
 describe('the registry of compressions', function()

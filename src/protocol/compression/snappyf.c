@@ -153,8 +153,9 @@ static int decompress(peri_bytes in, size_t max, peri_buf *out) {
   const uint8_t *end = in.ptr + in.len;
   int rc = in.len >= HEAD && at[0] == TYPE_IDENTIFIER ? 0 : PERI_EBAD_REQUEST;
   while (rc == 0 && at < end) {
-    size_t size = end - at < HEAD ? SIZE_MAX : get_le(at + 1, 3);
-    if (size > (size_t)(end - at) - HEAD) {
+    size_t left = (size_t)(end - at);
+    size_t size = left < HEAD ? 0 : get_le(at + 1, 3);
+    if (left < HEAD || size > left - HEAD) {
       rc = PERI_EBAD_REQUEST;
       break;
     }
