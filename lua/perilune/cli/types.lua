@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- LuaCATS classes for the remote methods that scripts declare, so that editors complete them on
 -- proxies. What is known of a method comes from its handler (names of parameters, the comment and
--- annotations above it), from rules of validation, or is only its name in `methods`.
+-- annotations above it), from rules of validation, from `perilune.interface`, or is only its name in
+-- `methods`.
 local declare = require 'perilune.entry.declare'
+local java_types = require 'perilune.cli.java_types'
 local output = require 'perilune.cli.output'
 
 local M = { summary = 'Write types of remote methods, for editors.' }
@@ -21,6 +23,7 @@ end
 ---@field doc string[]     comment lines above the handler, annotations among them
 ---@field params {name: string, type?: string}[]
 ---@field varargs boolean
+---@field result? string
 
 local KEYWORD = {}
 local WORDS = 'and break do else elseif end false for function if in local nil not or repeat '
@@ -126,6 +129,24 @@ local function add_rules(method, rules)
   end
 end
 
+-- What a Java interface declares of the method.
+local function add_java(method, declared)
+  for i, parameter in ipairs(declared and declared.parameters or {}) do
+    local known = method.params[i] or {}
+    method.params[i] = {
+      name = declared.names[i] or known.name or 'arg' .. i,
+      type = java_types.text(parameter, false),
+      optional = not parameter.primitive,
+    }
+  end
+  if declared then
+    method.varargs = false
+    local returns = declared.returns
+    method.result = returns and java_types.text(returns, true) .. (returns.primitive and '' or '?')
+      or 'nil'
+  end
+end
+
 -- ── the interfaces of a script ────────────────────────────────────────────────────────────────
 
 local function method_in(interfaces, interface, name)
@@ -143,6 +164,7 @@ local function collect(interfaces, declarations)
         local methods = method_in(interfaces, export.interface, compiled.name)
         methods[compiled.name] = of_handler(compiled.name, handler)
         add_rules(methods[compiled.name], rules_of(export, compiled.name))
+        add_java(methods[compiled.name], export.java and export.java.methods[compiled.name])
       end
     end
   end
@@ -152,6 +174,12 @@ local function collect(interfaces, declarations)
       local methods = method_in(interfaces, refer.interface, name)
       if #methods[name].params == 0 then
         add_rules(methods[name], rules_of(refer, name))
+      end
+    end
+    for name, declared in pairs(refer.java and refer.java.methods or {}) do
+      local methods = method_in(interfaces, refer.interface, name)
+      if not methods[name].result then
+        add_java(methods[name], declared)
       end
     end
   end
@@ -193,7 +221,7 @@ local function write_method(lines, class, method)
     lines[#lines + 1] = '---@param ... any'
   end
   if not has(method.doc, 'return') then
-    lines[#lines + 1] = '---@return any result'
+    lines[#lines + 1] = ('---@return %s result'):format(method.result or 'any')
   end
   lines[#lines + 1] = '---@return perilune.Error? err'
   lines[#lines + 1] = ('function %s:%s(%s) end'):format(

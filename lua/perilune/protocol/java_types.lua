@@ -12,7 +12,9 @@ local class_of, null = core.class_of, core.null
 ---@class perilune.java.Type
 ---@field name string     as Java writes it, without type arguments
 ---@field primitive boolean
+---@field callback? boolean  a function leaves, a callable object comes
 ---@field methods? table<string, table>  of a callback, as declared
+---@field constants? string[]  of an enum
 ---@field to fun(value: any, seen: table): any, string?  what to send, or nil and what is wrong
 ---@field check fun(value: any, seen?: table): string?   what is wrong with a value that came
 ---@field open? boolean     takes anything
@@ -137,6 +139,7 @@ local function enum_of(name, constants)
   end
   return {
     kind = 'enum',
+    constants = constants,
     check = wrong_name,
     to = function(value)
       local wrong = wrong_name(value)
@@ -199,6 +202,7 @@ end
 -- An interface whose methods the provider calls: functions leave, callable objects come.
 local function callback_of(name, class)
   return {
+    callback = true,
     methods = class.methods,
     check = function(value)
       if type(value) ~= 'userdata' or value == null then

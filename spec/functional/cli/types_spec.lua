@@ -48,6 +48,38 @@ describe('perilune types', function()
     assert.is_truthy(loadstring(result.output))
   end)
 
+  it('writes what a Java interface declares', function()
+    local result = types [==[
+      local shop = perilune.interface [[
+        package demo;
+        interface Shop {
+          Order place(Order order, int[] counts, io.joyrpc.Callback<Order, Void> listener);
+          void close();
+          Map<String, List<Long>> all(Page<Kind> page, java.util.Date since);
+        }
+        class Order { long id; Kind kind; byte[] data; Order before; }
+        class Page<T> { List<T> items; }
+        enum Kind { OLD, NEW }
+      ]]
+      perilune.refer { interface = shop, url = 'joyrpc://127.0.0.1:1' }
+      perilune.listen 'tcp://127.0.0.1:0'
+    ]==]
+    assert.equal(0, result.code, result.output)
+    for _, part in ipairs {
+      "---@param order? {before?: {before?: {before?: table, data?: string, id?: integer, kind?: 'OLD'|'NEW'}",
+      '---@param counts? integer[]\n---@param listener? function\n',
+      '---@return {before?: {',
+      "id: integer, kind?: {name: 'OLD'|'NEW'}}? result\n",
+      'function Shop:place(order, counts, listener) end\n',
+      '---@return nil result\n---@return perilune.Error? err\nfunction Shop:close() end\n',
+      "---@param page? {items?: ('OLD'|'NEW')[]}\n---@param since? number\n",
+      '---@return table<string, integer[]>? result\n',
+    } do
+      assert.truthy(result.output:find(part, 1, true), part .. '\nis not in\n' .. result.output)
+    end
+    assert.is_truthy(loadstring(result.output))
+  end)
+
   it('says when there is nothing', function()
     local result = types 'perilune.main(function() end)'
     assert.equal(1, result.code)
