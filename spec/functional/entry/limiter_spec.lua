@@ -116,6 +116,21 @@ describe('filter limiter', function()
   )
 
   it(
+    'of a service counts apart from that of who calls it in the same process',
+    inside(function()
+      local proxy = serve({
+        f = function()
+          return 1
+        end,
+      }, { limiter = { rate = 2, period = 60000 } }, { limiter = { rate = 2, period = 60000 } })
+      assert.equal(1, (proxy:f()))
+      assert.equal(1, (proxy:f()))
+      local _, err = proxy:f()
+      assert.equal('LIMITED', err.code)
+    end)
+  )
+
+  it(
     'refuses settings that say nothing or the wrong thing',
     inside(function()
       for part, conf in pairs {

@@ -93,10 +93,11 @@ local function choose(rules, call, caller)
   end
 end
 
-local function key_of(name, rule, call, caller)
+-- A process may serve what it calls elsewhere: each side has a limit of its own, unless they have a name.
+local function key_of(name, side, rule, call, caller)
   local key = table.concat({
     'limiter',
-    name ~= '' and name or call.interface .. '\1' .. call.alias,
+    name ~= '' and name or table.concat({ side, call.interface, call.alias }, '\1'),
     rule.id,
     rule.rate,
     rule.by.method and call.method or '',
@@ -106,17 +107,17 @@ local function key_of(name, rule, call, caller)
 end
 
 -- The key of a call, put together once per rule and method where nothing else tells calls apart.
-local function keyring(name)
+local function keyring(name, side)
   local kept = {}
   return function(rule, call, caller)
     if rule.by.caller then
-      return key_of(name, rule, call, caller)
+      return key_of(name, side, rule, call, caller)
     end
     local keys = kept[rule] or {}
     kept[rule] = keys
     local key = keys[call.method]
     if not key then
-      key = key_of(name, rule, call)
+      key = key_of(name, side, rule, call)
       keys[call.method] = key
     end
     return key
@@ -154,7 +155,7 @@ return {
     identity = { type = 'any', default = 'caller', help = 'a plugin of the point identity' },
     name = { type = 'string', default = '', max = 64, help = 'limits of one name are one limit' },
   },
-  new = function(conf)
+  new = function(conf, where)
     local rules, message = rules_of(conf)
     if not rules then
       return nil, message
@@ -173,7 +174,7 @@ return {
     for _, rule in ipairs(rules) do
       callers = callers or rule.caller ~= nil or rule.by.caller or false
     end
-    local keys = keyring(conf.name)
+    local keys = keyring(conf.name, where and where.side or '')
     local refused = perilune.counter 'perilune_limited'
     return function(ctx, call, next)
       local caller = callers and identify(ctx, call) or nil
