@@ -275,12 +275,7 @@ end
 local function run_chunk(chunk, args, ms)
   local before = waiting.forbidden
   waiting.forbidden = REASON
-  local ok, err
-  if ms then
-    ok, err = toplevel.run(ms, chunk, on_thrown, unpack(args or {}))
-  else
-    ok, err = xpcall(chunk, on_thrown, unpack(args or {}))
-  end
+  local ok, err = toplevel.run(ms, chunk, on_thrown, unpack(args or {}))
   if ok then
     ok, err = pcall(check_names)
   end

@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- Runs what stands at the top level of a script or of a configuration in a process that serves already.
--- Until it returns its worker serves nobody, so it has to return in time, and it must not end the process.
--- Nothing of it is compiled meanwhile, because compiled loops cannot be interrupted.
-local core = require 'perilune.core'
+-- Runs what stands at the top level of a script or of a configuration. In a process that serves already its
+-- worker serves nobody until that returns: so it has to return in time, and it must not end the process.
+-- Nothing of it is compiled meanwhile, because compiled loops cannot be interrupted, and because LuaJIT 2.1 of
+-- 2022 now and then compiles loops over small tables, as loading is full of, so that they end before the last
+-- element: a start or reload in a hundred lost settings. A script that computes for long may say jit.on().
+local ffi = require 'ffi'
 local jit = require 'jit'
 
 local M = {}
@@ -11,6 +13,13 @@ M.MS = 5000 -- where no setting says
 local STEP = 100000 -- instructions between two looks at the clock
 
 local running = false
+
+ffi.cdef [[
+struct peri_toplevel_time { long sec; long nsec; };
+int peri_toplevel_clock(int clock, struct peri_toplevel_time *now) __asm__("clock_gettime");
+]]
+local THREAD_CPU = 3
+local time = ffi.new 'struct peri_toplevel_time'
 
 -- The rest of a script that knows `os.exit` from the time it was loaded may use it later.
 local function guard_exit()
@@ -25,10 +34,16 @@ local function guard_exit()
   guard_exit = function() end
 end
 
+-- ms this thread has computed. Not the time that went by: on a busy machine others may run for most of it.
+local function computed()
+  ffi.C.peri_toplevel_clock(THREAD_CPU, time)
+  return tonumber(time.sec) * 1e3 + tonumber(time.nsec) / 1e6
+end
+
 local function watch(ms)
-  local till = core.hrtime() + ms
+  local till = computed() + ms
   return function()
-    if core.hrtime() > till then
+    if computed() > till then
       local text =
         'still loading after load_timeout = %d ms; what takes long belongs into perilune.start'
       error(text:format(ms), 2) -- and again, should the script catch it
@@ -36,20 +51,20 @@ local function watch(ms)
   end
 end
 
--- `xpcall(fn, handler, ...)`, bounded.
----@param ms number  0 = any time
+-- `xpcall(fn, handler, ...)`; with `ms` bounded, as it has to be in a process that serves.
+---@param ms? number  0 = any time
 ---@param fn function
 ---@param handler fun(err: any): any
 ---@return boolean ok
 ---@return any
 function M.run(ms, fn, handler, ...)
   guard_exit()
-  local was_on, is_watched = jit.status(), ms ~= 0 and not debug.gethook()
+  local was_on, is_watched = jit.status(), ms and ms ~= 0 and not debug.gethook()
   jit.off()
   if is_watched then
     debug.sethook(watch(ms), '', STEP)
   end
-  running = true
+  running = ms ~= nil
   local ok, result = xpcall(fn, handler, ...)
   running = false
   if is_watched then

@@ -59,6 +59,16 @@ describe('starting', function()
     assert.matches('not today', process.output)
   end)
 
+  it('compiles nothing while it loads', function()
+    local text = 'local function say(where) print(where, (jit.status())) end\n'
+      .. "say 'top level'\nperilune.main(function() say 'main' end)"
+    local process = app.start(text, { args = { '--workers', '1' } })
+    assert.same({ code = 0 }, process:wait())
+    assert.matches('top level\tfalse\n', process.output, 1, true)
+    assert.is_nil(process.output:find('top level\ttrue', 1, true))
+    assert.matches('main\ttrue\n', process.output, 1, true)
+  end)
+
   it('takes settings from flags over environment over file, and refuses wrong ones', function()
     local main = "perilune.main(function() print(require('perilune.core').workers) end)"
     local conf = app.script('return { workers = 2 }', 'conf.lua')
