@@ -240,7 +240,7 @@ local scenarios = {
       if rig:conn(DOWN) ~= nil then
         p.lib.peri_conn_drain(rig:conn(DOWN))
       end
-      rig:pump()
+      rig:advance(1000) -- a protocol may wait for a moment that suits its peer
     end,
     up = { 'DRAINED' },
     down = {},

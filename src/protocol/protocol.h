@@ -105,7 +105,7 @@ typedef struct peri_protocol {
   // Beats, sweeps, timeouts of the machine's own. Returns in how many ms it should be called again,
   // 0 = not before peri_conn_wake asks. It may come earlier; an idle connection is not woken.
   uint64_t (*tick)(struct peri_conn *conn, uint64_t now_ms);
-  // Says goodbye so that the peer sends no new calls (offline notice, GOAWAY).
+  // Says goodbye so that the peer sends no new calls (offline notice, GOAWAY), within a second.
   void (*drain)(struct peri_conn *conn);
 } peri_protocol;
 
