@@ -66,7 +66,8 @@ describe('perilune types', function()
     ]==]
     assert.equal(0, result.code, result.output)
     for _, part in ipairs {
-      "---@param order? {before?: {before?: {before?: table, data?: string, id?: integer, kind?: 'OLD'|'NEW'}",
+      '---@param order? {before?: {before?: {before?: table, data?: string, ',
+      "id?: integer, kind?: 'OLD'|'NEW'}",
       '---@param counts? integer[]\n---@param listener? function\n',
       '---@return {before?: {',
       "id: integer, kind?: {name: 'OLD'|'NEW'}}? result\n",
