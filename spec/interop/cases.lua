@@ -39,7 +39,7 @@ end
 
 local CASES = [==[
 local java = perilune.java
-local function cases(probe, watch, absent, undeclared)
+local function cases(probe, watch, absent, undeclared, serialization)
   -- What Java had of the last echo: see demo/Told.java.
   local function told(text)
     return same(text, probe:told())
@@ -87,12 +87,35 @@ local function cases(probe, watch, absent, undeclared)
   case('Integer', function() return echo('echoInteger', 42) end)
   case('Integer null', function() return echo('echoInteger', nil, 'null') end)
   case('Long', function() return echo('echoBoxedLong', 7) end)
+  case('Double', function() return echo('echoBoxedDouble', 12) end)
+  case('Float', function() return echo('echoBoxedFloat', 0.5) end)
+  case('Boolean', function() return echo('echoBoxedBoolean', false) end)
   case('String', function() return echo('echoString', '\195\169\230\156\136\240\159\154\128\n"', "'\195\169\230\156\136\240\159\154\128\n\"'") end)
   case('empty String', function() return echo('echoString', '', "''") end)
   case('byte[]', function() return same('\0\1\255', probe:echoBytes '\0\1\255') or told 'bytes[0, 1, -1]' end)
   case('int[]', function() return same(-2, perilune.check(probe:echoInts { 1, -2 })[2]) or told '[1, -2]' end)
   case('long[]', function() return same(-2, perilune.check(probe:echoLongs { 1, -2 })[2]) or told '[1, -2]' end)
   case('String[]', function() return same('c', perilune.check(probe:echoStrings { 'a', 'c' })[2]) or told "['a', 'c']" end)
+  case('double[]', function()
+    return same(0.5, perilune.check(probe:echoDoubles { 2, 0.5 })[2]) or told '[2, 0.5]'
+  end)
+  case('float[]', function() return same(0.5, perilune.check(probe:echoFloats { 2, 0.5 })[2]) or told '[2, 0.5]' end)
+  case('short[]', function() return same(-2, perilune.check(probe:echoShorts { 1, -2 })[2]) or told '[1, -2]' end)
+  case('boolean[]', function()
+    return same(false, perilune.check(probe:echoBooleans { true, false })[2]) or told '[true, false]'
+  end)
+  case('Object[]', function()
+    local back = perilune.check(probe:echoObjects { 'text', 7, perilune.null, true })
+    return same(perilune.null, back[3]) or same(true, back[4]) or told "['text', 7, null, true]"
+  end)
+  case('LinkedList', function()
+    return same('b', perilune.check(probe:echoLinkedList { 'a', 'b' })[2]) or told "['a', 'b']"
+  end)
+  case('TreeMap', function() return same(1, perilune.check(probe:echoSorted { one = 1 }).one) or told '{one=1}' end)
+  case('LinkedHashMap', function()
+    local back = perilune.check(probe:echoOrdered(java.entries { { 'z', 1 }, { 'a', 2 } }))
+    return same(1, back.z) or told '{a=2, z=1}'
+  end)
   case('List', function()
     local list = perilune.check(probe:echoList { 'a', perilune.null, 'c' })
     return same(perilune.null, list[2]) or same('c', list[3]) or told "['a', null, 'c']"
@@ -132,6 +155,23 @@ local function cases(probe, watch, absent, undeclared)
   moment('LocalDate', day)
   moment('LocalTime', hour)
   moment('LocalDateTime', { date = perilune.typed('java.time.LocalDate', day), time = perilune.typed('java.time.LocalTime', hour) })
+  case('ZonedDateTime', function()
+    local typed, zone = perilune.typed, 'Asia/Shanghai'
+    local value = typed('java.time.ZonedDateTime', {
+      dateTime = typed('java.time.LocalDateTime', {
+        date = typed('java.time.LocalDate', day), time = typed('java.time.LocalTime', hour),
+      }),
+      offset = typed('java.time.ZoneOffset', { seconds = 28800 }),
+      zoneId = serialization == 'protostuff' and typed('java.time.ZoneId', { zoneId = zone }) or zone,
+    })
+    if serialization == 'json' then
+      value = '2020-02-29T01:02:03.000000004+08:00[Asia/Shanghai]'
+      return same(value, probe:echoZoned(value))
+    end
+    local back = perilune.check(probe:echoZoned(value))
+    return same(29, back.dateTime.date.day) or same(28800, back.offset.seconds)
+      or same(zone, type(back.zoneId) == 'table' and back.zoneId.zoneId or back.zoneId)
+  end)
   moment('Instant', { seconds = java.long(1600000000), nanos = 5 })
   moment('Duration', { seconds = java.long(90), nanos = 7 })
   case('enum', function() return same('BLUE', perilune.check(probe:echoColor 'BLUE').name) or told 'demo.Color BLUE' end)
@@ -236,7 +276,7 @@ local MAIN = [[
 perilune.main(function()
   for _, one in ipairs(all) do
     prefix = one[1]
-    cases(one[2], one[3], one[4], one[5])
+    cases(one[2], one[3], one[4], one[5], one[6])
   end
   print 'done'
 end)]]
@@ -276,7 +316,7 @@ function M.run(peer)
   for i, option in ipairs(peer.options or { { prefix = '', more = peer.more or '' } }) do
     local line = (
       'all[%d] = { %q, refer(interface, more), refer(%s, more), refer("demo.Absent", more), '
-      .. 'refer("demo.Probe", more) }'
+      .. 'refer("demo.Probe", more), more.serialization }'
     ):format(i, option.prefix, peer.watch)
     text[#text + 1] = ('more = { %s }'):format(option.more)
     text[#text + 1] = line

@@ -32,6 +32,7 @@ local BROKEN = {
   },
   protostuff = {
     List = 'Protostuff leaves out what is null in a collection',
+    ['Object[]'] = 'Protostuff leaves out what is null in an array of objects',
     cycle = 'JoyRPC writes no end to a cycle in Protostuff (StackOverflowError, a broken frame)',
     generic = { [UP] = NO_DEFAULT },
   },

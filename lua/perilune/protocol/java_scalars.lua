@@ -139,6 +139,22 @@ local function bytes(name)
   }
 end
 
+-- Hessian writes an array of them as a text, and so does fastjson.
+local function chars(name)
+  local function check(value)
+    if type(value) ~= 'string' and type(value) ~= 'table' then
+      return wants(name, value)
+    end
+  end
+  return {
+    check = check,
+    to = function(value)
+      local wrong = check(value)
+      return not wrong and value or nil, wrong
+    end,
+  }
+end
+
 local SCALARS = {
   boolean = plain 'boolean',
   byte = integer('byte', 8, true),
@@ -154,6 +170,7 @@ local SCALARS = {
   ['java.math.BigDecimal'] = made('decimal', DIGITS),
   ['java.math.BigInteger'] = made('bigint', DIGITS),
   ['byte[]'] = bytes,
+  ['char[]'] = chars,
 }
 for class in pairs(java_time.CLASSES) do
   SCALARS[class] = function(name)

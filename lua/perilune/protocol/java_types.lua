@@ -299,6 +299,24 @@ end
 
 local HESSIAN_ARRAYS = { ['java.lang.String'] = '[string', ['java.lang.Object'] = '[object' }
 
+-- Items of arrays have no handles: Java reads them as plain numbers.
+local BARE = {
+  short = function(number)
+    return number
+  end,
+  float = java.double,
+}
+
+local function bare(kind, convert)
+  return setmetatable({
+    to = function(value)
+      local box, wrong = kind.to(value)
+      local number = box and rawget(box, 1)
+      return type(number) == 'number' and convert(number) or box, wrong
+    end,
+  }, { __index = kind })
+end
+
 local function array_type(name, arguments, dimensions, compile)
   local element = name
   if #arguments > 0 then
@@ -306,7 +324,9 @@ local function array_type(name, arguments, dimensions, compile)
   end
   element = element .. ('[]'):rep(dimensions - 1)
   local class = ('['):rep(dimensions) .. (HESSIAN_ARRAYS[name] or '[' .. name):sub(2)
-  return list_of(name .. ('[]'):rep(dimensions), class, compile(element))
+  local kind = compile(element)
+  kind = BARE[element] and bare(kind, BARE[element]) or kind
+  return list_of(name .. ('[]'):rep(dimensions), class, kind)
 end
 
 -- A class with type arguments: its fields with these in place of its parameters.

@@ -141,6 +141,19 @@ describe('a Java type', function()
   it('names lists, arrays and objects', function()
     assert.equal('[int', class_of(type_of('int[]').to({ 1 }, {})))
     assert.equal('[string', class_of(type_of('java.lang.String[]').to({ 'a' }, {})))
+    -- Items have no handle: Java reads plain numbers there.
+    local java = require 'perilune.protocol.java'
+    local floats = type_of('float[]').to({ 2, 0.5, java.float(1) }, {})
+    for i = 1, 3 do
+      assert.equal('java.lang.Double', class_of(floats[i]))
+    end
+    assert.same({ 7, -1 }, { unpack(type_of('short[]').to({ 7, java.short(-1) }, {})) })
+    assert.matches('%[2%]: wants short', select(2, type_of('short[]').to({ 1, 40000 }, {})))
+    assert.matches('%[1%]: wants float', select(2, type_of('float[]').to({ 'x' }, {})))
+    assert.equal('java.lang.Float', class_of(type_of('java.lang.Float[]').to({ 2 }, {})[1]))
+    assert.equal('ab', (type_of('char[]').to('ab', {})))
+    assert.is_nil(type_of('char[]').check 'ab')
+    assert.matches('wants char%[%]', select(2, type_of('char[]').to(7, {})))
     assert.equal(
       'java.util.HashSet',
       class_of(type_of('java.util.Set<java.lang.Object>').to({ 1 }, {}))

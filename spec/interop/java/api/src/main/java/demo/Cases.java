@@ -8,15 +8,19 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
+import java.time.ZoneId;
+import java.time.ZonedDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.LinkedList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 
@@ -164,6 +168,9 @@ public final class Cases {
     add("Integer", () -> echoed(probe, 42, probe.echoInteger(42)));
     add("Integer null", () -> echoed(probe, null, probe.echoInteger(null)));
     add("Long", () -> echoed(probe, 1L << 60, probe.echoBoxedLong(1L << 60)));
+    add("Double", () -> echoed(probe, 12.0, probe.echoBoxedDouble(12.0)));
+    add("Float", () -> echoed(probe, 0.5f, probe.echoBoxedFloat(0.5f)));
+    add("Boolean", () -> echoed(probe, false, probe.echoBoxedBoolean(false)));
     add("String", () -> echoed(probe, "\u00e9\u6708\ud83d\ude80\n\"", probe.echoString("\u00e9\u6708\ud83d\ude80\n\"")));
     add("empty String", () -> echoed(probe, "", probe.echoString("")));
   }
@@ -181,6 +188,26 @@ public final class Cases {
       long[] longs = {1, -2, Long.MIN_VALUE};
       return Arrays.equals(longs, probe.echoLongs(longs)) ? told(probe, longs) : "other numbers";
     });
+    add("double[]", () -> {
+      double[] doubles = {0.5, -1, 1e300};
+      return Arrays.equals(doubles, probe.echoDoubles(doubles)) ? told(probe, doubles) : "other numbers";
+    });
+    add("float[]", () -> {
+      float[] floats = {0.5f, -1};
+      return Arrays.equals(floats, probe.echoFloats(floats)) ? told(probe, floats) : "other numbers";
+    });
+    add("short[]", () -> {
+      short[] shorts = {1, Short.MIN_VALUE};
+      return Arrays.equals(shorts, probe.echoShorts(shorts)) ? told(probe, shorts) : "other numbers";
+    });
+    add("boolean[]", () -> {
+      boolean[] booleans = {true, false};
+      return Arrays.equals(booleans, probe.echoBooleans(booleans)) ? told(probe, booleans) : "other values";
+    });
+    add("Object[]", () -> {
+      Object[] objects = {"text", 7, null, true};
+      return Arrays.equals(objects, probe.echoObjects(objects)) ? told(probe, objects) : "other values";
+    });
     add("String[]", () -> {
       String[] strings = {"a", null, "c"};
       return Arrays.equals(strings, probe.echoStrings(strings)) ? told(probe, strings) : "other strings";
@@ -193,6 +220,22 @@ public final class Cases {
     add("Set", () -> {
       LinkedHashSet<String> set = new LinkedHashSet<>(Arrays.asList("x", "y"));
       return echoed(probe, set, probe.echoSet(set));
+    });
+    add("LinkedList", () -> {
+      LinkedList<String> list = new LinkedList<>(Arrays.asList("a", "b"));
+      return echoed(probe, list, probe.echoLinkedList(list));
+    });
+    add("LinkedHashMap", () -> {
+      LinkedHashMap<String, Integer> map = new LinkedHashMap<>();
+      for (String key : new String[] {"z", "b", "y", "a", "x"}) {
+        map.put(key, map.size());
+      }
+      return echoed(probe, map, probe.echoOrdered(map));
+    });
+    add("TreeMap", () -> {
+      TreeMap<String, Integer> map = new TreeMap<>();
+      map.put("one", 1);
+      return echoed(probe, map, probe.echoSorted(map));
     });
     add("Map", () -> {
       Map<String, Object> map = new HashMap<>();
@@ -226,6 +269,10 @@ public final class Cases {
     });
     add("Instant", () -> echoed(probe, Instant.ofEpochSecond(1600000000L, 5), probe.echoInstant(Instant.ofEpochSecond(1600000000L, 5))));
     add("Duration", () -> echoed(probe, Duration.ofSeconds(90, 7), probe.echoDuration(Duration.ofSeconds(90, 7))));
+    add("ZonedDateTime", () -> {
+      ZonedDateTime value = ZonedDateTime.of(2024, 2, 29, 1, 2, 3, 4, ZoneId.of("Asia/Shanghai"));
+      return same(value, probe.echoZoned(value));
+    });
     add("enum", () -> echoed(probe, Color.BLUE, probe.echoColor(Color.BLUE)));
     add("object", () -> echoed(probe, Person.sample(), probe.echoPerson(Person.sample())));
     add("object in itself", () -> {

@@ -8,10 +8,14 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
+import java.time.ZonedDateTime;
 import java.util.Date;
+import java.util.LinkedHashMap;
+import java.util.LinkedList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 
 /** One method for every type and every way to answer; `echo...` returns what it was given. */
@@ -74,6 +78,30 @@ public interface Probe {
   long[] echoLongs(long[] value);
 
   String[] echoStrings(String[] value);
+
+  double[] echoDoubles(double[] value);
+
+  float[] echoFloats(float[] value);
+
+  short[] echoShorts(short[] value);
+
+  boolean[] echoBooleans(boolean[] value);
+
+  Object[] echoObjects(Object[] value);
+
+  Double echoBoxedDouble(Double value);
+
+  Float echoBoxedFloat(Float value);
+
+  Boolean echoBoxedBoolean(Boolean value);
+
+  LinkedList<String> echoLinkedList(LinkedList<String> value);
+
+  LinkedHashMap<String, Integer> echoOrdered(LinkedHashMap<String, Integer> value);
+
+  TreeMap<String, Integer> echoSorted(TreeMap<String, Integer> value);
+
+  ZonedDateTime echoZoned(ZonedDateTime value);
 
   List<String> echoList(List<String> value);
 

@@ -8,10 +8,14 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
+import java.time.ZonedDateTime;
 import java.util.Date;
+import java.util.LinkedHashMap;
+import java.util.LinkedList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 
@@ -164,6 +168,66 @@ public class ProbeImpl implements Probe {
 
   @Override
   public String[] echoStrings(String[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public double[] echoDoubles(double[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public float[] echoFloats(float[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public short[] echoShorts(short[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public boolean[] echoBooleans(boolean[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public Object[] echoObjects(Object[] value) {
+    return keep(value);
+  }
+
+  @Override
+  public Double echoBoxedDouble(Double value) {
+    return keep(value);
+  }
+
+  @Override
+  public Float echoBoxedFloat(Float value) {
+    return keep(value);
+  }
+
+  @Override
+  public Boolean echoBoxedBoolean(Boolean value) {
+    return keep(value);
+  }
+
+  @Override
+  public LinkedList<String> echoLinkedList(LinkedList<String> value) {
+    return keep(value);
+  }
+
+  @Override
+  public LinkedHashMap<String, Integer> echoOrdered(LinkedHashMap<String, Integer> value) {
+    return keep(value);
+  }
+
+  @Override
+  public TreeMap<String, Integer> echoSorted(TreeMap<String, Integer> value) {
+    return keep(value);
+  }
+
+  @Override
+  public ZonedDateTime echoZoned(ZonedDateTime value) {
     return keep(value);
   }
 
