@@ -11,6 +11,16 @@ local MORE = [[
   case('$echo', function() return same('are you there', perilune.call(probe, '$echo', 'are you there')) end)
 ]]
 
+-- What a consumer without classes is given, which Java's provider gives it too.
+local GENERIC = {
+  'generic object',
+  'generic enum',
+  'generic List of objects',
+  'generic object of collections',
+  'generic exception',
+  'generic moment',
+}
+
 -- What Java alone cannot do in fastjson. Believed only when Java alone fails too.
 local FASTJSON = {
   ['declared exception'] = 'fastjson reads no exception (expect Throwable, but get JSONObject)',
@@ -155,6 +165,19 @@ describe('Dubbo', function()
           no_service = version == '3.2' and 'BAD_REQUEST' or nil, -- it says no more
         }
       )
+    end)
+
+    it(version .. ' gives a generic consumer the same, and so does an executor of ours', function()
+      local wanted = {}
+      for _, name in ipairs(GENERIC) do
+        wanted[name] = true
+      end
+      local provider = java.provider(module)
+      assert.same(wanted, (java.cases(module, { port = provider.port }, GENERIC)))
+      local text = probe.server("executor = 'pool'"):gsub('127%.0%.0%.1:0', '[::1]:0')
+      local server = app.serve(text)
+      local url = 'dubbo://[::1]:' .. server.url:match ':(%d+)$'
+      assert.same(wanted, (java.cases(module, { url = url }, GENERIC)))
     end)
 
     it(version .. ' is called by name', function()

@@ -16,12 +16,12 @@ enum {
   PERI_SER_JSON = 13,
   PERI_SER_PROTOSTUFF = 14,
   PERI_SER_HESSIAN_DUBBO = 32,
-  PERI_SER_RAW = 110,         // private: only between two Perilune peers
-  PERI_SER_MSGPACK = 111,     // private
-  PERI_SER_DUBBO = 250,       // private: whole bodies of Dubbo's requests; never on a wire
-  PERI_SER_DUBBO_JSON = 251,  // private: JSON of Dubbo's fastjson; never on a wire
-  PERI_SER_DUBBO_GENERIC =
-      252,  // private: like DUBBO, of a consumer that knows no class of its own
+  PERI_SER_RAW = 110,                  // private: only between two Perilune peers
+  PERI_SER_MSGPACK = 111,              // private
+  PERI_SER_DUBBO = 250,                // private: whole bodies of Dubbo's requests; never on a wire
+  PERI_SER_DUBBO_JSON = 251,           // private: JSON of Dubbo's fastjson; never on a wire
+  PERI_SER_DUBBO_GENERIC = 252,        // private: like DUBBO, of a consumer that knows no class
+  PERI_SER_DUBBO_GENERIC_ALONE = 253,  // private: a value for such a consumer that stands alone
 };
 
 // What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the

@@ -182,10 +182,14 @@ local function object_of(name, class, compile, other)
       seen[value] = core.typed(name, copy)
       local types = class and fields_of(class, compile) or {}
       for field, content in pairs(value) do
-        if class and not types[field] then
+        -- Dubbo's generic consumers name the class in the map itself.
+        local named = field == 'class' and type(content) == 'string' and not types.class
+        if class and not named and not types[field] then
           return nil, ('%s has no field %s'):format(name, tostring(field))
         end
-        copy[field], wrong = item(types[field], content, seen, tostring(field))
+        if not named then
+          copy[field], wrong = item(types[field], content, seen, tostring(field))
+        end
         if wrong then
           return nil, wrong
         end

@@ -4,6 +4,7 @@
 #include "protocol/dubbo/body.h"
 
 #include "protocol/dubbo/dubbo.h"
+#include "protocol/dubbo/generic.h"
 #include "protocol/serializer/builtin.h"
 
 static int plain_arguments(peri_hessian_reader *r, const dubbo_head *head, peri_sink *sink) {
@@ -71,11 +72,27 @@ const peri_serializer peri_serializer_dubbo_generic = {
     .name = "hessian2",
     .provider = "dubbo2-generic",
     .id = PERI_SER_DUBBO_GENERIC,
-    .alone = PERI_SER_HESSIAN_DUBBO,
+    .alone = PERI_SER_DUBBO_GENERIC_ALONE,
     .linked = true,
     .inner = true,
     .self_typed = true,
-    .encoder_init = encoder_init,
-    .encoder_finish = encoder_finish,
+    .encoder_init = dubbo_generic_encoder_init,
+    .encoder_finish = dubbo_generic_encoder_finish,
     .decode = decode,
+};
+
+static int decode_alone(peri_bytes in, const peri_value_limits *limits, peri_sink *sink,
+                        size_t *used, peri_err *err) {
+  return peri_serializer_hessian2_dubbo.decode(in, limits, sink, used, err);
+}
+
+const peri_serializer peri_serializer_dubbo_generic_alone = {
+    .name = "hessian2",
+    .provider = "dubbo2-generic-alone",
+    .id = PERI_SER_DUBBO_GENERIC_ALONE,
+    .inner = true,
+    .self_typed = true,
+    .encoder_init = dubbo_generic_encoder_init,
+    .encoder_finish = dubbo_generic_encoder_finish,
+    .decode = decode_alone,
 };

@@ -18,19 +18,35 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message) {
   return rc != 0 ? rc : peri_hessian_write_string(encoder, peri_bytes_of(peri_code_name(code)));
 }
 
+// Of the exception, as an object or as generic.c makes a map of it.
+static int read_class(peri_hessian_reader *r, peri_bytes *class) {
+  peri_hessian_class object = {0};
+  peri_bytes text;
+  int rc = PERI_EBAD_REQUEST;
+  if (peri_hessian_peek(r) == PERI_HESSIAN_OBJECT) {
+    rc = peri_hessian_read_object(r, &object);
+    *class = object.name;
+  } else if (peri_hessian_peek(r) == PERI_HESSIAN_MAP) {
+    rc = peri_hessian_read_map(r, NULL);
+    rc = rc != 0 ? rc : peri_hessian_read_string(r, &text);
+    rc = rc != 0 || is(text, "class") ? rc : PERI_EBAD_REQUEST;
+    rc = rc != 0 ? rc : peri_hessian_read_string(r, class);
+  }
+  return rc;
+}
+
 int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
                               const peri_value_limits *limits) {
   static const char *const fields[] = {"exceptionClass", "exceptionMessage", "detailMessage"};
   peri_hessian_reader r;
-  peri_hessian_class object;
+  peri_bytes class;
   peri_err err;
   peri_hessian_reader_init(&r, thrown, limits, &err);
-  int rc = peri_hessian_peek(&r) == PERI_HESSIAN_OBJECT ? peri_hessian_read_object(&r, &object)
-                                                        : PERI_EBAD_REQUEST;
+  int rc = read_class(&r, &class);
   rc = rc != 0 ? rc
                : peri_hessian_write_object(encoder, "org.apache.dubbo.rpc.service.GenericException",
                                            fields, 3);
-  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, object.name);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, class);
   rc = rc != 0 ? rc : peri_hessian_write_string(encoder, message);
   return rc != 0 ? rc : peri_hessian_write_string(encoder, message);
 }

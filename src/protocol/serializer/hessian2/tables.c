@@ -8,6 +8,8 @@
 
 enum { KEEP = 4096, SEEN_MIN = 64 };  // entries of any table that are kept for the next body
 
+#define FORGOTTEN UINT32_MAX  // a number
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static _Thread_local hessian_tables *mine;  // [0] reading, [1] writing
@@ -137,12 +139,20 @@ uint32_t peri_hessian_number_of(hessian_tables *t, const void *what, uint32_t nu
     grow_seen(t);
   }
   hessian_identity *row = place(t, what);
-  if (row->round == t->round) {
+  bool known = row->round == t->round;
+  if (known && row->number != FORGOTTEN) {
     return row->number;
   }
   *row = (hessian_identity){what, number, t->round};
-  t->seen_count++;
+  t->seen_count += known ? 0 : 1;
   return number;
+}
+
+void peri_hessian_forget(hessian_tables *t, const void *what) {
+  hessian_identity *row = place(t, what);
+  if (row->round == t->round) {
+    row->number = FORGOTTEN;
+  }
 }
 
 void peri_hessian_set_label(hessian_tables *t, uint32_t label, uint32_t number) {

@@ -98,6 +98,8 @@ bool peri_hessian_add_type(hessian_tables *tables, peri_bytes name);
 
 // The number under which `what` was added before; otherwise adds it as `number` and returns it.
 uint32_t peri_hessian_number_of(hessian_tables *tables, const void *what, uint32_t number);
+// `what` has no number after all.
+void peri_hessian_forget(hessian_tables *tables, const void *what);
 // Notes that number `label` of a source is our `number`.
 void peri_hessian_set_label(hessian_tables *tables, uint32_t label, uint32_t number);
 // Copies a name into `text`; the result's ptr is an offset.

@@ -3,12 +3,21 @@ package demo.dubbo;
 
 import demo.Absent;
 import demo.Cases;
+import demo.Color;
+import demo.Nest;
+import demo.Person;
 import demo.Probe;
 import demo.Settings;
+import java.time.LocalDateTime;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.apache.dubbo.common.utils.PojoUtils;
 import org.apache.dubbo.config.ReferenceConfig;
 import org.apache.dubbo.rpc.RpcContext;
 import org.apache.dubbo.rpc.service.EchoService;
@@ -29,6 +38,9 @@ public final class Consumer {
     });
     cases.add("generic", () -> generic(settings));
     cases.add("generic async", () -> genericAsync(settings));
+    if (!settings.values.containsKey("serialization")) { // Perilune names no classes in fastjson
+      generic(settings, cases);
+    }
     cases.add("$echo", () -> Cases.same("are you there", ((EchoService) probe).$echo("are you there")));
     cases.add("no such service", () -> {
       Absent absent = refer(settings, Absent.class).get();
@@ -73,6 +85,66 @@ public final class Consumer {
             .$invokeAsync("sayHello", new String[] {"java.lang.String"}, new Object[] {"moon"})
             .get(5, TimeUnit.SECONDS);
     return Cases.same("Hi moon", answer);
+  }
+
+  /** Values of classes, seen by who has none: what came must be what Dubbo itself makes of the value. */
+  private static void generic(Settings settings, Cases cases) {
+    Person person = Person.sample();
+    person.setFriend(Person.sample());
+    cases.add("generic object", () -> generic(settings, "echoPerson", Person.class, person));
+    cases.add("generic enum", () -> generic(settings, "echoColor", Color.class, Color.BLUE));
+    cases.add("generic List of objects", () -> {
+      List<Person> people = new ArrayList<>(Arrays.asList(person, Person.sample()));
+      return generic(settings, "echoPeople", List.class, people);
+    });
+    cases.add("generic object of collections", () -> generic(settings, "echoNest", Nest.class, Nest.sample()));
+    cases.add("generic exception", () -> {
+      try {
+        return "answered " + referGeneric(settings).get().$invoke("failDeclared", new String[] {"java.lang.String"}, new Object[] {"no luck"});
+      } catch (RuntimeException e) { // GenericException: of com.alibaba where 2.7 throws it
+        Object seen = e.getClass().getMethod("getExceptionClass").invoke(e);
+        String wrong = Cases.same("demo.DeclaredException", seen);
+        return wrong != null ? wrong : Cases.same("no luck", e.getClass().getMethod("getExceptionMessage").invoke(e));
+      }
+    });
+    cases.add("generic moment", () -> {
+      String wrong = null;
+      for (int[] at : new int[][] {{0, 0}, {3, 0}, {0, 4}, {3, 50000000}, {59, 1000}}) {
+        LocalDateTime moment = LocalDateTime.of(2024, 2, 29, 1, 2, at[0], at[1]);
+        wrong = wrong != null ? wrong : generic(settings, "echoLocalDateTime", LocalDateTime.class, moment, moment);
+      }
+      return wrong;
+    });
+  }
+
+  private static String generic(Settings settings, String method, Class<?> type, Object value) {
+    return generic(settings, method, type, value, PojoUtils.generalize(value));
+  }
+
+  private static String generic(Settings settings, String method, Class<?> type, Object value, Object sent) {
+    GenericService service = referGeneric(settings).get();
+    Object answer = service.$invoke(method, new String[] {type.getName()}, new Object[] {sent});
+    return Cases.same(shown(PojoUtils.generalize(value)), shown(answer));
+  }
+
+  /** With the Java type of everything, as far as its owner can tell. A field that is null may be left out. */
+  private static String shown(Object value) {
+    if (value instanceof Map) {
+      TreeMap<String, String> entries = new TreeMap<>();
+      ((Map<?, ?>) value).forEach((key, content) -> {
+        if (content != null) {
+          entries.put(shown(key), shown(content));
+        }
+      });
+      return "map" + entries;
+    }
+    if (value instanceof List) {
+      return "list" + ((List<?>) value).stream().map(Consumer::shown).collect(Collectors.toList());
+    }
+    if (value instanceof Object[]) {
+      return value.getClass().getSimpleName() + shown(Arrays.asList((Object[]) value));
+    }
+    return value == null ? "null" : value.getClass().getSimpleName() + " " + value;
   }
 
   private static String callback(Settings settings) {
