@@ -74,13 +74,14 @@ local function thrown(title, what)
   end
 end
 
--- What a guard caught. No error object means that `thrown` itself failed: the stack had overflowed, or
--- memory ran out.
+-- What a guard caught. No error object means that `thrown` itself failed, for want of stack or memory; whose
+-- guard it was is then not known here.
 local function caught(err)
   if errors.is(err) then
     return err
   end
-  core.log('error', 'SCRIPT-ERROR', tostring(err))
+  local text = 'a handler, filter or policy: stack overflow, or no memory: %s'
+  core.log('error', 'SCRIPT-ERROR', text:format(tostring(err)))
   return errors.new('INTERNAL', 'internal error')
 end
 

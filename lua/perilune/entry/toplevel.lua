@@ -1,10 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Runs what stands at the top level of a script or of a configuration. In a process that serves already its
 -- worker serves nobody until that returns: so it has to return in time, and it must not end the process.
--- Nothing of it is compiled meanwhile: compiled loops cannot be interrupted, and the LuaJIT of Debian 12 ends
--- `pairs` early once such a loop was given up and patched (LuaJIT issue 827, mended there in April 2022). Loading
--- is full of such loops; a start or reload in a hundred lost settings. A script that computes for long may
--- say jit.on().
+-- Nothing of it is compiled meanwhile: compiled loops cannot be interrupted, and code that runs once gains nothing.
+-- A script that computes for long may say jit.on().
 local ffi = require 'ffi'
 local jit = require 'jit'
 

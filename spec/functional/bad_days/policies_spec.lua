@@ -412,7 +412,8 @@ end
 
 local function logged(logs, name, pattern)
   for line in logs:gmatch '[^\n]+' do
-    if line:find(name .. '%f[%D]') and line:find(pattern) then
+    local named = line:find(name .. '%f[%D]') or line:find('a handler, filter or policy:', 1, true)
+    if named and line:find(pattern) then
       return true
     end
   end
