@@ -62,6 +62,12 @@ static void get_serializer(lua_State *L, const peri_call *call) {
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
   lua_pushstring(L, serializer != NULL ? serializer->name : "unknown");
 }
+// What needs no types on the wire: JSON, and a consumer of Dubbo that knows no classes.
+static void get_plain(lua_State *L, const peri_call *call) {
+  lua_pushboolean(L, call->serializer == PERI_SER_JSON || call->serializer == PERI_SER_DUBBO_JSON ||
+                         call->serializer == PERI_SER_DUBBO_GENERIC);
+}
+
 static void get_timeout_left(lua_State *L, const peri_call *call) {
   uint64_t now = peri_vm_of(L)->loop->now_ns;
   lua_pushnumber(L, call->deadline_ns > now ? (double)(call->deadline_ns - now) / 1e6 : 0);
@@ -102,6 +108,7 @@ static const struct {
     {"alias", get_alias},
     {"attachments", push_attachments},
     {"timeout_left", get_timeout_left},
+    {"plain", get_plain},
     {"peer", get_peer},
     {"is_local", get_local},
     {"serializer", get_serializer},

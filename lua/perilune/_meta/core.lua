@@ -233,7 +233,7 @@ function core.reexport(id, _, methods, options) end
 function core.unexport(id) end
 
 --- Reads of a call in progress; `nil` when the call is over. Names: interface, alias, method, peer,
---- serializer, timeout_left, body_len, attachments (decoded), identity, worker, native.
+--- serializer, plain, timeout_left, body_len, attachments (decoded), identity, worker, native.
 ---@param slot integer
 ---@param gen integer
 ---@param name string

@@ -30,6 +30,7 @@ local M = {}
 ---@field attachments table
 ---@field body perilune.Body      the arguments as they came
 ---@field serialization string
+---@field plain boolean  values came without their types: in JSON, or from a generic consumer of Dubbo
 
 ---@class perilune.Body
 
@@ -269,6 +270,9 @@ local call_fields = {
   end,
   serialization = function(self)
     return get(self.slot, self.gen, 'serializer')
+  end,
+  plain = function(self)
+    return get(self.slot, self.gen, 'plain')
   end,
   idempotent = function(self)
     return methods[self.mid].idempotent

@@ -183,14 +183,18 @@ local function plain_of(method)
   return plain
 end
 
+-- Collections and arrays of Java name their own class, not that of what is in them.
 local function could_be_plain(value)
   local kind = type(value)
-  return kind == 'string' or kind == 'number' or kind == 'table' and not getmetatable(value)
+  local class = kind == 'table' and core.class_of(value)
+  return kind == 'string'
+    or kind == 'number'
+    or kind == 'table' and (not class or class:find '^java%.util%.' or class:byte() == 91)
 end
 
 -- Binary data and the like came as strings, objects without their class.
 local PLAIN = [[
-  if could_be_plain(a#) and first.call.serialization == 'json' then a# = from(type_#, a#) end]]
+  if could_be_plain(a#) and first.call.plain then a# = from(type_#, a#) end]]
 
 local MOST = 60 -- parameters; Lua has no more room for locals and upvalues
 

@@ -85,6 +85,9 @@ local CONVERT = {
       return value
     end
     local fields = kind.fields()
+    if type(value.class) == 'string' and not fields.class then
+      value.class = nil -- so Dubbo's generic consumers name it
+    end
     for field, content in pairs(value) do
       value[field] = from(fields[field], content)
     end

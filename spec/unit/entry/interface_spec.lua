@@ -180,6 +180,10 @@ describe('a Java type', function()
     -- As the maps of Dubbo's generic consumers, and what they are given, name it.
     made = type_of('demo.Person', classes).to({ class = 'demo.Person', age = 1 }, {})
     assert.same({ 'demo.Person' }, { class_of(made), made.class })
+    local came = { class = 'demo.Person', color = 'RED' }
+    made = require('perilune.protocol.java_plain').from(type_of('demo.Person', classes), came)
+    assert.same({ 'demo.Person' }, { class_of(made), made.class })
+    assert.equal('demo.Color', class_of(made.color))
     _, wrong = type_of('demo.Person', classes).to({ class = 1 }, {})
     assert.equal('demo.Person has no field class', wrong)
     _, wrong = type_of('demo.Person', classes).to({ color = 'BLUE' }, {})
