@@ -62,10 +62,10 @@ static void get_serializer(lua_State *L, const peri_call *call) {
   const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
   lua_pushstring(L, serializer != NULL ? serializer->name : "unknown");
 }
-// What needs no types on the wire: JSON, and a consumer of Dubbo that knows no classes.
+
 static void get_plain(lua_State *L, const peri_call *call) {
-  lua_pushboolean(L, call->serializer == PERI_SER_JSON || call->serializer == PERI_SER_DUBBO_JSON ||
-                         call->serializer == PERI_SER_DUBBO_GENERIC);
+  const peri_serializer *serializer = peri_serializer_by_id(call->serializer);
+  lua_pushboolean(L, serializer != NULL && (!serializer->self_typed || serializer->untyped));
 }
 
 static void get_timeout_left(lua_State *L, const peri_call *call) {

@@ -62,6 +62,7 @@ typedef struct peri_serializer {
   uint8_t alone;          // id of that for values which stand alone, 0 = itself: those that another
                           // thread writes, and calls of the functions that came in it
   bool self_typed;        // JoyRPC leaves interface and alias out on a session only for these
+  bool untyped;           // its values come without their classes all the same
 
   // A sink that appends one value to `out`. `encoder` is memory for its state, in any condition,
   // PERI_ENCODER_SIZE bytes large and aligned like peri_encoder. A refused value leaves its reason

@@ -76,6 +76,7 @@ const peri_serializer peri_serializer_dubbo_generic = {
     .linked = true,
     .inner = true,
     .self_typed = true,
+    .untyped = true,
     .encoder_init = dubbo_generic_encoder_init,
     .encoder_finish = dubbo_generic_encoder_finish,
     .decode = decode,
