@@ -230,26 +230,13 @@ void peri_call_fail(peri_server *server, peri_call *call, int code, peri_bytes m
   peri_call_throw(server, call, code, message, not_run, (peri_bytes){NULL, 0});
 }
 
-// Scripts raise what they like, and most formats take only text.
-static peri_bytes as_text(peri_bytes message, peri_buf *copy) {
-  if (peri_utf8_valid(message.ptr, message.len)) {
-    return message;
-  }
-  peri_buf_add(copy, message.ptr, message.len);
-  size_t at = 0;
-  while ((at += peri_utf8_check(copy->data + at, copy->len - at)) < copy->len) {
-    copy->data[at] = '?';
-  }
-  return (peri_bytes){copy->data, copy->len};
-}
-
 void peri_call_throw(peri_server *server, peri_call *call, int code, peri_bytes message,
                      bool not_run, peri_bytes value) {
   if (wanted(call)) {
     peri_event event = reply_event(call);
     peri_buf copy = {0};
     event.code = code;
-    event.message = as_text(message, &copy);
+    event.message = peri_utf8_mended(message, &copy);  // scripts raise what they like
     event.body = value;
     if (value.len != 0 && peri_call_error_value(call) == PERI_ERROR_DETAILS) {
       event.serializer = PERI_SER_MSGPACK;

@@ -7,6 +7,7 @@
 #include "base/limit.h"
 #include "base/mem.h"
 #include "entry/executor.h"
+#include "protocol/serializer/utf8.h"
 
 #define NO_MEMORY "no memory for another call"
 
@@ -55,6 +56,7 @@ static PERI_COLD void refuse(peri_conn *conn, const peri_event *event, int code,
   if ((event->flags & PERI_EV_ONEWAY) != 0 || conn->channel == NULL) {
     return;
   }
+  peri_buf copy = {0};
   peri_event reply = {
       .type = PERI_EV_REPLY,
       .flags = (uint8_t)(PERI_EV_END | (not_run ? PERI_EV_NOT_RUN : 0) |
@@ -63,10 +65,11 @@ static PERI_COLD void refuse(peri_conn *conn, const peri_event *event, int code,
       .code = code,
       .stream = event->stream,
       .session = event->session,
-      .message = peri_bytes_of(text),
+      .message = peri_utf8_mended(peri_bytes_of(text), &copy),  // it may repeat what the peer sent
       .callback = (event->flags & PERI_EV_CALLBACK) != 0 ? event->callback : (peri_bytes){NULL, 0},
   };
   conn->protocol->emit(conn, &reply);
+  peri_buf_fini(&copy);
 }
 
 // A request may name another service than the session it came on was made for.

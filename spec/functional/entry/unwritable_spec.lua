@@ -82,7 +82,8 @@ describe('a result that cannot be written', function()
         return '\173\208' .. u32(#head + #body + 4) .. head .. body
       end
       local function short(text)
-        return string.char(#text) .. text
+        local _, characters = text:gsub('[^\128-\191]', '')
+        return string.char(characters) .. text
       end
       local function json(method)
         return ('{"className":"demo.Odd","alias":"prod","methodName":"%s","args":[]}'):format(
@@ -127,7 +128,9 @@ describe('a result that cannot be written', function()
         assert.truthy(answer:find('INTERNAL', 1, true), answer)
         answer = ask(2, 'text')
         assert.truthy(answer:find('no ?? moon', 1, true) and answer:find 'NOT_FOUND', answer)
-        assert.truthy(ask(3, 'good'):find('still here', 1, true))
+        answer = ask(3, ('月'):rep(30)) -- more than an answer repeats of it
+        assert.truthy(answer:find('no such method: demo.Odd.月', 1, true), answer)
+        assert.truthy(ask(4, 'good'):find('still here', 1, true))
         socket:close()
       end
     end)

@@ -67,3 +67,15 @@ size_t peri_utf8_put(uint8_t *at, uint32_t code) {
   at[3] = (uint8_t)(0x80 | (code & 0x3F));
   return 4;
 }
+
+peri_bytes peri_utf8_mended(peri_bytes text, peri_buf *copy) {
+  if (peri_utf8_valid(text.ptr, text.len)) {
+    return text;
+  }
+  peri_buf_add(copy, text.ptr, text.len);
+  size_t at = 0;
+  while ((at += peri_utf8_check(copy->data + at, copy->len - at)) < copy->len) {
+    copy->data[at] = '?';
+  }
+  return (peri_bytes){copy->data, copy->len};
+}

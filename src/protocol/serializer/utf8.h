@@ -5,8 +5,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 // The offset of the first byte that is not part of a well-formed sequence; `len` when all is well.
 size_t peri_utf8_check(const uint8_t *text, size_t len);
+// The text, or one in `copy` (zeroed before; the caller's to fini) with '?' for each byte that is not part
+// of one.
+peri_bytes peri_utf8_mended(peri_bytes text, peri_buf *copy);
 // Writes `code` (a scalar value) to `at`, which has room for 4 bytes. Returns the bytes written.
 size_t peri_utf8_put(uint8_t *at, uint32_t code);
 
