@@ -333,6 +333,17 @@ static int retired(lua_State *L) {
   return 1;
 }
 
+// core.on_aside(fn): fn(begins) runs around each turn of background work of a generation that is not the
+// current one
+static int set_on_aside(lua_State *L) {
+  peri_vm *vm = peri_vm_of(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  peri_unref(L, vm->on_aside);
+  lua_settop(L, 1);
+  vm->on_aside = peri_ref(L);
+  return 0;
+}
+
 // core.held(generation) -> calls, fibers of this VM
 static int held(lua_State *L) {
   const peri_held *it = &peri_vm_of(L)->fibers.held[luaL_checkinteger(L, 1) & 1];
@@ -378,6 +389,7 @@ const luaL_Reg peri_core_functions[] = {
     {"generation", generation},
     {"set_generation", set_generation},
     {"retired", retired},
+    {"on_aside", set_on_aside},
     {"held", held},
     {"cancel_background", cancel_background},
     {NULL, NULL},

@@ -324,13 +324,35 @@ static PERI_COLD void failed(peri_vm *vm, peri_fiber *fiber) {
   fiber_drop(vm, fiber);
 }
 
+// Does it prepare a generation that is to serve, or clear up after one that has served? Neither may keep the
+// worker from its calls for as long as it likes: Lua has a hook for such turns (core.on_aside).
+static PERI_COLD bool is_aside(const peri_vm *vm, const peri_fiber *fiber) {
+  return vm->on_aside != LUA_NOREF && fiber->generation != 0 &&
+         (fiber->generation > vm->fibers.generation || fiber->call == NULL);
+}
+
+static PERI_COLD void tell_aside(peri_vm *vm, bool begins) {
+  peri_ref_push(vm->L, vm->on_aside);
+  lua_pushboolean(vm->L, begins);
+  if (lua_pcall(vm->L, 1, 0, 0) != 0) {
+    lua_pop(vm->L, 1);  // no memory: the turn goes without
+  }
+}
+
 void peri_fiber_resume(peri_vm *vm, peri_fiber *fiber, int nargs) {
   peri_owner_check(&vm->loop->owner);
   lua_State *co = fiber->co;
   peri_fiber *before = vm->fibers.running;
+  bool aside = fiber->generation != vm->fibers.generation && is_aside(vm, fiber);
   fiber->state = PERI_FIBER_RUNNING;
   vm->fibers.running = fiber;
+  if (aside) {
+    tell_aside(vm, true);
+  }
   int status = lua_resume(co, nargs);
+  if (aside) {
+    tell_aside(vm, false);
+  }
   vm->fibers.running = before;
   if (status == LUA_YIELD && is_wait(vm, fiber)) {
     park(vm, fiber);

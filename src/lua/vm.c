@@ -284,6 +284,7 @@ static void init(peri_vm *vm, peri_loop *loop) {
   vm->on_authenticate = LUA_NOREF;
   vm->on_session = LUA_NOREF;
   vm->on_cold = LUA_NOREF;
+  vm->on_aside = LUA_NOREF;
   peri_server_init(&vm->server, loop);
   peri_futures_init(&vm->futures, MAX_FUTURES);
   vm->server.futures = &vm->futures;

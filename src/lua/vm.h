@@ -69,6 +69,7 @@ struct peri_vm {
   int on_authenticate;               // refs of Lua hooks, LUA_NOREF when absent
   int on_session;
   int on_cold;    // Lua function(chain, last), see lua/perilune/entry/hotness.lua
+  int on_aside;   // Lua function(begins) around turns beside the service, see peri_fiber_resume
   int call_over;  // Lua function(slot) that drops a call's side table
   struct {
     uint64_t limit;    // bytes of Lua memory, 0 = no limit

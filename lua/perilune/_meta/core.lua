@@ -250,6 +250,10 @@ function core.current() end
 --- Called with the chain of a method before each of its first calls, and whether it is the last of them.
 ---@param fn fun(chain: function, last: boolean)
 function core.on_cold(fn) end
+--- Called before and after each turn of work that no call waits for, of a generation that does not serve yet or
+--- no more.
+---@param fn fun(begins: boolean)
+function core.on_aside(fn) end
 --- Refuses new calls and says goodbye on each accepted connection.
 function core.drain() end
 --- What this worker counted for each exported method, at most so many. `took`: ms from arrival to reply of

@@ -43,7 +43,9 @@ local function load(number, conf)
   end
   local before = options.refer.timeout.default
   options.refer.timeout.default = conf.call_timeout or before
-  local mine, message = declare.load(conf.path, conf.args, number, conf.load_timeout or toplevel.MS)
+  local ms = conf.load_timeout or toplevel.MS
+  toplevel.bound_aside(ms)
+  local mine, message = declare.load(conf.path, conf.args, number, ms)
   options.refer.timeout.default = before
   if not mine then
     return nil, message

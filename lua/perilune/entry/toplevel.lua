@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Runs what stands at the top level of a script or of a configuration. In a process that serves already its
--- worker serves nobody until that returns: so it has to return in time, and it must not end the process.
+-- worker serves nobody until that returns: so it has to return in time, and it must not end the process. The
+-- same goes for the start functions of a script that is loaded then.
 -- Nothing of it is compiled meanwhile: compiled loops cannot be interrupted, and code that runs once gains nothing.
 -- A script that computes for long may say jit.on().
+local core = require 'perilune.core'
 local ffi = require 'ffi'
 local jit = require 'jit'
 
@@ -39,13 +41,33 @@ local function computed()
   return tonumber(time.sec) * 1e3 + tonumber(time.nsec) / 1e6
 end
 
-local function watch(ms)
+local LOADING =
+  'still loading after load_timeout = %d ms; what takes long belongs into perilune.start'
+local ASIDE = 'still computing after load_timeout = %d ms, in which its worker serves nobody; '
+  .. 'perilune.sleep(0) now and then lets it'
+
+local function watch(ms, text)
   local till = computed() + ms
   return function()
     if computed() > till then
-      local text =
-        'still loading after load_timeout = %d ms; what takes long belongs into perilune.start'
       error(text:format(ms), 2) -- and again, should the script catch it
+    end
+  end
+end
+
+-- From here on nothing is compiled, and what takes longer than `ms` raises. Returns what ends that.
+local function bound(ms, text)
+  local was_on, is_watched = jit.status(), ms and ms ~= 0 and not debug.gethook()
+  jit.off()
+  if is_watched then
+    debug.sethook(watch(ms, text), '', STEP)
+  end
+  return function()
+    if is_watched then
+      debug.sethook()
+    end
+    if was_on then
+      jit.on()
     end
   end
 end
@@ -58,21 +80,26 @@ end
 ---@return any
 function M.run(ms, fn, handler, ...)
   guard_exit()
-  local was_on, is_watched = jit.status(), ms and ms ~= 0 and not debug.gethook()
-  jit.off()
-  if is_watched then
-    debug.sethook(watch(ms), '', STEP)
-  end
+  local unbound = bound(ms, LOADING)
   running = ms ~= nil
   local ok, result = xpcall(fn, handler, ...)
   running = false
-  if is_watched then
-    debug.sethook()
-  end
-  if was_on then
-    jit.on()
-  end
+  unbound()
   return ok, result
+end
+
+-- The same for what the scripts of a reload do before and after they serve (start functions and warm-ups of
+-- the next generation, stop functions of the last): each turn of it is bounded.
+---@param ms number  0 = any time
+function M.bound_aside(ms)
+  local unbound
+  core.on_aside(function(begins)
+    if begins then
+      unbound = bound(ms, ASIDE)
+    else
+      unbound()
+    end
+  end)
 end
 
 return M

@@ -61,6 +61,54 @@ describe('a reload', function()
     assert.equal('"v3"', version(server))
   end)
 
+  it('does not wait for start functions that never return', function()
+    local server = app.serve(
+      SERVICE:format 'v1',
+      { args = { '--workers', '2' }, env = { PERILUNE_LOAD_TIMEOUT = '50' } }
+    )
+    local loop = 'function()\nwhile true do end end'
+    local task = 'perilune.check(perilune.async(%s):await())'
+    local computing = 'app%.lua:8: still computing after load_timeout = 50 ms'
+    local cases = {
+      { ('perilune.start(%s)'):format(loop), 'perilune%.start: .*' .. computing },
+      { 'perilune.start(function() perilune.sleep(1)\nwhile true do end end)', computing },
+      { ('perilune.start(function() %s end)'):format(task:format(loop)), computing },
+      {
+        ("perilune.export { interface = 'demo.W', service = { f = print }, warmup = %s }"):format(
+          loop
+        ),
+        'warm%-up .*' .. computing,
+      },
+    }
+    for _, case in ipairs(cases) do
+      rewrite(server, SERVICE:format 'v2' .. case[1])
+      local exit = command(server, 'reload')
+      assert.equal(1, exit.code, exit.output)
+      assert.matches(case[2], exit.output)
+      assert.equal('"v1"', version(server))
+    end
+  end)
+
+  it('interrupts what runs for ever before or after it serves, and goes on', function()
+    local stop = 'perilune.stop(function()\nwhile true do end end)'
+    local server = app.serve(
+      SERVICE:format 'v1' .. stop,
+      { args = { '--workers', '2' }, env = { PERILUNE_LOAD_TIMEOUT = '50' } }
+    )
+    rewrite(
+      server,
+      SERVICE:format 'v2'
+        .. 'perilune.start(function() perilune.spawn(function()\nwhile true do end end) end)'
+    )
+    assert.equal(0, command(server, 'reload').code)
+    local told = {}
+    for i = 1, 4 do
+      told[i] = server:wait_line '"tag":"([%u-]+)","text":"[^"]*app%.lua:8: still computing after'
+    end
+    assert.same({ 'SCRIPT-ERROR', 'SCRIPT-ERROR', 'STOP', 'STOP' }, told)
+    assert.equal('"v2"', version(server))
+  end)
+
   it('is seen in the status, and goes on without who asked for it', function()
     local server = app.serve(SERVICE:format 'v1', { args = { '--workers', '2' } })
     rewrite(server, SERVICE:format 'v2' .. HELD)
