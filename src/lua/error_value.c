@@ -5,16 +5,11 @@
 #include "lua/thrown.h"
 #include "lua/value.h"
 
-// Details in MessagePack, which has no classes: an exception is {"@class": its class, "@fields":
-// it}.
+// In MessagePack, which has no classes.
 static int encode_details(peri_vm *vm, lua_State *co, peri_buf *out, peri_err *err) {
   int at = 4;
   if (lua_isstring(co, 5)) {
-    lua_createtable(co, 0, 2);
-    lua_pushvalue(co, 4);
-    lua_setfield(co, -2, "@fields");
-    lua_pushvalue(co, 5);
-    lua_setfield(co, -2, "@class");
+    peri_thrown_push_details(co, 4);
     at = lua_gettop(co);
   }
   int code = peri_value_encode(co, at, peri_serializer_by_id(PERI_SER_MSGPACK),

@@ -59,3 +59,43 @@ void peri_thrown_push(lua_State *L, int index, const peri_serializer *serializer
     push_plain(L, index, 0);
   }
 }
+
+// Without its metatable.
+static void push_copy(lua_State *L, int index) {
+  int copy = lua_gettop(L) + 1;
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, copy);
+  }
+}
+
+static void push_wrapped(lua_State *L, int index, int depth) {
+  int wrapped = lua_gettop(L) + 1, cause = wrapped + 1;
+  lua_createtable(L, 0, 2);
+  if (push_class(L, index)) {
+    lua_setfield(L, wrapped, "@class");
+  }
+  lua_pushliteral(L, "cause");
+  lua_rawget(L, index);
+  if (lua_istable(L, cause) && push_class(L, cause)) {
+    lua_pop(L, 1);
+    push_copy(L, index);
+    if (depth < CAUSES && lua_checkstack(L, SLOTS)) {
+      push_wrapped(L, cause, depth + 1);
+    } else {
+      lua_pushnil(L);
+    }
+    lua_setfield(L, -2, "cause");
+  } else {
+    lua_pushvalue(L, index);
+  }
+  lua_setfield(L, wrapped, "@fields");
+  lua_settop(L, wrapped);
+}
+
+void peri_thrown_push_details(lua_State *L, int index) {
+  push_wrapped(L, index, 0);
+}

@@ -28,15 +28,23 @@ local function cause_of(thrown, depth)
   })
 end
 
+-- What a peer of ours made of an exception and of what caused it.
+local function unwrapped(thrown)
+  local class, fields = rawget(thrown, '@class'), rawget(thrown, '@fields')
+  if type(class) ~= 'string' or type(fields) ~= 'table' or getmetatable(fields) then
+    return thrown
+  end
+  if type(fields.cause) == 'table' then
+    fields.cause = unwrapped(fields.cause)
+  end
+  return core.typed(class, fields)
+end
+
 ---@param err perilune.Error
 ---@param thrown any  the exception or the details as they were decoded
 ---@return perilune.Error err
 function M.attach(err, thrown)
-  local class = type(thrown) == 'table' and thrown['@class'] -- of one of ours
-  local fields = class and thrown['@fields']
-  if type(class) == 'string' and type(fields) == 'table' and not getmetatable(fields) then
-    thrown = core.typed(class, fields)
-  end
+  thrown = type(thrown) == 'table' and unwrapped(thrown) or thrown
   err.details = thrown
   err.class = type(thrown) == 'table' and class_of(thrown) or nil
   if err.class then

@@ -52,22 +52,70 @@ describe('over Dubbo', function()
   )
 
   it(
-    'exceptions are values, with class and fields',
+    'exceptions are values, with code, class, message, fields and cause, as they are natively',
     inside(function()
-      local service = serve({
-        fail = function()
-          return nil,
-            perilune.error(
-              'NOT_FOUND',
-              'no moon',
-              perilune.java.exception('demo.Gone', 'no moon', { code = 7 })
-            )
-        end,
-      }, nil, { url = (core.test_url():gsub('^%w+', 'dubbo')) })
-      local _, err = service:fail()
+      -- What the consumer sees of a failure that the handler makes.
+      local function failures(url)
+        local reply
+        local function note(ctx, call, next)
+          local result, err = next(ctx, call)
+          reply = ctx.reply
+          return result, err
+        end
+        local service = serve({
+          fail = function(_, how)
+            local cause = perilune.java.exception('demo.Cloud', 'a cloud', { height = 3 })
+            local gone = { code = 7, cause = cause }
+            return nil,
+              perilune.error(
+                'NOT_FOUND',
+                how == 'same' and 'no moon' or how == 'none' and '' or 'nothing: really',
+                perilune.java.exception('demo.Gone', how ~= 'bare' and 'no moon' or nil, gone)
+              )
+          end,
+          unnamed = function()
+            return nil,
+              perilune.error('UNKNOWN', 'TIMEOUT: x', perilune.java.exception('demo.Odd', 'x'))
+          end,
+          plain = function()
+            return nil, perilune.error('FORBIDDEN', 'not you')
+          end,
+          reply = function(ctx)
+            ctx.reply.colour = 'blue'
+            return nil, perilune.error('NOT_FOUND', 'no', perilune.java.exception('demo.Gone', 'x'))
+          end,
+        }, nil, { url = url, filters = { note } })
+        local seen = {}
+        for _, call in ipairs { { 'same' }, { 'other' }, { 'none' }, { 'bare' } } do
+          local _, err = service:fail(call[1])
+          table.insert(seen, err)
+        end
+        for _, method in ipairs { 'unnamed', 'plain', 'reply' } do
+          local _, err = perilune.call(service, method)
+          table.insert(seen, err)
+        end
+        assert.equal('blue', reply.colour)
+        return seen
+      end
+      local native = failures(core.test_url())
+      local dubbo = failures((core.test_url():gsub('^%w+', 'dubbo')))
+      for i, want in ipairs(native) do
+        local err = dubbo[i]
+        assert.same(
+          { want.code, want.message, want.class },
+          { err.code, err.message, err.class },
+          i
+        )
+        assert.same(want.details, err.details)
+        assert.equal(want.cause and want.cause.class, err.cause and err.cause.class)
+        assert.same(want.cause and want.cause.details, err.cause and err.cause.details)
+      end
+      local err = dubbo[1]
+      assert.equal('NOT_FOUND', err.code)
       assert.equal('demo.Gone', err.class)
       assert.equal('no moon', err.message)
       assert.equal(7, err.details.code)
+      assert.equal('a cloud', err.cause.message)
     end)
   )
 

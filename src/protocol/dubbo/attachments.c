@@ -161,19 +161,20 @@ int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri
   return rc != 0 ? rc : peri_hessian_write_end(&encoder);
 }
 
-peri_block *dubbo_join(peri_bytes *body, peri_bytes *attachments) {
-  peri_block *block = peri_block_new((uint32_t)(body->len + attachments->len));
-  if (block == NULL) {
-    return NULL;
+peri_block *dubbo_join(peri_event *event) {
+  peri_bytes *const parts[] = {&event->body, &event->attachments, &event->message};
+  enum { PARTS = sizeof parts / sizeof *parts };
+  size_t len = 0;
+  for (size_t i = 0; i < PARTS; i++) {
+    len += parts[i]->len;
   }
-  if (body->len != 0) {
-    memcpy(block->data, body->ptr, body->len);
+  peri_block *block = peri_block_new((uint32_t)len);
+  for (size_t i = 0; i < PARTS && block != NULL; i++) {
+    if (parts[i]->len != 0) {
+      memcpy(block->data + block->used, parts[i]->ptr, parts[i]->len);
+    }
+    parts[i]->ptr = block->data + block->used;
+    block->used += (uint32_t)parts[i]->len;
   }
-  if (attachments->len != 0) {
-    memcpy(block->data + body->len, attachments->ptr, attachments->len);
-  }
-  block->used = block->cap;
-  body->ptr = block->data;
-  attachments->ptr = block->data + body->len;
   return block;
 }

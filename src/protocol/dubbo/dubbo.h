@@ -78,7 +78,9 @@ uint8_t dubbo_status_of_code(int code, bool not_run);
 // to whoever reads the exception. Written to `text`, cut where it does not fit.
 enum { DUBBO_TEXT_MAX = 4096 };
 peri_bytes dubbo_text_of_code(int code, peri_bytes message, char text[DUBBO_TEXT_MAX]);
-// Takes the name off where there is one that goes with the status; false where there is none.
+// Takes the name of a code and the colon behind it off; false, and nothing, where there is none.
+bool dubbo_code_named(peri_bytes *text, int *code);
+// The same where the code goes with the status.
 bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code);
 // The code that Java's text tells better than the status, and what to add to the text; NULL where it
 // tells nothing.
@@ -112,8 +114,8 @@ int dubbo_attachments_convert(peri_hessian_reader *reader, const peri_value_limi
 // names the callbacks of a request (`event->callback` without PERI_EV_CALLBACK).
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
                             size_t pairs);
-// A block with the two of them, which move there. NULL when there is no memory.
-peri_block *dubbo_join(peri_bytes *body, peri_bytes *attachments);
+// A block with body, attachments and message, which move there. NULL when there is no memory.
+peri_block *dubbo_join(peri_event *event);
 
 // request.c
 typedef struct dubbo_head {
@@ -186,5 +188,13 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message);
 // that was named for others, empty for none.
 int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
                               const peri_value_limits *limits);
-// Reads the exception that comes next; appends its text to `message`.
+// Reads the exception that comes next; appends its text to `message`. Returns 1 where that and the
+// code are all there is to tell: dubbo_error_write made it.
 int dubbo_error_read(peri_hessian_reader *reader, peri_buf *message, int *code);
+// The attachment by which we tell our own peers code and message of an error whose exception has a
+// class of its own. Java passes over it.
+#define DUBBO_ERROR "perilune.error"
+void dubbo_error_name(int code, peri_bytes message, peri_buf *out);
+// Looks for it in the map that comes next and puts what it says in the place of message and code.
+// Returns whether there is anything else in the map.
+bool dubbo_error_named(peri_hessian_reader reader, peri_buf *message, int *code);

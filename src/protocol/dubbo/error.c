@@ -5,6 +5,8 @@
 
 #include "protocol/serializer/java_error.h"
 
+#define RPC_EXCEPTION "org.apache.dubbo.rpc.RpcException"
+
 static bool is(peri_bytes name, const char *text) {
   return peri_bytes_equal(name, peri_bytes_of(text));
 }
@@ -12,7 +14,7 @@ static bool is(peri_bytes name, const char *text) {
 int dubbo_error_write(void *encoder, int code, peri_bytes message) {
   static const char *const fields[] = {"code", "detailMessage", "errorCode"};
   peri_bytes text = message.len != 0 ? message : peri_bytes_of(peri_code_text(code));
-  int rc = peri_hessian_write_object(encoder, "org.apache.dubbo.rpc.RpcException", fields, 3);
+  int rc = peri_hessian_write_object(encoder, RPC_EXCEPTION, fields, 3);
   rc = rc != 0 ? rc : peri_hessian_write_int(encoder, dubbo_rpc_of_code(code));
   rc = rc != 0 ? rc : peri_hessian_write_string(encoder, text);
   return rc != 0 ? rc : peri_hessian_write_string(encoder, peri_bytes_of(peri_code_name(code)));
@@ -97,8 +99,7 @@ static int code_of(peri_bytes class, const reading *g) {
   if (g->named < 0) {
     return g->named;
   }
-  if (is(class, "org.apache.dubbo.rpc.RpcException") ||
-      is(class, "com.alibaba.dubbo.rpc.RpcException")) {
+  if (is(class, RPC_EXCEPTION) || is(class, "com.alibaba.dubbo.rpc.RpcException")) {
     return dubbo_code_of_rpc(g->rpc);
   }
   return g->generic < 0 ? g->generic : peri_java_error_code(class, &retry);
@@ -121,5 +122,37 @@ int dubbo_error_read(peri_hessian_reader *r, peri_buf *message, int *code) {
   if (rc == 0 && message->len == 0) {
     peri_buf_add(message, object.name.ptr, object.name.len);
   }
-  return rc;
+  return rc == 0 && g.named < 0 && is(object.name, RPC_EXCEPTION) ? 1 : rc;
+}
+
+// ---- beside an exception ------------------------------------------------------------------------
+
+void dubbo_error_name(int code, peri_bytes message, peri_buf *out) {
+  const char *name = peri_code_name(code);
+  peri_buf_add(out, name, strlen(name));
+  peri_buf_add(out, ": ", 2);
+  peri_buf_add(out, message.ptr, message.len);
+}
+
+// A response is read to its end later on, so what cannot be read here is not looked at.
+bool dubbo_error_named(peri_hessian_reader r, peri_buf *message, int *code) {
+  bool others = false;
+  int rc = peri_hessian_read_map(&r, NULL);
+  while (rc == 0 && !peri_hessian_read_end(&r)) {
+    peri_bytes text = {NULL, 0};
+    bool named = peri_hessian_peek(&r) == PERI_HESSIAN_STRING;
+    rc = named ? peri_hessian_read_string(&r, &text) : peri_hessian_skip(&r);
+    named = named && is(text, DUBBO_ERROR) && peri_hessian_peek(&r) == PERI_HESSIAN_STRING;
+    others = others || !named;
+    if (rc != 0 || !named) {
+      rc = rc != 0 ? rc : peri_hessian_skip(&r);
+      continue;
+    }
+    rc = peri_hessian_read_string(&r, &text);
+    if (rc == 0 && dubbo_code_named(&text, code)) {
+      message->len = 0;
+      peri_buf_add(message, text.ptr, text.len);
+    }
+  }
+  return others || rc != 0;
 }

@@ -223,7 +223,7 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
     rc = peri_fail(&err, PERI_EBAD_REQUEST, "no method is named");
   }
   if (rc == 0 && (map->len != 0 || event->serializer == PERI_SER_DUBBO_JSON)) {
-    joined = dubbo_join(&event->body, &event->attachments);
+    joined = dubbo_join(event);
     rc = joined != NULL ? 0 : peri_fail(&err, PERI_ENO_MEMORY, "no memory for the request");
     event->block = joined;
   }

@@ -78,10 +78,14 @@ static int answered(peri_conn *conn, reading *g, peri_event *event) {
   } else if (kind == DUBBO_EXCEPTION) {
     const uint8_t *at = g->r.at;
     rc = dubbo_error_read(&g->r, &g->text, &event->code);
-    event->body = (peri_bytes){at, (size_t)(g->r.at - at)};
+    event->body = (peri_bytes){at, rc == 0 ? (size_t)(g->r.at - at) : 0};
+    rc = rc < 0 ? rc : 0;
   }
   bool some = rc == 0 && more && peri_hessian_peek(&g->r) == PERI_HESSIAN_MAP &&
               !says_nothing((peri_bytes){g->r.at, (size_t)(g->r.end - g->r.at)});
+  if (some && kind == DUBBO_EXCEPTION) {
+    some = dubbo_error_named(g->r, &g->text, &event->code);
+  }
   return some ? dubbo_attachments_convert(&g->r, &conn->limits->value, &g->map) : rc;
 }
 
@@ -110,18 +114,16 @@ static int read_fastjson(peri_conn *conn, const dubbo_frame *frame, reading *g, 
 
 static void report(peri_conn *conn, reading *g, peri_event *event) {
   peri_block *own = NULL;
-  if (g->text.len != 0) {
-    event->message = (peri_bytes){g->text.data, g->text.len};
-    own = dubbo_join(&event->body, &event->message);
-    event->message.len = own != NULL ? event->message.len : 0;
-  } else if (g->map.len != 0) {
+  event->message = (peri_bytes){g->text.data, g->text.len};
+  if (g->map.len != 0) {
     event->attachments = (peri_bytes){g->map.data, g->map.len};
     event->attachments_ser = PERI_SER_MSGPACK;
-    own = dubbo_join(&event->body, &event->attachments);
-    event->attachments.len = own != NULL ? event->attachments.len : 0;
-  } else if (g->plain.len != 0) {
-    own = dubbo_join(&event->body, &event->attachments);
-    event->body.len = own != NULL ? event->body.len : 0;
+  }
+  if (g->text.len + g->map.len + g->plain.len != 0) {
+    own = dubbo_join(event);
+    if (own == NULL) {
+      event->message.len = event->attachments.len = event->body.len = 0;
+    }
   }
   event->block = own != NULL ? own : event->block;
   peri_conn_event(conn, event);
@@ -181,22 +183,36 @@ static bool is_thrown(const peri_event *event) {
           event->serializer == PERI_SER_HESSIAN_DUBBO);
 }
 
+// With what our own peers read beside it.
+static int write_thrown(peri_conn *conn, const peri_event *event) {
+  peri_buf named = {0};
+  peri_buf_add(peri_conn_out(conn), event->body.ptr, event->body.len);
+  if (!dubbo_state_of(conn)->reads_attachments) {
+    return 0;
+  }
+  dubbo_error_name(event->code, event->message, &named);
+  const peri_bytes fixed[] = {peri_bytes_of(DUBBO_ERROR), {named.data, named.len}};
+  int rc = dubbo_attachments_write(conn, event, fixed, 1);
+  peri_buf_fini(&named);
+  return rc;
+}
+
 static int write_failure(peri_conn *conn, peri_encoder *encoder, const peri_event *event,
                          uint8_t status) {
-  if (status == 0) {
-    int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION);
-    if (rc == 0 && is_thrown(event)) {
-      if (event->serializer == PERI_SER_DUBBO_GENERIC) {
-        return dubbo_error_write_generic(encoder, event->body, event->message,
-                                         &conn->limits->value);
-      }
-      peri_buf_add(peri_conn_out(conn), event->body.ptr, event->body.len);
-      return 0;
-    }
+  if (status != 0) {
+    char text[DUBBO_TEXT_MAX];
+    peri_bytes said = dubbo_text_of_code(event->code, event->message, text);
+    return peri_hessian_write_string(encoder, said);
+  }
+  bool thrown = is_thrown(event), generic = event->serializer == PERI_SER_DUBBO_GENERIC;
+  bool more = thrown && !generic && dubbo_state_of(conn)->reads_attachments;
+  int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION + (more ? DUBBO_WITH_ATTACHMENTS : 0));
+  if (rc != 0 || !thrown) {
     return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
   }
-  char text[DUBBO_TEXT_MAX];
-  return peri_hessian_write_string(encoder, dubbo_text_of_code(event->code, event->message, text));
+  return generic
+             ? dubbo_error_write_generic(encoder, event->body, event->message, &conn->limits->value)
+             : write_thrown(conn, event);
 }
 
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {

@@ -71,17 +71,28 @@ peri_bytes dubbo_text_of_code(int code, peri_bytes message, char text[DUBBO_TEXT
   return (peri_bytes){(const uint8_t *)text, (size_t)len + more};
 }
 
-bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code) {
+bool dubbo_code_named(peri_bytes *text, int *code) {
   const uint8_t *colon = text->len != 0 ? memchr(text->ptr, ':', text->len) : NULL;
   size_t len = colon != NULL ? (size_t)(colon - text->ptr) : 0;
   if (colon == NULL || len + 2 > text->len || colon[1] != ' ') {
     return false;
   }
   int named = peri_java_error_named((peri_bytes){text->ptr, len});
-  if (named >= 0 || dubbo_status_of_code(named, true) != status) {
+  if (named >= 0) {
     return false;
   }
   *text = (peri_bytes){colon + 2, text->len - len - 2};
+  *code = named;
+  return true;
+}
+
+bool dubbo_code_of_text(uint8_t status, peri_bytes *text, int *code) {
+  peri_bytes rest = *text;
+  int named;
+  if (!dubbo_code_named(&rest, &named) || dubbo_status_of_code(named, true) != status) {
+    return false;
+  }
+  *text = rest;
   *code = named;
   return true;
 }

@@ -229,8 +229,48 @@ describe('protocol/dubbo', function()
         for _, kind in ipairs { 'generic.request', 'generic_async.request' } do
           assert.equal(expected, failure(kind):sub(1, #expected))
         end
-        assert.equal('\x90' .. thrown, failure('hello.request'):sub(1, #thrown + 1))
+        -- Others get it as it is, and beside it what our own peers read.
+        local named = 'H\14perilune.error\18NOT_FOUND: no moonZ'
+        assert.equal('\x93' .. thrown .. named, failure 'hello.request')
       end
+      local old = { code = lib.PERI_ENOT_FOUND, message = 'no moon', body = thrown }
+      local _, body = reply(old, '\0052.0.1')
+      assert.equal('\x90' .. thrown, body)
+    end)
+
+    it('with an exception and beside it code and message, which are taken from there', function()
+      local function told(attachments)
+        rig = p.rig { protocol = 'dubbo' }
+        assert(rig:open { iface = 'demo.Probe', alias = 'prod' })
+        local id = rig:expect(UP)
+        rig:emit(UP, { type = 'OPEN', flags = 1, stream = id, iface = 'i', method = 'm' })
+        local thrown = 'C\9demo.Gone\x91\13detailMessage\x60\4text'
+        local body = '\x93' .. thrown .. 'H' .. attachments .. 'Z'
+        rig:send(DOWN, with_body(with_id('\xDA\xBB\2\20' .. ('\0'):rep(8), id), body)):pump()
+        local heard = rig:heard(UP)
+        rig:free()
+        rig = nil
+        return (heard:match('^DONE %d+ (.-) ser='):gsub(' attachments=.*', ''))
+      end
+      local NAME = '\14perilune.error'
+      assert.equal('NOT_FOUND message=no moon', told(NAME .. '\18NOT_FOUND: no moon'))
+      assert.equal('NOT_FOUND message=no moon', told('\1k\1v' .. NAME .. '\18NOT_FOUND: no moon'))
+      -- Neither of ASCII, nor the only text that is not.
+      local moon = '\13NOT_FOUND: \237\160\188\237\188\153'
+      assert.equal(
+        'NOT_FOUND message=\240\159\140\153',
+        told(NAME .. moon .. '\1k' .. moon:gsub('^.', '\13'))
+      )
+      for _, nothing in ipairs {
+        '',
+        '\5dubbo\0052.0.2',
+        NAME .. '\2NO',
+        NAME .. '\x91',
+        NAME .. '\6NO: no',
+      } do
+        assert.equal('UNKNOWN message=text', told(nothing))
+      end
+      assert.equal('PROTOCOL', (told(NAME .. '\x1F'):match '%u+'))
     end)
 
     it('whose status stands for several codes, with the one that is meant', function()
