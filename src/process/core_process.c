@@ -222,6 +222,11 @@ static int end_process(lua_State *L) {
   return 0;
 }
 
+static int end_now(lua_State *L) {
+  (void)fflush(stdout);
+  peri_process_end_now((int)luaL_optinteger(L, 1, 0) & 0xff);
+}
+
 // core.supervise{stall_ms=, drain_ms=, executor_stall_ms=}
 static int supervise(lua_State *L) {
   peri_process *process = process_of(L);
@@ -385,6 +390,7 @@ static const luaL_Reg functions[] = {
     {"end_executor", end_executor},
     {"executor_stats", executor_stats},
     {"exit", end_process},
+    {"end_now", end_now},
     {"supervise", supervise},
     {"limit_connections", limit_connections},
     {"notify", notify},

@@ -28,6 +28,7 @@ enum {
   EXECUTOR_QUEUE = 1024,
   STOP_MS = 5000,     // for all threads to end once the process ends
   LOG_PER_TAG = 100,  // lines a second
+  LOG_MS = 1000,      // for the last lines when several threads end the process at once
 };
 
 // Without the command line nobody would end the process.
@@ -65,8 +66,13 @@ void peri_process_ask_stop(peri_process *process) {
   (void)!write(process->wake_fd, &one, sizeof one);
 }
 
-_Noreturn static void end_now(int code) {
-  peri_log_stop();
+_Noreturn void peri_process_end_now(int code) {
+  static atomic_flag ends = ATOMIC_FLAG_INIT;
+  if (atomic_flag_test_and_set(&ends)) {
+    (void)poll(NULL, 0, LOG_MS);  // another thread does it, unless nobody reads what it writes
+  } else {
+    peri_log_stop();
+  }
   _exit(code);
 }
 
@@ -81,7 +87,7 @@ static void handled_set(sigset_t *set) {
 
 static void on_end_signal(supervisor *it, int number) {
   if (it->draining || !atomic_load(&it->process->handles_signals)) {
-    end_now(128 + number);
+    peri_process_end_now(128 + number);
   }
   it->draining = true;
   uint32_t drain_ms = atomic_load(&it->process->drain_ms);
@@ -106,7 +112,7 @@ static void on_signal(supervisor *it, int number) {
   if (number != SIGHUP) {
     on_end_signal(it, number);
   } else if (!atomic_load(&it->process->handles_signals)) {
-    end_now(128 + number);
+    peri_process_end_now(128 + number);
   } else if (!it->draining) {
     peri_process_post(it->process, 0, 0, "signal", "reload", 6);
   }
@@ -139,7 +145,7 @@ static void on_stalled(const peri_worker *worker) {
            "worker %d has not turned for stall_timeout; it runs %s; %s", worker->number, running,
            worker->process->embedded ? "nothing is done about it" : "ending the process");
   if (!worker->process->embedded) {
-    end_now(1);
+    peri_process_end_now(1);
   }
 }
 
@@ -216,7 +222,7 @@ static void tick(supervisor *it) {
     peri_log(PERI_LOG_ERROR, "DRAIN-TIMEOUT", "the process did not drain in time; ending it");
     it->kill_at_ms = 0;
     if (!it->process->embedded) {
-      end_now(1);
+      peri_process_end_now(1);
     }
     peri_process_exit(it->process, 1);
   }
@@ -355,7 +361,7 @@ static int run(supervisor *it) {
   peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
   code = code != 0 ? code : 1;
   if (!it->process->embedded) {
-    end_now(code);
+    peri_process_end_now(code);
   }
   return code;  // what the thread uses stays
 }
@@ -398,7 +404,7 @@ int peri_process_run(int argc, char **argv, const char *library, const char *gen
   peri_count_init();
   if (start_control(process, program, &err) != 0) {
     peri_log(PERI_LOG_ERROR, "START", "%s", err.text);
-    end_now(1);
+    peri_process_end_now(1);
   }
   int code = run(&it);
   close(it.signal_fd);

@@ -118,6 +118,8 @@ void peri_process_ask_stop(peri_process *process);
 
 // Any thread: the process ends with `code` once its loops have stopped. The first call counts.
 void peri_process_exit(peri_process *process, int code);
+// Any thread: the process ends here; what was logged is written.
+_Noreturn void peri_process_end_now(int code);
 // Threads that run the script, numbers 1 to this.
 static inline int peri_process_vms(const peri_process *process) {
   return atomic_load(&((peri_process *)(uintptr_t)process)->worker_count) +

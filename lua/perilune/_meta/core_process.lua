@@ -99,6 +99,9 @@ function core.pid() end
 --- Ends the process with `code` once every loop has stopped.
 ---@param code integer
 function core.exit(code) end
+--- Ends the process here and now; what was logged is written.
+---@param code integer
+function core.end_now(code) end
 --- Called on SIGTERM/SIGINT ('drain'), SIGHUP ('reload').
 ---@param fn fun(name: string)
 function core.on_signal(fn) end

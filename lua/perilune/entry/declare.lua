@@ -35,6 +35,7 @@ local REASON = 'cannot wait while loading; use perilune.main or perilune.start'
 ---@field tickers perilune.Ticker[]
 ---@field main? function
 ---@field restore_modules? fun()  puts back the modules of the generation before
+---@field started? boolean  start functions ran, or began to, in this VM
 ---@field discarded? boolean  the reload was given up
 ---@field pinned? boolean   perilune.main runs with it
 
@@ -375,6 +376,7 @@ end
 ---@param mine perilune.Declarations
 ---@return string? message
 function M.run_starts(mine)
+  mine.started = true
   local missing = check_providers(mine)
   if missing then
     return missing
@@ -457,7 +459,10 @@ function M.close()
       each:stop()
     end
   end
-  M.run_stops(M.declarations())
+  local active = M.declarations()
+  if active.started or active.number == 0 then -- the control VM started nothing
+    M.run_stops(active)
+  end
   for _, mine in pairs(all) do
     for _, spec in ipairs(mine.refers) do
       referer.close(spec)

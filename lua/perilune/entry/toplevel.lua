@@ -5,6 +5,7 @@
 -- Nothing of it is compiled meanwhile: compiled loops cannot be interrupted, and code that runs once gains nothing.
 -- A script that computes for long may say jit.on().
 local core = require 'perilune.core'
+local exit = require 'perilune.exit'
 local ffi = require 'ffi'
 local jit = require 'jit'
 
@@ -13,8 +14,6 @@ local M = {}
 M.MS = 5000 -- where no setting says
 local STEP = 100000 -- instructions between two looks at the clock
 
-local running = false
-
 ffi.cdef [[
 struct peri_toplevel_time { long sec; long nsec; };
 int peri_toplevel_clock(int clock, struct peri_toplevel_time *now) __asm__("clock_gettime");
@@ -22,18 +21,7 @@ int peri_toplevel_clock(int clock, struct peri_toplevel_time *now) __asm__("cloc
 local THREAD_CPU = 3
 local time = ffi.new 'struct peri_toplevel_time'
 
--- The rest of a script that knows `os.exit` from the time it was loaded may use it later.
-local function guard_exit()
-  local exit = os.exit
-  ---@diagnostic disable-next-line: duplicate-set-field
-  function os.exit(...) -- luacheck: ignore 122
-    if running then
-      error('os.exit while reloading would end the process and all its calls', 2)
-    end
-    return exit(...)
-  end
-  guard_exit = function() end
-end
+local EXIT = 'os.exit while reloading would end the process and all its calls'
 
 -- ms this thread has computed. Not the time that went by: on a busy machine others may run for most of it.
 local function computed()
@@ -55,14 +43,18 @@ local function watch(ms, text)
   end
 end
 
--- From here on nothing is compiled, and what takes longer than `ms` raises. Returns what ends that.
+-- From here on nothing is compiled, and with `ms` what takes longer raises, as does os.exit. Returns what
+-- ends that.
 local function bound(ms, text)
   local was_on, is_watched = jit.status(), ms and ms ~= 0 and not debug.gethook()
+  local forbidden = exit.forbidden
+  exit.forbidden = ms and EXIT or forbidden
   jit.off()
   if is_watched then
     debug.sethook(watch(ms, text), '', STEP)
   end
   return function()
+    exit.forbidden = forbidden
     if is_watched then
       debug.sethook()
     end
@@ -79,11 +71,8 @@ end
 ---@return boolean ok
 ---@return any
 function M.run(ms, fn, handler, ...)
-  guard_exit()
   local unbound = bound(ms, LOADING)
-  running = ms ~= nil
   local ok, result = xpcall(fn, handler, ...)
-  running = false
   unbound()
   return ok, result
 end

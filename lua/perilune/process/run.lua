@@ -13,6 +13,7 @@ local declare = require 'perilune.entry.declare'
 local difference = require 'perilune.process.difference'
 local events = require 'perilune.events'
 local executors = require 'perilune.entry.executors'
+local exit = require 'perilune.exit'
 local fibers = require 'perilune.process.fibers'
 local gather = require 'perilune.process.gather'
 local generation = require 'perilune.generation'
@@ -142,6 +143,22 @@ local function on_signal(name)
   end
 end
 
+-- A script called os.exit.
+local function leave(code, place)
+  if not state.ready then
+    return core.exit(code)
+  elseif not state.draining and #state.bound > 0 then
+    local text = 'os.exit(%d) at %s: finishing calls in progress'
+    core.log('info', 'EXIT', text:format(code, place))
+  end
+  M.drain(code)
+end
+
+local function on_exit_letter(payload)
+  local request = core.decode(payload)
+  leave(request.code, request.place)
+end
+
 -- A worker was asked to have the process reloaded.
 local function on_reload_letter(payload, worker)
   local request = core.decode(payload)
@@ -181,6 +198,10 @@ local function announce(declarations)
   admin.publish('script', state.conf.path)
   admin.publish('started', core.walltime())
   publish(declarations)
+  state.ready, exit.forbidden = true, false
+  function exit.leave(code, place)
+    core.spawn(leave, code, place, true)
+  end
   admin.publish('ready', true)
   core.notify 'READY=1'
   events.publish('process.ready', { listening = state.bound })
@@ -251,6 +272,7 @@ function state.settings()
 end
 
 local function load(conf)
+  exit.forbidden = exit.of_embedded()
   local limits = settings.limits_of(conf)
   settings.apply(limits)
   core.limit_connections(limits)
@@ -297,6 +319,7 @@ function M.start(conf)
   fibers.serve()
   attach.serve()
   core.on_message('reload', on_reload_letter)
+  core.on_message('exit', on_exit_letter)
   local ok
   for _, step in ipairs {
     function()

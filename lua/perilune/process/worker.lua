@@ -5,6 +5,7 @@ local admin = require 'perilune.process.admin'
 local core = require 'perilune.core'
 local declare = require 'perilune.entry.declare'
 local errors = require 'perilune.error'
+local exit = require 'perilune.exit'
 local generation = require 'perilune.generation'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
@@ -30,7 +31,9 @@ end
 -- Runs perilune.main and turns what it gives into an exit code.
 local function run_main(fn, args)
   local ok, result, err = xpcall(fn, traced, args)
-  if not ok then
+  if exit.code then
+    return exit.code
+  elseif not ok then
     return 1, 'perilune.main: ' .. tostring(result)
   elseif err ~= nil then
     return 1, 'perilune.main: ' .. tostring(err)
@@ -40,9 +43,14 @@ local function run_main(fn, args)
   return result == false and 1 or 0
 end
 
+local function ask_exit(code, place)
+  tell('exit', { code = code, place = place })
+end
+
 local function on_commit()
   local ok, done, message = xpcall(declare.commit, traced, true)
   if ok and done then
+    exit.forbidden, exit.leave = false, ask_exit
     ok, message = pcall(core.role == 'executor' and admin.serve or admin.open)
     tell('committed', { ok = ok, message = not ok and tostring(message) or nil })
   else
@@ -142,7 +150,7 @@ end
 local function begin_empty(number)
   plugin.begin(number)
   generation.active = number
-  empty = true
+  empty, exit.leave = true, ask_exit
   admin.serve()
   tell('begun', { ok = true })
 end
@@ -158,6 +166,7 @@ function M.main(argument)
   if conf.after then
     return begin_empty(conf.after)
   end
+  exit.forbidden = exit.of_embedded()
   generation.activate(1)
   if core.embedded and core.worker == 1 then
     require('perilune.process.embed').serve()
