@@ -74,15 +74,19 @@ local function thrown(title, what)
   end
 end
 
--- What a guard caught. No error object means that `thrown` itself failed, for want of stack or memory; whose
--- guard it was is then not known here.
-local function caught(err)
-  if errors.is(err) then
-    return err
+-- What a guard caught. No error object means that `thrown` itself failed, for want of stack or memory. Without
+-- a title it is the method whose call runs.
+local function caught_by(title, what)
+  return function(err)
+    if errors.is(err) then
+      return err
+    end
+    local _, _, mid = core.current()
+    local name = title or mid and context.methods[mid].title or 'a method'
+    local text = '%s: %s: stack overflow, or no memory: %s'
+    core.log('error', 'SCRIPT-ERROR', text:format(name, what, tostring(err)))
+    return errors.new('INTERNAL', 'internal error')
   end
-  local text = 'a handler, filter or policy: stack overflow, or no memory: %s'
-  core.log('error', 'SCRIPT-ERROR', text:format(tostring(err)))
-  return errors.new('INTERNAL', 'internal error')
 end
 
 -- A filter that returns nothing at all has forgotten `return next(ctx, call)`.
@@ -301,7 +305,7 @@ end]]):format(texts.drop)
     failure = failure,
     Body = context.Body,
     istype = ffi.istype,
-    caught = caught,
+    caught = caught_by(nil, 'handler or filter'),
   })
   finishes[texts.drop] = finish
   return finish
@@ -438,7 +442,7 @@ function M.provider(method, filters)
     from = errors.from,
     unpack_args = unpack_args,
     all_args = core.call_args,
-    caught = caught,
+    caught = caught_by(method.title, 'handler'),
     live = context.live,
     istype = ffi.istype,
     PENDING = PENDING,
@@ -476,14 +480,14 @@ end]]):format(#filters > 0 and 'link_1' or 'last')
     filters = fns,
     dispatch = dispatch,
     named = named,
-    caught = caught,
+    caught = caught_by(title, 'filter or policy'),
     from = errors.from,
     chain_failed = thrown(title, 'filter'),
   })
 end
 
 -- What entry/method.lua builds its functions of.
-M.caught, M.thrown, M.named, M.repeated = caught, thrown, named, repeated
+M.caught_by, M.thrown, M.named, M.repeated = caught_by, thrown, named, repeated
 M.links, M.filter_locals, M.filter_lists = links, filter_locals, filter_lists
 M.compile, M.numbered = compile, numbered
 

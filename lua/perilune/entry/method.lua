@@ -166,7 +166,7 @@ function M.new(filters, refer, proto, attachments)
     prepare = refer.prepare,
     named = chain.named,
     chain_failed = chain.thrown(title, 'filter or policy'),
-    caught = chain.caught,
+    caught = chain.caught_by(title, 'filter or policy'),
     from = errors.from,
     again = direct.again,
     waiting = waiting,
