@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Arrows point down only (design, section 2): reads #include lines and require calls and refuses an
--- upward or sideways one. usage: luajit .ci/layers.lua FILE...
+-- upward or sideways one. What peers speak is known in src/protocol only: elsewhere code names no
+-- such protocol, comments may. usage: luajit .ci/layers.lua FILE...
 
 -- What the sources of a layer may include.
 local C = {
@@ -55,6 +56,20 @@ local function check_include(path, n, layer, kind, target)
   end
 end
 
+-- A comment that follows a string or stands alone; "//" inside a string has no space behind it.
+local function without_comment(line)
+  return (' ' .. line):gsub('%s//%s.*$', '')
+end
+
+local function check_names(path, n, line)
+  local code = without_comment(line):lower()
+  for _, name in ipairs { 'joyrpc', 'dubbo' } do
+    if code:find(name, 1, true) then
+      fail(path, n, ('code outside src/protocol names the protocol %s'):format(name))
+    end
+  end
+end
+
 local function check_c(path)
   local layer = path:match('^src/(%w+)/')
   local own = path:match('^src/(.*)%.c$')
@@ -62,6 +77,9 @@ local function check_c(path)
   local n = 0
   for line in io.lines(path) do
     n = n + 1
+    if layer ~= 'protocol' then
+      check_names(path, n, line)
+    end
     local kind, target = line:match('^%s*#%s*include%s*([<"])([^>"]+)')
     if target then
       if first and target ~= first then

@@ -47,6 +47,7 @@ typedef struct peri_job {
   uint8_t serializer, compression, attachments_ser;
   uint8_t wanted_compression;  // of the answer
   bool oneway;
+  bool generic;
   bool local;     // called from within its home; otherwise by a peer
   bool is_local;  // on this host
   bool foreign;

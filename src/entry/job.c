@@ -142,6 +142,7 @@ static void copy_call(peri_job *job, const peri_call *call) {
   job->compression = call->compression;
   job->attachments_ser = call->attachments_ser;
   job->oneway = call->oneway;
+  job->generic = call->generic;
   job->local = call->local;
   job->is_local = call->local || (call->conn != NULL && call->conn->channel != NULL &&
                                   peri_channel_is_local(call->conn->channel));

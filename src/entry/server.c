@@ -277,6 +277,7 @@ static peri_call *enqueue_event(peri_server *server, peri_conn *conn, const peri
   }
   call->foreign = foreign;
   call->oneway = (event->flags & PERI_EV_ONEWAY) != 0;
+  call->generic = (event->flags & PERI_EV_GENERIC) != 0;
   call->attachments = event->attachments;
   call->attachments_ser = event->attachments_ser;
   peri_call_pin(server, call);
@@ -400,7 +401,8 @@ peri_call *peri_server_open_job(peri_server *server, peri_job *job) {
   job->not_run = true;
   peri_event event = {
       .type = PERI_EV_OPEN,
-      .flags = (uint8_t)(PERI_EV_END | (job->oneway ? PERI_EV_ONEWAY : 0)),
+      .flags = (uint8_t)(PERI_EV_END | (job->oneway ? PERI_EV_ONEWAY : 0) |
+                         (job->generic ? PERI_EV_GENERIC : 0)),
       .serializer = job->serializer,
       .compression = job->compression,
       .attachments = job->attachments,

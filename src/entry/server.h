@@ -48,6 +48,7 @@ typedef struct peri_call {
   bool adopted;  // the owner took over the callbacks among the arguments; else they are released
   bool foreign;  // for another service than its session: who authenticated that counts for nothing
   bool parked;
+  bool generic;                    // PERI_EV_GENERIC
   uint8_t small[PERI_CALL_SMALL];  // body and attachments of a parked call when they fit
 } peri_call;
 

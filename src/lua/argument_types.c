@@ -119,10 +119,10 @@ static const char *class_of_number(double number) {
 }
 
 // NULL where it may be one or the other.
-static const char *class_of(lua_State *co, int index) {
+static const char *class_of(lua_State *co, int index, const char *function) {
   peri_bytes bytes;
   switch (lua_type(co, index)) {
-  case LUA_TFUNCTION: return "io.joyrpc.Callback";
+  case LUA_TFUNCTION: return function != NULL ? function : "java.lang.Object";
   case LUA_TSTRING: return "java.lang.String";
   case LUA_TBOOLEAN: return "java.lang.Boolean";
   case LUA_TNUMBER: return class_of_number(lua_tonumber(co, index));
@@ -149,7 +149,8 @@ static int ambiguous(lua_State *co, int index, int position, peri_err *err) {
       position);
 }
 
-int peri_argument_classes(lua_State *co, int first, int count, peri_buf *out, peri_err *err) {
+int peri_argument_classes(lua_State *co, int first, int count, const char *function, peri_buf *out,
+                          peri_err *err) {
   peri_encoder encoder;
   peri_sink sink;
   const peri_serializer *msgpack = peri_serializer_by_id(PERI_SER_MSGPACK);
@@ -159,7 +160,7 @@ int peri_argument_classes(lua_State *co, int first, int count, peri_buf *out, pe
   msgpack->encoder_init(&encoder, out, &PERI_VALUE_LIMITS_DEFAULT, NULL, &sink);
   sink.ops->list_begin(sink.self, (size_t)count);
   for (int i = 0; i < count; i++) {
-    const char *class = class_of(co, first + i);
+    const char *class = class_of(co, first + i, function);
     if (class == NULL) {
       return ambiguous(co, first + i, i + 1, err);
     }

@@ -209,25 +209,6 @@ static const char *string_field(lua_State *co, int index, const char *name, cons
   return value;
 }
 
-// The protocol that the scheme of a URL names; NULL when it names only a transport.
-static const peri_protocol *protocol_of(const char *url, const char **rest) {
-  char name[32];
-  const char *colon = strstr(url, "://");
-  size_t len = colon != NULL ? (size_t)(colon - url) : 0;
-  if (len == 0 || len >= sizeof name) {
-    return NULL;
-  }
-  memcpy(name, url, len);
-  name[len] = '\0';
-  *rest = colon;
-  return peri_protocol_by_name(name);
-}
-
-// Where such a URL leads: a unix socket when it is a path. Pushes it, so that it lasts.
-static const char *transport_of(lua_State *co, const char *rest) {
-  return lua_pushfstring(co, "%s%s", rest[3] == '/' ? "unix" : "tcp", rest);
-}
-
 // (WAIT, CONNECT, url, options)
 void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
@@ -235,11 +216,12 @@ void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
   lua_settop(co, 4);
   const char *url = lua_tostring(co, 3);
   const char *name = string_field(co, 4, "protocol", NULL);
-  const char *rest = NULL;
-  const peri_protocol *by_scheme = url != NULL ? protocol_of(url, &rest) : NULL;
+  char transport[512];
+  const peri_protocol *by_scheme =
+      url != NULL ? peri_protocol_of_url(url, transport, sizeof transport) : NULL;
   const peri_protocol *protocol = name != NULL        ? peri_protocol_by_name(name)
                                   : by_scheme != NULL ? by_scheme
-                                                      : peri_protocol_by_name("joyrpc");
+                                                      : peri_protocol_at(0);
   if (url == NULL || protocol == NULL) {
     peri_wait_fail(vm, fiber, PERI_ECONFIG,
                    url == NULL ? "connect needs a URL" : "unknown protocol", "NOT_SENT");
@@ -251,7 +233,6 @@ void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
     return;
   }
   double left = peri_fiber_left(vm, fiber, number_field(co, 4, "timeout", 5000));
-  url = by_scheme != NULL ? transport_of(co, rest) : url;
   opening *o = peri_calloc(1, sizeof *o);
   *o = (opening){.vm = vm, .fiber = fiber->id, .protocol = protocol};
   o->on_close = function_field(co, 4, "on_close");
@@ -259,7 +240,8 @@ void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
   fiber->op = o;
   fiber->begun = true;
   peri_list_push(&vm->openings, &o->under_way);
-  int code = peri_connect(vm->loop, url, (uint32_t)(left < 1 ? 1 : left), on_connected, o, &err);
+  int code =
+      peri_connect(vm->loop, transport, (uint32_t)(left < 1 ? 1 : left), on_connected, o, &err);
   lua_settop(co, 0);
   if (code != 0) {
     peri_list_remove(&o->under_way);

@@ -50,7 +50,12 @@ static peri_far *far_of(peri_vm *vm, peri_callback *callback) {
   if (callback->far == NULL) {
     callback->far = peri_calloc(1, sizeof *callback->far);
     *callback->far = (peri_far){
-        .home = vm->loop, .callback = callback->id, .refs = 1, .native = callback->conn->native};
+        .home = vm->loop,
+        .callback = callback->id,
+        .refs = 1,
+        .native = callback->conn->native,
+        .function_class = callback->conn->protocol->function_class,
+    };
   }
   return callback->far;
 }
@@ -206,13 +211,14 @@ static void at_home(peri_message *message, peri_loop *loop) {
   }
 }
 
-static int add_types(peri_vm *vm, lua_State *co, int count, peri_buf *out, peri_err *err) {
+static int add_types(peri_vm *vm, lua_State *co, int count, errand *it, peri_err *err) {
   uint32_t number = (uint32_t)lua_tointeger(co, PERI_REQUEST_FLAGS) >> PERI_REQUEST_TYPES_SHIFT;
   peri_bytes declared = peri_argument_types(vm->L, number);
   if (declared.len == 0) {
-    return peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, out, err);
+    return peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, it->far->function_class,
+                                 &it->bytes, err);
   }
-  peri_buf_add(out, declared.ptr, declared.len);
+  peri_buf_add(&it->bytes, declared.ptr, declared.len);
   return 0;
 }
 
@@ -231,7 +237,7 @@ static int pack(peri_vm *vm, lua_State *co, errand *it, peri_err *err) {
   }
   it->attachments = it->bytes.len - it->body;
   if (code == 0 && !it->far->native) {
-    code = add_types(vm, co, count, &it->bytes, err);
+    code = add_types(vm, co, count, it, err);
     it->args_type = it->bytes.len - it->body - it->attachments;
   }
   return code;

@@ -13,6 +13,7 @@ typedef struct peri_far {
   uint32_t refs;      // the home's: its callback, and what executors hold or are about to
   _Atomic bool gone;  // the connection is
   bool native;
+  const char *function_class;  // of its connection's protocol
 } peri_far;
 
 static inline bool peri_callback_is_far(const peri_vm *vm, const peri_callback *callback) {

@@ -62,10 +62,12 @@ static peri_method *method_of(peri_vm *vm, lua_State *co, peri_err *err) {
 
 static int open_call(peri_vm *vm, lua_State *co, const parcel *p, double left, peri_future *future,
                      peri_err *err) {
-  bool oneway = (lua_tointeger(co, PERI_REQUEST_FLAGS) & PERI_REQUEST_ONEWAY) != 0;
+  lua_Integer flags = lua_tointeger(co, PERI_REQUEST_FLAGS);
+  bool oneway = (flags & PERI_REQUEST_ONEWAY) != 0;
   peri_event event = {
       .type = PERI_EV_OPEN,
-      .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0)),
+      .flags = (uint8_t)(PERI_EV_END | (oneway ? PERI_EV_ONEWAY : 0) |
+                         ((flags & PERI_REQUEST_GENERIC) != 0 ? PERI_EV_GENERIC : 0)),
       .serializer = p->serializer->id,
       .timeout_ms = (uint32_t)(left < 1 ? 1 : left),
       .stream = oneway ? 0 : future->id,

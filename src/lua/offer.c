@@ -109,7 +109,7 @@ int peri_callbacks_offer(peri_link *link, lua_State *co, int first, int count, u
       continue;
     }
     int code = !native && text->len != 0
-                   ? peri_fail(err, PERI_EBAD_REQUEST, "JoyRPC carries one function in a call")
+                   ? peri_fail(err, PERI_EBAD_REQUEST, "this peer takes one function in a call")
                    : offer(link, co, first + i, stream, &made, err);
     char one[48];
     int len =

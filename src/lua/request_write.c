@@ -59,11 +59,13 @@ static bool is_native(const peri_asked *r) {
 
 // A callback of Java's may have parameters of any class: what it is called with tells which. Methods
 // of services are found by their name, and their arguments read as they are declared there.
-static int infer_classes(lua_State *co, int count, peri_event *event, callbacks *c, peri_err *err) {
+static int infer_classes(lua_State *co, int count, const peri_asked *r, peri_event *event,
+                         callbacks *c, peri_err *err) {
   if (event->args_type.len != 0) {
     return 0;
   }
-  int code = peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count, &c->classes, err);
+  int code = peri_argument_classes(co, PERI_REQUEST_FIXED + 1, count,
+                                   r->conn->protocol->function_class, &c->classes, err);
   event->args_type = (peri_bytes){c->classes.data, c->classes.len};
   return code;
 }
@@ -89,7 +91,7 @@ static int offer_functions(peri_vm *vm, lua_State *co, int count, const peri_ask
                      "protocol carries no functions");
   }
   if (r->link == NULL) {
-    return r->conn->native ? 0 : infer_classes(co, count, event, c, err);
+    return r->conn->native ? 0 : infer_classes(co, count, r, event, c, err);
   }
   int code =
       peri_callbacks_offer(r->link, co, first, count, event->stream, is_native(r), &c->names, err);

@@ -82,8 +82,8 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
     lua_settop(co, base - 1);
     return count;
   }
-  if (__builtin_expect(call->attachments.len != 0, 0)) {
-    count = peri_generic_spread(vm, call, co, base + 1, count, err);
+  if (__builtin_expect(call->generic, 0)) {
+    count = peri_generic_spread(call, co, base + 1, count, err);
     if (count < 0) {
       lua_settop(co, base - 1);
       return count;

@@ -6,12 +6,6 @@
 #include "base/hot.h"
 #include "lua/value.h"
 
-static const char NAME[] = "generic", JSON[] = "genericSerializer";
-
-static bool has(peri_bytes bytes, const char *text) {
-  return bytes.len >= strlen(text) && memmem(bytes.ptr, bytes.len, text, strlen(text)) != NULL;
-}
-
 // Name, types and list, the name being that of the method.
 static bool has_form(lua_State *co, const peri_call *call, int first, int count) {
   size_t len;
@@ -23,26 +17,6 @@ static bool has_form(lua_State *co, const peri_call *call, int first, int count)
   int list = lua_type(co, first + 2);
   return len == call->method->name_len && memcmp(name, call->method->name, len) == 0 &&
          (types == LUA_TTABLE || types == LUA_TNIL) && (list == LUA_TTABLE || list == LUA_TNIL);
-}
-
-// A protocol of which such calls are part has spread the list already; its peers tell the path.
-static bool says_so(const peri_vm *vm, const peri_call *call, lua_State *co) {
-  const peri_serializer *serializer = peri_serializer_by_id(call->attachments_ser);
-  peri_err err;
-  if (serializer == NULL ||
-      peri_value_decode(co, serializer, call->attachments, &vm->conn_limits.value,
-                        PERI_INT64_NUMBER, &err) != 0) {
-    return false;
-  }
-  bool is = false;
-  if (lua_istable(co, -1)) {
-    lua_getfield(co, -1, NAME);
-    lua_getfield(co, -2, "path");
-    is = lua_toboolean(co, -2) && lua_isnil(co, -1);
-    lua_pop(co, 2);
-  }
-  lua_pop(co, 1);
-  return is;
 }
 
 static PERI_COLD int spread(lua_State *co, int first, peri_err *err) {
@@ -63,11 +37,6 @@ static PERI_COLD int spread(lua_State *co, int first, peri_err *err) {
   return count;
 }
 
-int peri_generic_spread(peri_vm *vm, const peri_call *call, lua_State *co, int first, int count,
-                        peri_err *err) {
-  if (!has(call->attachments, NAME) || has(call->attachments, JSON) ||
-      !has_form(co, call, first, count) || !lua_checkstack(co, 8) || !says_so(vm, call, co)) {
-    return count;
-  }
-  return spread(co, first, err);
+int peri_generic_spread(const peri_call *call, lua_State *co, int first, int count, peri_err *err) {
+  return has_form(co, call, first, count) ? spread(co, first, err) : count;
 }

@@ -17,6 +17,14 @@ static int free_place(const peri_process *process) {
   return i;
 }
 
+// One that begins with a protocol means its transport: `protocols` says what is spoken there.
+static peri_listener *open_listener(const char *url, peri_err *err) {
+  const peri_listen_options options = {.backlog = 1024, .unix_mode = 0600};
+  char transport[512];
+  const peri_protocol *protocol = peri_protocol_of_url(url, transport, sizeof transport);
+  return peri_listener_open(protocol != NULL ? transport : url, &options, err);
+}
+
 const char *peri_accept_listen(peri_process *process, const char *url, const char *const *protocols,
                                peri_err *err) {
   int at = free_place(process);
@@ -25,8 +33,7 @@ const char *peri_accept_listen(peri_process *process, const char *url, const cha
               PERI_LISTENERS_MAX);
     return NULL;
   }
-  const peri_listen_options options = {.backlog = 1024, .unix_mode = 0600};
-  peri_listener *listener = peri_listener_open(url, &options, err);
+  peri_listener *listener = open_listener(url, err);
   if (listener == NULL) {
     return NULL;
   }

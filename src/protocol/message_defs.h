@@ -29,7 +29,7 @@ enum {                   // peri_event.flags
   PERI_EV_ONEWAY = 2,    // no answer is expected
   PERI_EV_NOT_RUN = 4,   // REPLY: the server did not run the call; it may be tried elsewhere
   PERI_EV_CALLBACK = 8,  // OPEN from the server to the client (JoyRPC callback)
-  PERI_EV_GENERIC = 16,  // OPEN to a peer: the arguments are name, types and list of the arguments
+  PERI_EV_GENERIC = 16,  // OPEN: the arguments are name, types and list of the arguments
   PERI_EV_ECHO = 32,     // OPEN from a peer: answered with its body, if the service is there
 };
 

@@ -49,7 +49,11 @@ typedef struct peri_session_params {
 typedef void (*peri_session_fn)(void *arg, struct peri_session *session, int code, const char *why);
 
 typedef struct peri_protocol {
-  const char *name;
+  const char *name;    // URLs of its peers may begin with it
+  const char *scheme;  // or with this; NULL = nothing else
+  // What Java calls the class of a function among the arguments of a call, where types are told that
+  // nobody declared. NULL = Object.
+  const char *function_class;
   uint32_t abilities;
   uint32_t state_size;  // bytes of zeroed memory at conn->state
   uint32_t match_max;   // most bytes `match` ever needs; 0 = cannot be detected (client only)
@@ -114,5 +118,8 @@ typedef struct peri_protocol {
 int peri_protocol_add(const peri_protocol *protocol);
 // NULL when unknown.
 const peri_protocol *peri_protocol_by_name(const char *name);
-// The n-th in the order of sniffing; NULL past the end.
+// That of a URL which begins with a protocol, NULL otherwise. Writes to `transport` where the URL leads,
+// cut where it does not fit: with "tcp", or "unix" where a path follows, in the protocol's place.
+const peri_protocol *peri_protocol_of_url(const char *url, char *transport, size_t size);
+// The n-th in the order of sniffing, the first is that of our own peers; NULL past the end.
 const peri_protocol *peri_protocol_at(size_t n);

@@ -7,23 +7,19 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-static const char *const schemes[][2] = {
-    {"tcp", "tcp"}, {"joyrpc", "tcp"}, {"joy", "tcp"}, {"unix", "unix"}, {"inproc", "inproc"},
-};
+static const char *const schemes[] = {"tcp", "unix", "inproc"};
 
 const char *peri_address_split(const char *url, char scheme[16], peri_err *err) {
   const char *colon = strstr(url, "://");
   size_t len = colon != NULL ? (size_t)(colon - url) : 0;
   for (size_t i = 0; colon != NULL && i < sizeof schemes / sizeof schemes[0]; i++) {
-    if (strlen(schemes[i][0]) == len && strncmp(schemes[i][0], url, len) == 0) {
-      strcpy(scheme, schemes[i][1]);
+    if (strlen(schemes[i]) == len && strncmp(schemes[i], url, len) == 0) {
+      strcpy(scheme, schemes[i]);
       return colon + 3;
     }
   }
   peri_fail(err, PERI_ECONFIG,
-            "address '%.120s': write tcp://host:port, joyrpc://host:port, unix:///path or "
-            "inproc://name",
-            url);
+            "address '%.120s': write tcp://host:port, unix:///path or inproc://name", url);
   return NULL;
 }
 

@@ -13,8 +13,8 @@ typedef struct peri_host {
   char port[6];              // decimal
 } peri_host;
 
-// Splits a URL: `scheme` (at least 16 bytes) gets "tcp", "unix" or "inproc" ("joyrpc" and "joy" mean
-// tcp). Returns the rest (borrowed from `url`), or NULL with err set.
+// Splits a URL: `scheme` (at least 16 bytes) gets "tcp", "unix" or "inproc".
+// Returns the rest (borrowed from `url`), or NULL with err set.
 const char *peri_address_split(const char *url, char scheme[16], peri_err *err);
 // Reads "host:port". 0 or PERI_ECONFIG.
 int peri_address_host(const char *text, peri_host *out, peri_err *err);

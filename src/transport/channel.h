@@ -79,8 +79,8 @@ typedef struct peri_transport_ops {
 
 // Borrowed; NULL when unknown.
 const peri_transport_ops *peri_transport_by_scheme(const char *scheme, size_t len);
-// `url` is "scheme://address"; "joyrpc://" and "joy://" mean tcp. PERI_ECONFIG when the scheme is
-// unknown or the address malformed (err says how it should look).
+// `url` is "scheme://address". PERI_ECONFIG when the scheme is unknown or the address malformed (err
+// says how it should look).
 int peri_connect(peri_loop *loop, const char *url, uint32_t timeout_ms, peri_connected_fn connected,
                  void *arg, peri_err *err);
 

@@ -188,6 +188,42 @@ describe('a group of aliases', function()
     end
   end)
 
+  it('generic calls reach executors, and services of the same process', function()
+    local text = PROVIDER:gsub('generic = GENERIC', "executor = 'pool'"):gsub('tcp:', 'joy:')
+    local pooled = app.serve(text .. [==[
+      local orders = perilune.refer { interface = 'demo.Orders', alias = 'us', url = 'inproc://' }
+      perilune.main(function()
+        print(perilune.generic(orders):invoke('where', {}, { 'here', 'x' }))
+      end)
+    ]==])
+    local output = run(
+      pooled.url,
+      [==[
+      local orders = perilune.refer { interface = 'demo.Orders', alias = 'eu', url = URL }
+      print(perilune.generic(orders):invoke('where', {}, { 'there' }))
+      ]==]
+    )
+    assert.equal('eu there\n', output)
+    pooled:kill 'TERM'
+    pooled:wait()
+    assert.truthy(pooled.output:find('us here x\n', 1, true), pooled.output)
+  end)
+
+  it('a listener may be named by a protocol', function()
+    local there = app.serve((PROVIDER:gsub('tcp:', 'dubbo:')))
+    assert.matches('^joyrpc://127%.0%.0%.1:%d+$', there.url) -- that the port file has tcp
+    local output = run(
+      there.url,
+      [==[
+      for _, scheme in ipairs { 'joy', 'joyrpc', 'dubbo', 'tcp' } do
+        local url = URL:gsub('^%w+', scheme)
+        print(perilune.refer { interface = 'demo.Orders', alias = 'eu', url = url }:where 'x')
+      end
+      ]==]
+    )
+    assert.equal(('eu x\n'):rep(4), output)
+  end)
+
   it('generic consumers call any service by name', function()
     local output = run(
       server.url,

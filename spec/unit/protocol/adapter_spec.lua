@@ -32,6 +32,22 @@ describe('protocol/adapter', function()
     end
   end)
 
+  it('knows a protocol by how its URLs begin, and where they lead', function()
+    local function of(url)
+      local transport = ffi.new('char[32]')
+      local found = lib.peri_protocol_of_url(url, transport, 32)
+      return found ~= nil and ffi.string(found.name) or 'none', ffi.string(transport)
+    end
+    assert.same({ 'joyrpc', 'tcp://h:1' }, { of 'joyrpc://h:1' })
+    assert.same({ 'joyrpc', 'tcp://h:1' }, { of 'joy://h:1' })
+    assert.same({ 'dubbo', 'unix:///a/b' }, { of 'dubbo:///a/b' })
+    assert.same({ 'none', 'tcp://h:1' }, { of 'tcp://h:1' })
+    for _, url in ipairs { '', '://', 'joyrpc', 'joyrpcs://h', '//h', 'dubb://h' } do
+      assert.same({ 'none', url }, { of(url) })
+    end
+    assert.same({ 'joyrpc', 'tcp://' .. ('h'):rep(25) }, { of('joy://' .. ('h'):rep(99)) })
+  end)
+
   it('asks only the protocols that are allowed', function()
     assert.equal('joyrpc', (match('\xad\xd0', { 'http', 'joyrpc' })))
     local found, more = match('\xad\xd0', { 'http' })

@@ -58,7 +58,7 @@ describe('transport/connect', function()
     assert.equal(url, 'tcp://' .. ffi.string(lib.peri_channel_peer(conn.channel)))
     lib.peri_channel_close(conn.channel, 0)
     conn = t.conn()
-    assert.is_true(connect('joyrpc://localhost:' .. url:match('%d+$')))
+    assert.is_true(connect('tcp://localhost:' .. url:match('%d+$')))
   end)
 
   it('knows localhost where the system does not', function()

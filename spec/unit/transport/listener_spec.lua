@@ -68,7 +68,7 @@ describe('transport/listener', function()
   end)
 
   it('hands over descriptors that do not block, close on exec and do not delay', function()
-    local listener, url = open('joyrpc://localhost:0')
+    local listener, url = open('tcp://localhost:0')
     start(listener)
     connect(url)
     accepted_reaches(1)

@@ -61,6 +61,9 @@ static PERI_INLINE int report_open(peri_conn *conn, peri_event *event) {
                "[RPC-033017] the session is unknown here or expired; negotiate again");
     return 0;
   }
+  if (event->attachments.len != 0 && joy_is_generic(event, &conn->limits->value)) {
+    event->flags |= PERI_EV_GENERIC;
+  }
   peri_conn_opened(conn, event);
   return 0;
 }

@@ -195,7 +195,7 @@ static peri_envelope request_envelope(const peri_event *event, const peri_serial
   const peri_session *session = event->session;
   if (session == NULL) {
     if (envelope.iface.len == 0 && !serializer->self_typed) {
-      envelope.iface = peri_bytes_of("io.joyrpc.Callback");
+      envelope.iface = peri_bytes_of(JOY_FUNCTION);
     }
     return envelope;
   }

@@ -106,6 +106,8 @@ static const char *const tags[] = {
 
 const peri_protocol peri_joyrpc = {
     .name = "joyrpc",
+    .scheme = "joy",
+    .function_class = JOY_FUNCTION,
     .abilities =
         PERI_CAN_ONEWAY | PERI_CAN_STREAM | PERI_CAN_CANCEL | PERI_CAN_CALLBACK | PERI_CAN_GOAWAY,
     .state_size = sizeof(joy_state),

@@ -57,6 +57,9 @@ typedef enum joy_type {
   JOY_TRAILERS = 105,
 } joy_type;
 
+// The class of functions among arguments.
+#define JOY_FUNCTION "io.joyrpc.Callback"
+
 enum { JOY_KEY_CALLBACK = 5 };  // attribute: callback id, string
 
 // A frame that was cut out of the input. Everything is borrowed from it.
@@ -156,6 +159,11 @@ int joy_envelope_begin(peri_conn *conn, const peri_event *event, peri_buf *out);
 // Appends the one value between begin and end, which is given in the serialization `in`.
 int joy_envelope_value(peri_conn *conn, const peri_event *event, peri_bytes value, uint8_t in);
 int joy_envelope_end(const peri_event *event, peri_buf *out, size_t value_at);
+
+// generic.c
+// Whether the attachments of a request say that its arguments are name, types and list of the
+// arguments.
+bool joy_is_generic(const peri_event *event, const peri_value_limits *limits);
 
 // calls.c: request, reply and stream frames
 int joy_on_call(peri_conn *conn, const joy_frame *frame);

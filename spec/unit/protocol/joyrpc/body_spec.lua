@@ -120,6 +120,34 @@ describe('protocol/joyrpc bodies', function()
     assert.is_nil(rig:news(DOWN):match 'OPEN')
   end)
 
+  it('of generic calls are told from others by an attachment', function()
+    open { serializer = 'json' }
+    -- MessagePack: generic and more.
+    local cases = {
+      { '\x81\xA7generic\xC3', true },
+      { '\x82\xA1a\x91\xA1b\xA7generic\xA4true', true },
+      { '\x81\xA7generic\xC2', false },
+      { '\x81\xA7generic\xC0', false },
+      { '\x81\xA1a\xA7generic', false },
+      { '\x82\xA1a\xA7generic\xA1b\xC3', false },
+      { '\x81\xA1a\x81\xA7generic\xC3', false },
+      { '\x82\xA1a\x81\xA7generic\xC2\xA7generic\xC3', true },
+      { '\x82\xA7generic\xC3\xB2.genericSerializer\xA4json', false },
+    }
+    for _, native in ipairs { true, false } do
+      session.native, there.native = native, native
+      for i, case in ipairs(cases) do
+        local id = rig:expect(UP)
+        local fields =
+          { serializer = 13, body = '[1]', attachments = case[1], attachments_ser = 111 }
+        assert.equal(0, asked(id, fields))
+        rig:pump()
+        local flags = tonumber(rig:news(DOWN):match ' flags=(%d+)')
+        assert.equal(case[2] and 17 or 1, flags, ('case %d, native %s'):format(i, tostring(native)))
+      end
+    end
+  end)
+
   it('large ones travel by reference and arrive whole', function()
     open()
     local block = lib.peri_block_new(300000)
