@@ -32,7 +32,7 @@ local ADVICE = {
   NO_MEMORY = 'give the machine more, or lower the limits',
   SYSTEM = 'the operating system refused; the message says what',
   CONFIG = 'change the declaration or setting that the message names',
-  CALL_OVER = 'do not keep ctx, call, bodies or streams beyond their call',
+  CALL_OVER = 'do not keep ctx, call and bodies beyond their call',
 }
 
 local HEAD = [[
