@@ -101,6 +101,13 @@ local executors = {
     echoed('pool, joyrpc', 'perilune', { script = 'java.lua', executor = 'pool' }, 'joyrpc'),
     loaded('quiet', 'perilune', nil, '--rate', BESIDE_RATE),
     loaded('burning', 'perilune', BURN, '--rate', BESIDE_RATE),
+    {
+      name = 'another burns',
+      server = 'perilune',
+      measure = function(server)
+        return subjects.load_beside(server, { '--rate', BESIDE_RATE })
+      end,
+    },
   },
   cases = {
     cpu('executor, echo', 'pool', 'inline', 2.0, 1.5),
@@ -111,6 +118,15 @@ local executors = {
       of = { 'burning', 'p99_us' },
       against = { 'quiet', 'p99_us' },
       peer = 'nothing burns',
+      must = 2,
+      aim = 1.25,
+      pairs = true,
+    },
+    {
+      case = 'executor, p99 beside another process',
+      metric = 'p99 us',
+      of = { 'burning', 'p99_us' },
+      against = { 'another burns', 'p99_us' },
       must = 2,
       aim = 1.25,
       pairs = true,

@@ -63,6 +63,21 @@ function M.load(server, options, refusals)
   return figures
 end
 
+---The same while another process computes on the server's cores, as nice as an executor is.
+---@param server bench.Server
+---@param options any[] of the load generator
+---@return table? figures nil with a reason
+---@return string? reason
+function M.load_beside(server, options)
+  local burner = process.spawn(
+    { 'nice', '-n', '10', '/bin/sh', '-c', 'while :; do :; done' },
+    { log = servers.log_name 'burner', cores = servers.cores }
+  )
+  local figures, why = M.load(server, options)
+  process.stop(burner)
+  return figures, why
+end
+
 local OVERLOAD = 3 -- times what the server can do
 local USUAL = 0.5
 local DEADLINE_MS = 100
@@ -272,10 +287,9 @@ function M.server_memory(server, options)
   return { kib_each = figures.bytes_each / 1024 }
 end
 
----Runs the timer comparison, which needs no server.
+---Runs one of the scripts that measure inside a single VM and print one JSON object.
 ---@return table? figures nil with a reason
 ---@return string? reason
--- Runs one of the scripts that measure inside a single VM and print one JSON object.
 function M.costs()
   local binary, why = servers.perilune_binary()
   if not binary then
@@ -290,6 +304,9 @@ function M.costs()
   return cjson.decode(text)
 end
 
+---Runs the timer comparison, which needs no server.
+---@return table? figures nil with a reason
+---@return string? reason
 function M.timers()
   local text, why = process.run(
     { servers.build .. '/bench/timers' },

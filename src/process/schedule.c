@@ -2,15 +2,30 @@
 #include "process/schedule.h"
 
 #include <sched.h>
-#include <sys/resource.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <uv.h>
 
-// Linux keeps a nice value per thread, which the others of the process do not share.
-enum { EXECUTOR_NICE = 10 };
+// Linux keeps both per thread; the others of the process do not share them.
+enum { EXECUTOR_NICE = 10, EXECUTOR_SLICE_NS = 100000000 };
 
-// Not being allowed to is no failure, here and below.
+// Of sched_setattr(2), as long as it was at first. Not every C library declares it.
+typedef struct attributes {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime_ns, deadline_ns, period_ns;
+} attributes;
+
+// Not being allowed to is no failure, here and below. Before Linux 6.12 only the nice value counts.
 void peri_schedule_executor(void) {
-  (void)setpriority(PRIO_PROCESS, 0, EXECUTOR_NICE);
+  attributes executor = {.size = sizeof executor,
+                         .policy = SCHED_OTHER,
+                         .nice = EXECUTOR_NICE,
+                         .runtime_ns = EXECUTOR_SLICE_NS};
+  (void)syscall(SYS_sched_setattr, 0, &executor, 0);
 }
 
 void peri_schedule_workers(peri_process *process) {

@@ -4,7 +4,9 @@
 #include "process/process.h"
 
 // The calling thread is an executor's: what it computes gives way to the workers, who need only a
-// moment each.
+// moment each. Being nice divides the core so; with a slice as long as what executors compute Linux
+// also interrupts it at once for a worker that wakes, which it may otherwise do at the end of a
+// slice of its own choice (about 3 ms) only.
 void peri_schedule_executor(void);
 
 // Control: after workers or executors were started or left out. Workers that outnumber the cores

@@ -62,6 +62,31 @@ perilune.export { interface = 'demo.Nested', executor = { 'pool' }, service = {
 perilune.listen 'tcp://127.0.0.1:0'
 ]]
 
+-- What Linux tells of the thread that runs it.
+local THREADS = [[
+local function read(name)
+  local file = assert(io.open('/proc/thread-self/' .. name))
+  return file:read '*a', file:close()
+end
+local function thread()
+  local nice = read('stat'):match('%)' .. (' %S+'):rep(16) .. ' (%-?%d+)')
+  local ok, sched = pcall(read, 'sched')
+  return { tonumber(nice), tonumber(ok and sched:match 'slice%s*:%s*(%d+)' or 0) }
+end
+perilune.export { interface = 'demo.Threads', executor = 'pool',
+  methods = { worker = { executor = 'inline' } },
+  service = { worker = thread, executor = thread } }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+
+-- Linux takes a slice of one's own since 6.12.
+local function has_slices()
+  local file = assert(io.open '/proc/sys/kernel/osrelease')
+  local major, minor = file:read('*a'):match '^(%d+)%.(%d+)'
+  file:close()
+  return tonumber(major) * 1000 + tonumber(minor) >= 6012
+end
+
 local function serve(executors, env)
   return app.serve(SERVICE:format 'v1', {
     args = { '--workers', '1', '--executors', tostring(executors or 1) },
@@ -118,6 +143,16 @@ describe('executor', function()
     call(server, 'demo.E.set', '["go"]')
     ends(held, '^"executor"')
     assert.equal(1, status(server).executors.done)
+  end)
+
+  it('gives way to a worker that shares its core', function()
+    local server = app.serve(THREADS, { args = { '--workers', '1', '--executors', '1' } })
+    local worker = call(server, 'demo.Threads.worker')
+    local nice, slice = unpack(call(server, 'demo.Threads.executor'))
+    assert.equal(worker[1] + 10, nice)
+    if has_slices() and slice ~= 0 then -- 0 where it is not told
+      assert.equal(100000000, slice)
+    end
   end)
 
   it('hands over what the call says and brings the answer back', function()
