@@ -88,6 +88,9 @@ static int compare(const peri_counters *a, const peri_counters *b) {
 
 uint32_t peri_balance_least(peri_balance *balance, peri_counters **list, uint32_t n,
                             uint32_t tries) {
+  if (n == 0) {
+    return 0;
+  }
   bool all = n <= tries;
   uint32_t best = all ? 0 : peri_random_below(&balance->random, n);
   double weight = list[best]->weight;  // of those equal to the best so far

@@ -44,9 +44,9 @@ end
 function M.new(list, pick, origin)
   local n = #list
   local counters = list_type(n > 0 and n or 1)
-  local nodes = new_table(n, 6) -- what a table gets after its fields would lie among them
+  local nodes = new_table(n, 8) -- what a table gets after its fields would lie among them
   nodes._n, nodes._counters, nodes._pick, nodes._index = n, counters, pick or no_balancer, {}
-  nodes._origin = origin or false
+  nodes._origin, nodes._kept = origin or false, 0
   for i = 1, n do
     nodes[i] = list[i]
     counters[i - 1] = list[i]._c
@@ -105,6 +105,20 @@ local function value_of(node, by)
   return node.meta[by]
 end
 
+-- What is derived from a list is kept for the next calls. A function made anew for each of them finds nothing
+-- again: so many keys, and the list begins to keep anew.
+local KEPT = 256
+
+local function keep(nodes, key, value)
+  local count = nodes._kept + 1
+  if count > KEPT then
+    rawset(nodes, '_index', {})
+    count = 1
+  end
+  rawset(nodes, '_kept', count)
+  nodes._index[key] = value
+end
+
 local function build(nodes, by)
   local groups, index = {}, {}
   for i = 1, nodes._n do
@@ -118,7 +132,7 @@ local function build(nodes, by)
   for value, list in pairs(groups) do
     index[value] = M.new(list, nodes._pick, nodes._origin or nil)
   end
-  nodes._index[by] = index
+  keep(nodes, by, index)
   return index
 end
 
@@ -179,7 +193,7 @@ function Nodes:derived(make)
   local value = self._index[make]
   if value == nil then
     value = make(self)
-    self._index[make] = value
+    keep(self, make, value)
   end
   return value
 end
@@ -207,7 +221,7 @@ function Nodes:origin()
 end
 
 -- The better of two nodes drawn at random, with odds by weight and by decayed latency times queue.
----@return perilune.cluster.Node
+---@return perilune.cluster.Node?
 function Nodes:better_of_two()
   if self._n == 1 then
     return self[1]
@@ -218,8 +232,11 @@ end
 -- The node with the fewest attempts in flight for its weight, exactly among `tries` (default 16) or
 -- fewer nodes; of more it looks at so many drawn at random.
 ---@param tries? integer
----@return perilune.cluster.Node
+---@return perilune.cluster.Node?  nil where there is none
 function Nodes:least(tries)
+  if self._n == 0 then
+    return nil
+  end
   return self[C.peri_balance_least(balance, self._counters, self._n, tries or 16) + 1]
 end
 
@@ -254,7 +271,7 @@ local function heaviest(nodes)
 end
 
 -- A node drawn at random, each with its share of the weight.
----@return perilune.cluster.Node
+---@return perilune.cluster.Node?
 function Nodes:weighted()
   if self._n > 64 and self:origin() == self then
     local most = self:derived(heaviest)

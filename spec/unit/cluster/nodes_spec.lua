@@ -131,6 +131,41 @@ describe('cluster/nodes', function()
     assert.is_nil(nodes:none():min 'active')
   end)
 
+  it('has no node to give where there is none', function()
+    local some = nodes_of.new(make(2))
+    local function nobody()
+      return false
+    end
+    for _, none in ipairs { nodes_of.new {}, some:none(), some:filter(nobody) } do
+      for _, kernel in ipairs { 'least', 'better_of_two', 'weighted' } do
+        assert.is_nil(none[kernel](none), kernel)
+      end
+      assert.is_nil(none:min 'active')
+      assert.is_nil(none:by_hash('key', 1.25))
+      assert.is_nil(none[none:draw()])
+    end
+  end)
+
+  it('does not keep for ever what is found by functions made for one call', function()
+    local nodes, found = nodes_of.new(make(2)), setmetatable({}, { __mode = 'v' })
+    for i = 1, 2000 do
+      found[i] = nodes:where(function(node)
+        return node.address
+      end, '10.0.0.1:1')
+      nodes:derived(function()
+        return i
+      end)
+    end
+    assert.equal(1, #found[2000])
+    collectgarbage()
+    collectgarbage()
+    local kept = 0
+    for _ in pairs(found) do
+      kept = kept + 1
+    end
+    assert.is_true(kept < 300, kept)
+  end)
+
   it('picks nothing from nothing', function()
     assert.is_nil(nodes_of.new({}, picker 'p2c'):pick())
   end)
