@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A limiter gets the key of what is limited and its rule { rate, period, burst, interval }. It returns the ms
--- a call has to wait (0 = go on), or nil and the ms after which to try again.
+-- A limiter gets the key of what is limited, its rule { rate, period, burst, interval } and the ctx of the call.
+-- It returns the ms the call has to wait (0 = go on), or nil and the ms after which to try again.
 local perilune = require 'perilune'
 local shared = perilune.policy.shared -- one for all workers
 

@@ -142,7 +142,7 @@ return {
     check = only 'a cache key is function(ctx, call)',
   },
   {
-    -- function(key, rule) -> ms to wait before the call may go on, or nil and ms after which to try again;
+    -- function(key, rule, ctx) -> ms to wait before the call may go on, or nil and ms after which to try again;
     -- must not wait itself
     name = 'limiter',
     layer = 'entry',
@@ -151,7 +151,7 @@ return {
     members = {},
     builtin = { 'leaky_bucket', 'token_bucket' },
     default = 'token_bucket',
-    check = only 'a limiter is function(key, rule)',
+    check = only 'a limiter is function(key, rule, ctx)',
   },
   {
     -- { allow = function(state, now) -> true, or nil and ms until it may; done = function(state, now,

@@ -116,6 +116,54 @@ describe('filter limiter', function()
   )
 
   it(
+    'lets no call wait in a leaky bucket for a turn beyond its deadline',
+    inside(function()
+      local proxy = serve({
+        f = function(_, i)
+          return i
+        end,
+      }, nil, {
+        limiter = { rate = 10, burst = 100, algorithm = 'leaky_bucket' },
+        timeout = 250,
+      })
+      local list = {}
+      for i = 1, 20 do
+        list[i] = perilune.async(proxy):f(i)
+      end
+      for i = 4, 20 do
+        local _, err = list[i]:await()
+        assert.equal('LIMITED', err.code)
+      end
+      advance(201)
+      assert.equal(3, (list[3]:await()))
+      advance(100)
+      assert.equal(21, (proxy:f(21))) -- nobody waits in front of it
+    end)
+  )
+
+  it(
+    'tells limits of one rate and different periods apart',
+    inside(function()
+      local service = {
+        f = function()
+          return 1
+        end,
+      }
+      local proxy, interface = serve(service, nil, { limiter = { rate = 1, period = 1000 } })
+      local other = perilune.refer {
+        interface = interface,
+        url = core.test_url(),
+        limiter = { rate = 1, period = 60000 },
+      }
+      assert.equal(1, (proxy:f()))
+      assert.equal(1, (other:f()))
+      advance(1001)
+      assert.equal(1, (proxy:f()))
+      assert.equal('LIMITED', select(2, other:f()).code)
+    end)
+  )
+
+  it(
     'of a service counts apart from that of who calls it in the same process',
     inside(function()
       local proxy = serve({

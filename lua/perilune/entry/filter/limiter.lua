@@ -100,6 +100,7 @@ local function key_of(name, side, rule, call, caller)
     name ~= '' and name or table.concat({ side, call.interface, call.alias }, '\1'),
     rule.id,
     rule.rate,
+    rule.period,
     rule.by.method and call.method or '',
     rule.by.caller and (caller or '?') or '',
   }, '\1')
@@ -180,7 +181,7 @@ return {
       local caller = callers and identify(ctx, call) or nil
       local rule = only or choose(rules, call, caller)
       if rule then
-        local wait, later = limit(keys(rule, call, caller), rule)
+        local wait, later = limit(keys(rule, call, caller), rule, ctx)
         if not wait then
           refused()
           return nil, refusal(call, rule, later)
