@@ -254,12 +254,33 @@ describe('filter breaker', function()
   )
 
   it(
+    'takes no call that was cancelled for a failure, wherever it waited',
+    inside(function()
+      local proxy, name = serve({
+        f = function()
+          return 1
+        end,
+      }, nil, { breaker = { successive = 1 }, fault = { delay = 1000, lasts = 60000 } })
+      local future = perilune.async(proxy):f()
+      turns(3)
+      future:cancel()
+      turns(3)
+      assert.equal('closed', perilune.state('breakers').circuits[name .. '\1\1f'].state)
+      future = perilune.async(proxy):f()
+      turns(3)
+      advance(1001)
+      assert.equal(1, (future:await()))
+    end)
+  )
+
+  it(
     'refuses what does not fit',
     inside(function()
       for part, conf in pairs {
         ["per must be one of 'method', 'interface', 'node'"] = { per = 'moon' },
         ["no error code 'TIMEOUTS'; did you mean 'TIMEOUT'?"] = { codes = { 'TIMEOUTS' } },
         ['error_ratio must be number from 0.01 to 1.01'] = { error_ratio = 50 },
+        ['slow (ms) and slow_ratio (such as 0.5) mean something together only'] = { slow = 100 },
         ["unknown setting 'probe'; did you mean 'probes'?"] = { probe = 1 },
       } do
         local ok, message =

@@ -103,6 +103,11 @@ local function finder(part_of)
   end
 end
 
+-- Of what was thrown: an error that says what it is, as waits raise that were cancelled, or a mistake.
+local function thrown_error(thrown)
+  return type(thrown) == 'table' and perilune.error_of(thrown) or perilune.error 'INTERNAL'
+end
+
 local function outcome_of(err, failures, slow)
   if err ~= nil then
     local code = perilune.error_of(err).code
@@ -157,6 +162,9 @@ return {
   name = 'breaker',
   schema = schema,
   new = function(conf)
+    if not conf.breaker and (conf.slow ~= nil) ~= (conf.slow_ratio <= 1) then
+      return nil, 'slow (ms) and slow_ratio (such as 0.5) mean something together only'
+    end
     local machine, message = machine_of(conf)
     if not machine then
       return nil, message
@@ -187,7 +195,11 @@ return {
       local turns = state.turns
       local fine, result, err = pcall(next, ctx, call)
       local now, before = clock(), state.state or 'closed'
-      local outcome = fine and outcome_of(err, failures, now - began >= slow_ms) or 'failed'
+      local failure = err
+      if not fine then
+        failure = thrown_error(result)
+      end
+      local outcome = outcome_of(failure, failures, now - began >= slow_ms)
       done(state, now, outcome, turns)
       if (state.state or 'closed') ~= before then
         tell(state, before, node)
