@@ -365,6 +365,39 @@ describe('filter cache', function()
   )
 
   it(
+    'tells methods apart whatever the key says, and services in a store that they share',
+    inside(function()
+      local kept = {}
+      perilune.cache('common', {
+        get = function(key)
+          return kept[key]
+        end,
+        set = function(key, entry)
+          kept[key] = entry
+        end,
+        remove = function() end,
+      })
+      local function says(text)
+        return function()
+          return text
+        end
+      end
+      local function by_first(_, call)
+        return tostring(call.args[1])
+      end
+      for _, conf in ipairs { { key = by_first }, { store = 'common' } } do
+        local proxy = serve({ a = says 'a', b = says 'b' }, nil, { cache = conf })
+        local other = serve({ a = says 'other' }, nil, { cache = conf })
+        for _ = 1, 2 do
+          assert.equal('a', (proxy:a(1)))
+          assert.equal('b', (proxy:b(1)))
+          assert.equal('other', (other:a(1)))
+        end
+      end
+    end)
+  )
+
+  it(
     'lets nobody wait for an answer that a store would not take',
     inside(function()
       perilune.cache('full', {

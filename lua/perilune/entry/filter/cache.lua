@@ -130,6 +130,22 @@ local function miss(self, key, ctx, call, next)
   return ask(self, key, ctx, call, next)
 end
 
+local function name_of(ref)
+  return type(ref) == 'table' and ref[1] or ref
+end
+
+-- Keys that begin with the method; those of scripts need not know whose calls the filter sees.
+local WITH_METHOD = { arguments = true, fields = true }
+
+-- Do all calls have keys of their own as they are? A store that a script brings may serve other services, too.
+local function are_apart(conf)
+  return name_of(conf.store) == 'lru' and WITH_METHOD[name_of(conf.key)] or false
+end
+
+local function whole_key(call, key)
+  return table.concat({ call.interface, call.alias, call.method, key }, '\1')
+end
+
 return {
   name = 'cache',
   side = 'both',
@@ -167,13 +183,15 @@ return {
       hits = perilune.counter('perilune_cache', { outcome = 'hit' }),
       misses = perilune.counter('perilune_cache', { outcome = 'miss' }),
     }
-    local get, share, hits = store.get, conf.share, self.hits
+    local get, share, hits, apart = store.get, conf.share, self.hits, are_apart(conf)
     return function(ctx, call, next)
       local key = key_of(ctx, call)
       if key == nil then
         return next(ctx, call)
       elseif type(key) ~= 'string' then
         error(('cache_key gave a %s; it gives a string, or nil'):format(type(key)), 0)
+      elseif not apart then
+        key = whole_key(call, key)
       end
       local entry = get(key)
       if entry == nil then
