@@ -82,11 +82,9 @@ local function tell(self, name, link, message)
   end
 end
 
--- Who is to be left out of a snapshot of these links.
----@param order perilune.cluster.Link[]
----@return table<perilune.cluster.Link, boolean>
-function Ejection:sort_out(order)
-  local now, ready, before, out, count = core.clock(), 0, self.out, {}, 0
+-- Who is to be left out now, how many these are and may be.
+local function choose(self, order)
+  local now, ready, out, count = core.clock(), 0, {}, 0
   for _, link in ipairs(order) do
     ready = ready + (link.state == 'ready' and 1 or 0)
   end
@@ -94,22 +92,33 @@ function Ejection:sort_out(order)
   for _, link in ipairs(order) do
     if count < most and link.state == 'ready' and C.peri_node_ejected(shared(link), now) then
       out[link], count = true, count + 1
-      if not before[link] then
-        tell(self, 'node.ejected', link, 'left out: its attempts keep failing')
-      end
-    elseif before[link] and link.state == 'ready' then
+    end
+  end
+  return out, count, most
+end
+
+-- Who is to be left out of a snapshot of these links.
+---@param order perilune.cluster.Link[]
+---@return table<perilune.cluster.Link, boolean>
+function Ejection:sort_out(order)
+  local before, out = self.out, nil
+  out, self.count, self.most = choose(self, order)
+  for _, link in ipairs(order) do
+    if out[link] and not before[link] then
+      tell(self, 'node.ejected', link, 'left out: its attempts keep failing')
+    elseif before[link] and not out[link] and link.state == 'ready' then
       tell(self, 'node.restored', link, 'asked again')
     end
   end
-  self.out, self.count, self.most = out, count, most
+  self.out = out
   return out
 end
 
+-- Not whether more than may be left out are ejected: that would make the list anew each time.
 local function changed(self)
-  local now = core.clock()
+  local out = choose(self, self.cluster.order)
   for _, link in ipairs(self.cluster.order) do
-    local ejected = link.state == 'ready' and C.peri_node_ejected(shared(link), now)
-    if ejected ~= (self.out[link] or false) then
+    if out[link] ~= self.out[link] then
       return true
     end
   end

@@ -28,6 +28,38 @@ describe('filter concurrency', function()
   )
 
   it(
+    'keeps nothing of those who gave up while nobody gives a place free',
+    inside(function()
+      local done, settle = perilune.future()
+      local proxy = serve({
+        hang = function()
+          return (done:await())
+        end,
+      }, nil, { concurrency = 1, timeout = 100000 })
+      local first = perilune.async(proxy):hang()
+      turns(3)
+      local brief = perilune.async(perilune.with(proxy, { timeout = 20 }))
+      local function wave()
+        for _ = 1, 1000 do
+          brief:hang()
+        end
+        turns(2)
+        advance(25)
+        turns(3)
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage 'count'
+      end
+      wave() -- what is pooled
+      local before = wave()
+      assert.is_true(wave() - before < 64, 'KB')
+      settle 'free'
+      assert.equal('free', (first:await()))
+      assert.equal('free', (proxy:hang()))
+    end)
+  )
+
+  it(
     'waits no longer than the deadline, and forgets who gave up',
     inside(function()
       local release = {}

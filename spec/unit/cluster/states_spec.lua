@@ -269,6 +269,24 @@ describe('ejection', function()
     C.peri_counters_free(other)
   end)
 
+  it('makes no list anew while more nodes fail than may be left out', function()
+    local cluster = open({ consecutive = 2, share = 0.3, time = 60000 }, 4)
+    for _, node in ipairs(cluster:all_nodes()) do
+      local other = C.peri_counters_new(node.address)
+      other.watched = true
+      local rules = ffi.new 'peri_outlier'
+      rules.consecutive, rules.time, rules.max_time, rules.window = 1, 60000, 60000, 1000
+      C.peri_counters_done(other, C.peri_counters_begin(other), true)
+      assert.is_true(C.peri_node_judge(other.node, rules, t.core.clock()) > 0)
+      C.peri_counters_free(other)
+    end
+    t.core.pass(600)
+    local nodes = cluster.ready_nodes
+    assert.equal(3, #nodes)
+    t.core.pass(2000)
+    assert.equal(nodes, cluster.ready_nodes)
+  end)
+
   it('publishes what it does', function()
     local events = require 'perilune.events'
     local heard = {}

@@ -12,11 +12,22 @@ local function hand_over(line)
     local give = line[line.first]
     line[line.first] = nil
     line.first = line.first + 1
-    if give(true) then
+    if give and give(true) then
       return true
     end
   end
   return false
+end
+
+-- Who gave up is not kept until a place is free, which may be long.
+local function step_out(line, number)
+  if line[number] then
+    line[number] = false
+  end
+  while line.first <= line.last and not line[line.first] do
+    line[line.first] = nil
+    line.first = line.first + 1
+  end
 end
 
 -- Waits in line. True, or nil and why there was no place.
@@ -24,7 +35,8 @@ end
 local function wait_in(line, ctx)
   local place, give = perilune.future()
   line.last = line.last + 1
-  line[line.last] = give
+  local number = line.last
+  line[number] = give
   local granted, err = place:await(ctx:left())
   local cancelled = ctx:cancelled()
   if granted and not cancelled then
@@ -33,6 +45,7 @@ local function wait_in(line, ctx)
     line.leave() -- it was given to a call that had just ended
   end
   place:cancel()
+  step_out(line, number)
   if err and err.code == 'TIMEOUT' then
     return nil, perilune.error('TIMEOUT', 'no place was free within the deadline (concurrency)')
   end
