@@ -198,6 +198,18 @@ local function refresh(link, entry)
   end
 end
 
+-- Forgets of those that are listed no more that they could not be reached.
+local function prune_suspects(self)
+  if next(self.suspects) == nil then
+    return
+  end
+  local kept = {}
+  for _, entry in ipairs(self.entries) do
+    kept[entry.url] = self.suspects[entry.url]
+  end
+  self.suspects = kept
+end
+
 -- Takes a whole list of entries: connects what is new, lets go what is gone, keeps the rest.
 ---@param entries perilune.cluster.Entry[]
 function Cluster:update(entries)
@@ -205,6 +217,7 @@ function Cluster:update(entries)
     return
   end
   self.entries = entries
+  prune_suspects(self)
   local wanted, order = {}, {}
   for _, entry in ipairs(candidates.choose(self)) do
     local id = entry.url

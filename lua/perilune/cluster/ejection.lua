@@ -101,8 +101,8 @@ end
 ---@param order perilune.cluster.Link[]
 ---@return table<perilune.cluster.Link, boolean>
 function Ejection:sort_out(order)
-  local before, out = self.out, nil
-  out, self.count, self.most = choose(self, order)
+  local before, out, count, most = self.out, choose(self, order)
+  self.out, self.count, self.most = out, count, most
   for _, link in ipairs(order) do
     if out[link] and not before[link] then
       tell(self, 'node.ejected', link, 'left out: its attempts keep failing')
@@ -110,7 +110,6 @@ function Ejection:sort_out(order)
       tell(self, 'node.restored', link, 'asked again')
     end
   end
-  self.out = out
   return out
 end
 

@@ -236,6 +236,10 @@ end
 function M.every(period, fn)
   local made, mine = ticker.new(period, fn), current()
   table.insert(mine.tickers, made)
+  function made:stop()
+    remove(mine.tickers, self)
+    ticker.stop(self)
+  end
   if not M.is_loading() and not is_pending() then
     made:begin(mine.number)
   end
@@ -456,7 +460,7 @@ end
 function M.close()
   for _, mine in pairs(all) do
     for _, each in ipairs(mine.tickers) do
-      each:stop()
+      ticker.stop(each)
     end
   end
   local active = M.declarations()

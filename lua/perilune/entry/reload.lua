@@ -15,6 +15,7 @@ local hotness = require 'perilune.entry.hotness'
 local options = require 'perilune.entry.options'
 local plugin = require 'perilune.plugin'
 local referer = require 'perilune.entry.referer'
+local tickers = require 'perilune.entry.ticker'
 local toplevel = require 'perilune.entry.toplevel'
 
 local M = {}
@@ -182,7 +183,7 @@ end
 
 local function stop_tickers(mine)
   for _, ticker in ipairs(mine.tickers) do
-    ticker:stop()
+    tickers.stop(ticker)
   end
 end
 

@@ -80,4 +80,7 @@ function Ticker:stop()
   end
 end
 
+-- The same without what the one who declared it adds.
+M.stop = Ticker.stop
+
 return M

@@ -238,6 +238,9 @@ describe('cluster/cluster', function()
     local cluster = open { url = list, connections = 5 }
     core.pass(60000)
     assert.equal(5, #cluster.ready_nodes)
+    assert.is_truthy(next(cluster.suspects))
+    cluster:update {} -- all of them are gone for good
+    assert.is_nil(next(cluster.suspects))
     cluster:close()
   end)
 

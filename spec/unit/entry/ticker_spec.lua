@@ -29,6 +29,22 @@ describe('perilune.every', function()
   )
 
   it(
+    'is forgotten when it was stopped',
+    inside(function()
+      local mine = require('perilune.entry.declare').declarations()
+      local kept = perilune.every(100, function() end)
+      local before = #mine.tickers
+      for _ = 1, 10 do
+        perilune.every(100, function() end):stop()
+      end
+      assert.equal(before, #mine.tickers)
+      kept:stop()
+      kept:stop()
+      assert.equal(before - 1, #mine.tickers)
+    end)
+  )
+
+  it(
     'hands over to another one without a turn lost or doubled, whenever that happens',
     inside(function()
       local seen = {}
