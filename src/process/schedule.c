@@ -3,12 +3,13 @@
 
 #include <sched.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
 // Linux keeps both per thread; the others of the process do not share them.
-enum { EXECUTOR_NICE = 10, EXECUTOR_SLICE_NS = 100000000 };
+enum { NICE_MORE = 10, NICE_MOST = 19, EXECUTOR_SLICE_NS = 100000000 };
 
 // Of sched_setattr(2), as long as it was at first. Not every C library declares it.
 typedef struct attributes {
@@ -19,13 +20,18 @@ typedef struct attributes {
   uint64_t runtime_ns, deadline_ns, period_ns;
 } attributes;
 
-// Not being allowed to is no failure, here and below. Before Linux 6.12 only the nice value counts.
+// Not being allowed to is no failure, here and below. Before Linux 6.12 only the nice value counts; a
+// sandbox may know no more than that.
 void peri_schedule_executor(void) {
+  int nice = getpriority(PRIO_PROCESS, 0) + NICE_MORE;
+  nice = nice < NICE_MOST ? nice : NICE_MOST;
   attributes executor = {.size = sizeof executor,
                          .policy = SCHED_OTHER,
-                         .nice = EXECUTOR_NICE,
+                         .nice = nice,
                          .runtime_ns = EXECUTOR_SLICE_NS};
-  (void)syscall(SYS_sched_setattr, 0, &executor, 0);
+  if (syscall(SYS_sched_setattr, 0, &executor, 0) != 0) {
+    (void)setpriority(PRIO_PROCESS, 0, nice);
+  }
 }
 
 void peri_schedule_workers(peri_process *process) {
