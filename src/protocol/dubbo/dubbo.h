@@ -184,9 +184,9 @@ int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark
 
 // error.c: exceptions in responses
 int dubbo_error_write(void *encoder, int code, peri_bytes message);
-// The same for a generic consumer, which knows the classes of no service: `thrown` is the exception
-// that was named for others, empty for none.
-int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
+// The same for a generic consumer, which knows the classes of no service: event->body is the
+// exception that was named for others, empty for none.
+int dubbo_error_write_generic(void *encoder, const peri_event *event,
                               const peri_value_limits *limits);
 // Reads the exception that comes next; appends its text to `message`. Returns 1 where that and the
 // code are all there is to tell: dubbo_error_write made it.

@@ -20,37 +20,84 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message) {
   return rc != 0 ? rc : peri_hessian_write_string(encoder, peri_bytes_of(peri_code_name(code)));
 }
 
-// Of the exception, as an object or as generic.c makes a map of it.
-static int read_class(peri_hessian_reader *r, peri_bytes *class) {
-  peri_hessian_class object = {0};
-  peri_bytes text;
-  int rc = PERI_EBAD_REQUEST;
-  if (peri_hessian_peek(r) == PERI_HESSIAN_OBJECT) {
-    rc = peri_hessian_read_object(r, &object);
-    *class = object.name;
-  } else if (peri_hessian_peek(r) == PERI_HESSIAN_MAP) {
-    rc = peri_hessian_read_map(r, NULL);
-    rc = rc != 0 ? rc : peri_hessian_read_string(r, &text);
-    rc = rc != 0 || is(text, "class") ? rc : PERI_EBAD_REQUEST;
-    rc = rc != 0 ? rc : peri_hessian_read_string(r, class);
+// Class and text of an exception, which is an object or as generic.c makes a map of it.
+typedef struct thrown {
+  peri_bytes class;
+  peri_buf text;
+} thrown;
+
+static int thrown_field(peri_hessian_reader *r, peri_bytes key, thrown *t) {
+  bool class = t->class.len == 0 && is(key, "class"), text = is(key, "detailMessage");
+  peri_bytes value;
+  if ((!class && !text) || peri_hessian_peek(r) != PERI_HESSIAN_STRING) {
+    return peri_hessian_skip(r);
+  }
+  int rc = peri_hessian_read_string(r, &value);
+  if (class) {
+    t->class = value;
+  } else if (rc == 0) {
+    peri_buf_add(&t->text, value.ptr, value.len);
   }
   return rc;
 }
 
-int dubbo_error_write_generic(void *encoder, peri_bytes thrown, peri_bytes message,
-                              const peri_value_limits *limits) {
+static int thrown_read(peri_hessian_reader *r, thrown *t) {
+  peri_hessian_class object = {0};
+  peri_bytes key;
+  int rc = 0;
+  if (peri_hessian_peek(r) == PERI_HESSIAN_OBJECT) {
+    rc = peri_hessian_read_object(r, &object);
+    t->class = object.name;
+  } else if (peri_hessian_peek(r) == PERI_HESSIAN_MAP) {
+    rc = peri_hessian_read_map(r, NULL);
+    while (rc == 0 && !peri_hessian_read_end(r)) {
+      rc = peri_hessian_read_string(r, &key);
+      rc = rc != 0 ? rc : thrown_field(r, key, t);
+    }
+  }
+  for (uint32_t i = 0; i < object.fields && rc == 0; i++) {
+    rc = thrown_field(r, peri_hessian_field(r, &object, i), t);
+  }
+  return rc != 0 || t->class.len != 0 ? rc : PERI_EBAD_REQUEST;
+}
+
+// Java's providers throw this one even in 3.x, where it extends the one of org.apache.
+static int write_generic(void *encoder, const thrown *t, peri_bytes message) {
   static const char *const fields[] = {"exceptionClass", "exceptionMessage", "detailMessage"};
+  peri_bytes said = t->text.len != 0 ? (peri_bytes){t->text.data, t->text.len} : message;
+  peri_buf text = {0};
+  peri_buf_add(&text, t->class.ptr, t->class.len);
+  peri_buf_add(&text, ": ", said.len != 0 ? 2 : 0);
+  peri_buf_add(&text, said.ptr, said.len);
+  int rc = peri_hessian_write_object(encoder, "com.alibaba.dubbo.rpc.service.GenericException",
+                                     fields, 3);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, t->class);
+  rc = rc != 0         ? rc
+       : said.len == 0 ? peri_hessian_write_null(encoder)
+                       : peri_hessian_write_string(encoder, said);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, (peri_bytes){text.data, text.len});
+  peri_buf_fini(&text);
+  return rc;
+}
+
+int dubbo_error_write_generic(void *encoder, const peri_event *event,
+                              const peri_value_limits *limits) {
   peri_hessian_reader r;
-  peri_bytes class;
   peri_err err;
-  peri_hessian_reader_init(&r, thrown, limits, &err);
-  int rc = read_class(&r, &class);
-  rc = rc != 0 ? rc
-               : peri_hessian_write_object(encoder, "org.apache.dubbo.rpc.service.GenericException",
-                                           fields, 3);
-  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, class);
-  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, message);
-  return rc != 0 ? rc : peri_hessian_write_string(encoder, message);
+  thrown t = {.class = peri_bytes_of(RPC_EXCEPTION)};
+  int rc = 0;
+  if (event->body.len != 0) {
+    t.class.len = 0;
+    peri_hessian_reader_init(&r, event->body, limits, &err);
+    rc = thrown_read(&r, &t);
+  }
+  bool silent = event->body.len == 0 && event->message.len == 0;
+  rc = rc != 0
+           ? rc
+           : write_generic(encoder, &t,
+                           silent ? peri_bytes_of(peri_code_text(event->code)) : event->message);
+  peri_buf_fini(&t.text);
+  return rc;
 }
 
 // What an exception says of itself.

@@ -179,8 +179,7 @@ static bool sends_attachments(peri_conn *conn, const peri_event *event) {
 // The exception is given as a value of its own, which leans on nothing.
 static bool is_thrown(const peri_event *event) {
   return event->body.len != 0 &&
-         (event->serializer == PERI_SER_DUBBO || event->serializer == PERI_SER_DUBBO_GENERIC ||
-          event->serializer == PERI_SER_HESSIAN_DUBBO);
+         (event->serializer == PERI_SER_DUBBO || event->serializer == PERI_SER_HESSIAN_DUBBO);
 }
 
 // With what our own peers read beside it.
@@ -204,15 +203,15 @@ static int write_failure(peri_conn *conn, peri_encoder *encoder, const peri_even
     peri_bytes said = dubbo_text_of_code(event->code, event->message, text);
     return peri_hessian_write_string(encoder, said);
   }
-  bool thrown = is_thrown(event), generic = event->serializer == PERI_SER_DUBBO_GENERIC;
-  bool more = thrown && !generic && dubbo_state_of(conn)->reads_attachments;
+  bool thrown = is_thrown(event);
+  bool more = thrown && dubbo_state_of(conn)->reads_attachments;
   int rc = peri_hessian_write_int(encoder, DUBBO_EXCEPTION + (more ? DUBBO_WITH_ATTACHMENTS : 0));
-  if (rc != 0 || !thrown) {
-    return rc != 0 ? rc : dubbo_error_write(encoder, event->code, event->message);
+  if (rc != 0 || thrown) {
+    return rc != 0 ? rc : write_thrown(conn, event);
   }
-  return generic
-             ? dubbo_error_write_generic(encoder, event->body, event->message, &conn->limits->value)
-             : write_thrown(conn, event);
+  return event->serializer == PERI_SER_DUBBO_GENERIC
+             ? dubbo_error_write_generic(encoder, event, &conn->limits->value)
+             : dubbo_error_write(encoder, event->code, event->message);
 }
 
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
