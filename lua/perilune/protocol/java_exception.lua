@@ -40,11 +40,26 @@ local function unwrapped(thrown)
   return core.typed(class, fields)
 end
 
+-- Java's providers throw this at generic consumers, in place of an exception that they need not have.
+local function stood_for(thrown)
+  local class = thrown.exceptionClass
+  if type(class) ~= 'string' or not (class_of(thrown) or ''):find '%.GenericException$' then
+    return thrown, nil
+  end
+  local message = thrown.exceptionMessage
+  message = type(message) == 'string' and message or nil
+  return core.typed(class, { detailMessage = message }), message or class
+end
+
 ---@param err perilune.Error
 ---@param thrown any  the exception or the details as they were decoded
 ---@return perilune.Error err
 function M.attach(err, thrown)
-  thrown = type(thrown) == 'table' and unwrapped(thrown) or thrown
+  if type(thrown) == 'table' then
+    local message
+    thrown, message = stood_for(unwrapped(thrown))
+    err.message = message or err.message
+  end
   err.details = thrown
   err.class = type(thrown) == 'table' and class_of(thrown) or nil
   if err.class then
