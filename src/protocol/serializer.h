@@ -22,6 +22,7 @@ enum {
   PERI_SER_DUBBO_JSON = 251,           // private: JSON of Dubbo's fastjson; never on a wire
   PERI_SER_DUBBO_GENERIC = 252,        // private: like DUBBO, of a consumer that knows no class
   PERI_SER_DUBBO_GENERIC_ALONE = 253,  // private: a value for such a consumer that stands alone
+  PERI_SER_DUBBO_JSON_GENERIC = 254,   // private: like DUBBO_JSON, of such a consumer
 };
 
 // What JoyRPC puts around arguments inside the serialized body of a request. All borrowed from the

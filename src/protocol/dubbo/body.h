@@ -7,3 +7,4 @@ extern const peri_serializer peri_serializer_dubbo;
 extern const peri_serializer peri_serializer_dubbo_generic;
 extern const peri_serializer peri_serializer_dubbo_generic_alone;
 extern const peri_serializer peri_serializer_dubbo_json;
+extern const peri_serializer peri_serializer_dubbo_json_generic;

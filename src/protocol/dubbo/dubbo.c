@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/dubbo/dubbo.h"
 
-#include "protocol/dubbo/body.h"
+#include "protocol/dubbo/fastjson.h"
 
 // A consumer connects before it calls, and its first heartbeat comes after 60 s. Java's providers
 // wait for three of them.
@@ -102,7 +102,7 @@ static int answer_failure(peri_conn *conn, const peri_event *event, int code) {
       .type = PERI_EV_REPLY,
       .flags = PERI_EV_END,
       .code = code == PERI_ETOO_BIG ? code : PERI_EINTERNAL,
-      .serializer = event->serializer == PERI_SER_DUBBO_JSON ? PERI_SER_DUBBO_JSON : 0,
+      .serializer = dubbo_is_fastjson(event->serializer) ? event->serializer : 0,
       .stream = event->stream,
       .message = peri_bytes_of(code == PERI_ETOO_BIG ? "the result is over frame_size"
                                                      : "the result cannot be encoded"),
@@ -132,7 +132,7 @@ static int end(peri_conn *conn, const peri_event *event, const peri_mark *mark) 
 static int add_body(peri_conn *conn, const peri_event *event) {
   const peri_serializer *from = peri_serializer_by_id(event->serializer);
   peri_buf plain = {0};
-  const peri_serializer *to = from == &peri_serializer_dubbo_json ? from : &peri_serializer_dubbo;
+  const peri_serializer *to = dubbo_is_fastjson(event->serializer) ? from : &peri_serializer_dubbo;
   peri_bytes body = event->body;
   int code = 0;
   if (event->compression != 0) {

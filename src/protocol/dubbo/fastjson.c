@@ -4,6 +4,7 @@
 // nobody reads an exception in JSON.
 #include "protocol/dubbo/fastjson.h"
 
+#include "protocol/dubbo/generic.h"
 #include "protocol/serializer/builtin.h"
 
 typedef struct lines {
@@ -277,5 +278,15 @@ const peri_serializer peri_serializer_dubbo_json = {
     .inner = true,
     .encoder_init = encoder_init,
     .encoder_finish = encoder_finish,
+    .decode = decode,
+};
+
+const peri_serializer peri_serializer_dubbo_json_generic = {
+    .name = "json",
+    .provider = "dubbo2-generic",
+    .id = PERI_SER_DUBBO_JSON_GENERIC,
+    .inner = true,
+    .encoder_init = dubbo_generic_json_encoder_init,
+    .encoder_finish = dubbo_generic_encoder_finish,
     .decode = decode,
 };

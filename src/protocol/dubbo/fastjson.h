@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests in fastjson and their answers, both ways; the event's serializer is PERI_SER_DUBBO_JSON.
+// Requests in fastjson and their answers, both ways; the event's serializer is PERI_SER_DUBBO_JSON, or
+// PERI_SER_DUBBO_JSON_GENERIC where a generic consumer waits for the answer.
 #pragma once
 #include "protocol/dubbo/body.h"
 #include "protocol/dubbo/dubbo.h"
@@ -7,6 +8,10 @@
 typedef struct dubbo_fastjson {
   peri_buf arguments, attachments;
 } dubbo_fastjson;
+
+static inline bool dubbo_is_fastjson(uint8_t serializer) {
+  return serializer == PERI_SER_DUBBO_JSON || serializer == PERI_SER_DUBBO_JSON_GENERIC;
+}
 
 // Reads a request; points the event's body and attachments into `read`, which starts zeroed and is
 // freed by the caller, whatever this returns. head->echoed points there, too.

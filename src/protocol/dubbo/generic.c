@@ -2,8 +2,10 @@
 #include "protocol/dubbo/generic.h"
 
 #include "protocol/classes.h"
+#include "protocol/dubbo/moment.h"
 #include "protocol/serializer/builtin.h"
 #include "protocol/serializer/hessian2/write.h"
+#include "protocol/serializer/json.h"
 #include "protocol/serializer/json_time.h"
 #include "protocol/serializer/scratch.h"
 
@@ -15,19 +17,40 @@ typedef enum kind {
   OBJECT,    // a map with its class
   CONSTANT,  // its name
   MOMENT,    // its text
+  PARTS,     // a moment: the map of its parts
 } kind;
 
+enum { TOLD_FIELDS = 256 };
+
+// An open list or map. Whose class was declared tells what its fields are: those that are null are
+// written when it ends.
+typedef struct level {
+  const peri_class *class;  // NULL = not known
+  uint64_t told[TOLD_FIELDS / 64];
+} level;
+
+// Of the encoder at work on this thread, of which there is one at a time.
+static _Thread_local level levels[PERI_VALUE_DEPTH_MAX + 1];
+
 typedef struct generic {
-  hessian_writer writer;
+  union {
+    hessian_writer hessian;
+    uint64_t json[PERI_JSON_ENCODER_SIZE / sizeof(uint64_t)];
+  } writer;
   peri_sink to;  // of the writer
+  bool json;
   peri_err *err;
   const void *identity;  // of the list or map that follows
   kind next;
-  kind inside;     // CONSTANT or MOMENT, while one is open
+  kind inside;     // what becomes no list or map of its own, while one is open
   uint32_t depth;  // of the maps in it
+  uint32_t open;   // of levels
   bool is_name;    // the value that follows is that of a constant
   bool told;       // and was written
-  peri_json_time time;
+  union {
+    peri_json_time time;
+    dubbo_moment parts;
+  };
   size_t len;  // of the class that follows
   char name[NAME_MAX_BYTES];
 } generic;
@@ -69,6 +92,9 @@ static int on_integer(void *sink, int64_t value) {
     peri_json_time_value(&g->time, value);
     return 0;
   }
+  if (g->inside == PARTS) {
+    return dubbo_moment_number(&g->parts, value, g->err);
+  }
   return g->inside != AS_IT_IS ? 0 : g->to.ops->integer(g->to.self, value);
 }
 
@@ -88,6 +114,9 @@ static int on_string(void *sink, const char *text, size_t len) {
     g->told = true;
     return g->to.ops->string(g->to.self, text, len);
   }
+  if (g->inside == PARTS) {
+    return dubbo_moment_text(&g->parts, text, len, g->err);
+  }
   return g->inside != AS_IT_IS ? other(g) : g->to.ops->string(g->to.self, text, len);
 }
 
@@ -98,7 +127,7 @@ static int on_bytes(void *sink, const uint8_t *data, size_t len) {
 
 static int on_cast(void *sink, peri_cast cast) {
   generic *g = sink;
-  return g->inside != AS_IT_IS ? 0 : g->to.ops->graph->cast(g->to.self, cast);
+  return g->inside != AS_IT_IS || g->json ? 0 : g->to.ops->graph->cast(g->to.self, cast);
 }
 
 // ---- classes --------------------------------------------------------------------------------------
@@ -157,6 +186,12 @@ static int on_type(void *sink, const char *name, size_t len) {
     peri_json_time_begin(&g->time, moment);
     return 0;
   }
+  uint8_t parts = starts(name, len, "java.time.") ? dubbo_moment_kind(name, len) : 0;
+  if (parts != 0) {
+    g->next = PARTS;
+    dubbo_moment_begin(&g->parts, parts);
+    return 0;
+  }
   if (enum_of(name, len) != NULL) {
     g->next = CONSTANT;
     return 0;
@@ -194,24 +229,66 @@ static int on_field(void *sink, const char *name, size_t len) {
 
 // ---- lists and maps -------------------------------------------------------------------------------
 
+static int enter(generic *g, const peri_class *class) {
+  if (g->open > PERI_VALUE_DEPTH_MAX) {
+    return peri_fail(g->err, PERI_ETOO_BIG, "nested deeper than %u", PERI_VALUE_DEPTH_MAX);
+  }
+  level *l = &levels[g->open++];
+  l->class = class;
+  memset(l->told, 0, sizeof l->told);
+  return 0;
+}
+
+static level *leave(generic *g) {
+  return &levels[--g->open];
+}
+
+static void note_told(const generic *g, const char *text, size_t len) {
+  level *l = g->open != 0 ? &levels[g->open - 1] : NULL;
+  if (l != NULL && l->class != NULL) {
+    int place = peri_class_index(l->class, (peri_bytes){(const uint8_t *)text, len});
+    if (place >= 0 && place < TOLD_FIELDS) {
+      l->told[place / 64] |= UINT64_C(1) << place % 64;
+    }
+  }
+}
+
+// Java puts them all in, which fastjson leaves out again.
+static int put_nulls(generic *g, const level *l) {
+  int rc = 0;
+  uint32_t count = l->class != NULL && !g->json ? l->class->count : 0;
+  for (uint32_t i = 0; i < count && i < TOLD_FIELDS && rc == 0; i++) {
+    if ((l->told[i / 64] >> i % 64 & 1) == 0) {
+      peri_bytes name = l->class->names[i];
+      rc = g->to.ops->key(g->to.self, (const char *)name.ptr, name.len);
+      rc = rc != 0 ? rc : g->to.ops->null(g->to.self);
+    }
+  }
+  return rc;
+}
+
 static int on_list_begin(void *sink, size_t count) {
   generic *g = sink;
-  bool text = g->inside != AS_IT_IS || g->next == CONSTANT || g->next == MOMENT;
+  bool text = g->inside != AS_IT_IS || g->next > OBJECT;
   g->next = AS_IT_IS;
-  return text ? peri_fail(g->err, PERI_EBAD_REQUEST, "a list is no constant and no moment")
-              : g->to.ops->list_begin(g->to.self, count);
+  if (text) {
+    return peri_fail(g->err, PERI_EBAD_REQUEST, "a list is no constant and no moment");
+  }
+  int rc = enter(g, NULL);
+  return rc != 0 ? rc : g->to.ops->list_begin(g->to.self, count);
 }
 
 static int on_list_end(void *sink) {
   generic *g = sink;
+  leave(g);
   return g->to.ops->list_end(g->to.self);
 }
 
-// What becomes a text is nothing that could be referred to.
-static int begin_text(generic *g) {
+// What becomes something else when it ends is nothing that could be referred to.
+static int begin_other(generic *g) {
   if (g->inside == AS_IT_IS) {
     if (g->identity != NULL) {
-      peri_hessian_forget(g->writer.t, g->identity);
+      peri_hessian_forget(g->writer.hessian.t, g->identity);
     }
     g->inside = g->next;
     g->next = AS_IT_IS;
@@ -222,18 +299,24 @@ static int begin_text(generic *g) {
 }
 
 static int begin_object(generic *g) {
+  const peri_class *class = peri_class_find((peri_bytes){(const uint8_t *)g->name, g->len});
   g->next = AS_IT_IS;
-  int rc = g->to.ops->map_begin(g->to.self, PERI_COUNT_UNKNOWN);
+  int rc = enter(g, class);
+  rc = rc != 0 ? rc : g->to.ops->map_begin(g->to.self, PERI_COUNT_UNKNOWN);
   rc = rc != 0 ? rc : g->to.ops->key(g->to.self, "class", 5);
   return rc != 0 ? rc : g->to.ops->string(g->to.self, g->name, g->len);
 }
 
 static int on_map_begin(void *sink, size_t count) {
   generic *g = sink;
-  if (g->inside != AS_IT_IS || g->next == CONSTANT || g->next == MOMENT) {
-    return begin_text(g);
+  if (g->inside != AS_IT_IS || g->next > OBJECT) {
+    return begin_other(g);
   }
-  return g->next == OBJECT ? begin_object(g) : g->to.ops->map_begin(g->to.self, count);
+  if (g->next == OBJECT) {
+    return begin_object(g);
+  }
+  int rc = enter(g, NULL);
+  return rc != 0 ? rc : g->to.ops->map_begin(g->to.self, count);
 }
 
 static int on_key(void *sink, const char *text, size_t len) {
@@ -241,7 +324,8 @@ static int on_key(void *sink, const char *text, size_t len) {
   switch (g->inside) {
   case CONSTANT: g->is_name = g->depth == 1 && len == 4 && memcmp(text, "name", 4) == 0; return 0;
   case MOMENT: return peri_json_time_key(&g->time, text, len, g->err);
-  default: return g->to.ops->key(g->to.self, text, len);
+  case PARTS: return dubbo_moment_key(&g->parts, text, len, g->err);
+  default: note_told(g, text, len); return g->to.ops->key(g->to.self, text, len);
   }
 }
 
@@ -275,7 +359,8 @@ static int on_map_end(void *sink) {
   generic *g = sink;
   kind inside = g->inside;
   if (inside == AS_IT_IS) {
-    return g->to.ops->map_end(g->to.self);
+    int rc = put_nulls(g, leave(g));
+    return rc != 0 ? rc : g->to.ops->map_end(g->to.self);
   }
   if (--g->depth != 0) {
     return 0;
@@ -284,12 +369,15 @@ static int on_map_end(void *sink) {
   if (inside == MOMENT) {
     return put_moment(g);
   }
+  if (inside == PARTS) {
+    return dubbo_moment_write(&g->parts, &g->to, g->err);
+  }
   return g->told ? 0 : peri_fail(g->err, PERI_EBAD_REQUEST, "a constant of an enum has no name");
 }
 
 static int on_seen(void *sink, const void *identity) {
   generic *g = sink;
-  if (g->inside != AS_IT_IS) {
+  if (g->inside != AS_IT_IS || g->json) {
     return 0;
   }
   g->identity = identity;
@@ -323,18 +411,31 @@ static const peri_sink_ops ops = {
     .graph = &graph,
 };
 
+static void begin(generic *g, bool json, peri_err *err, peri_sink *sink) {
+  g->err = err;
+  g->json = json;
+  g->identity = NULL;
+  g->next = g->inside = AS_IT_IS;
+  g->depth = g->open = 0;
+  *sink = (peri_sink){&ops, g};
+}
+
 void dubbo_generic_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
                                 peri_err *err, peri_sink *sink) {
   generic *g = encoder;
-  g->err = err;
-  g->identity = NULL;
-  g->next = g->inside = AS_IT_IS;
-  g->depth = 0;
-  peri_serializer_hessian2_dubbo.encoder_init(&g->writer, out, limits, err, &g->to);
-  *sink = (peri_sink){&ops, g};
+  begin(g, false, err, sink);
+  peri_serializer_hessian2_dubbo.encoder_init(&g->writer.hessian, out, limits, err, &g->to);
+}
+
+void dubbo_generic_json_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
+                                     peri_err *err, peri_sink *sink) {
+  generic *g = encoder;
+  begin(g, true, err, sink);
+  peri_json_encoder_init(g->writer.json, out, limits, err, &g->to);
 }
 
 int dubbo_generic_encoder_finish(void *encoder) {
   generic *g = encoder;
-  return peri_serializer_hessian2_dubbo.encoder_finish(&g->writer);
+  return g->json ? peri_json_encoder_finish(g->writer.json)
+                 : peri_serializer_hessian2_dubbo.encoder_finish(&g->writer.hessian);
 }

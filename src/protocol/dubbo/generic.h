@@ -10,8 +10,11 @@
 // a constant, and whatever an interface declares as one. An object of a class that nobody declared,
 // even with nothing but a `name`, is an object.
 //
-// Other than Java: other classes of java.* go as objects (its consumers have them; Java makes maps
-// of some, such as Instant), and a field that is null may be missing.
+// A field that is null stands there where the class was declared with its fields in order; of
+// java.time, moment.h has the rest.
+//
+// Other than Java: other classes of java.* go as objects, which its consumers have and Java makes
+// maps of.
 #pragma once
 #include "protocol/serializer.h"
 
@@ -19,4 +22,7 @@
 // finished: members of a peri_serializer.
 void dubbo_generic_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
                                 peri_err *err, peri_sink *sink);
+// The same in JSON, for those who ask in fastjson; null is left out of objects, as there.
+void dubbo_generic_json_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
+                                     peri_err *err, peri_sink *sink);
 int dubbo_generic_encoder_finish(void *encoder);

@@ -206,8 +206,9 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   peri_err err = {0};
   peri_block *joined = NULL;
   // Our own peers ask for `raw.return`, and read any exception.
-  if (head->generic && event->serializer == PERI_SER_DUBBO && is(found->generic, "true")) {
-    event->serializer = PERI_SER_DUBBO_GENERIC;
+  if (head->generic && is(found->generic, "true")) {
+    event->serializer =
+        dubbo_is_fastjson(event->serializer) ? PERI_SER_DUBBO_JSON_GENERIC : PERI_SER_DUBBO_GENERIC;
   }
   event->method = head->method;
   event->timeout_ms = found->timeout_ms;
@@ -222,7 +223,7 @@ static void report(peri_conn *conn, peri_event *event, const dubbo_head *head,
   if (rc == 0 && event->method.len == 0) {
     rc = peri_fail(&err, PERI_EBAD_REQUEST, "no method is named");
   }
-  if (rc == 0 && (map->len != 0 || event->serializer == PERI_SER_DUBBO_JSON)) {
+  if (rc == 0 && (map->len != 0 || dubbo_is_fastjson(event->serializer))) {
     joined = dubbo_join(event);
     rc = joined != NULL ? 0 : peri_fail(&err, PERI_ENO_MEMORY, "no memory for the request");
     event->block = joined;
@@ -362,7 +363,7 @@ static int write_head(peri_conn *conn, const peri_event *event, const dubbo_call
 }
 
 int dubbo_request_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
-  if (event->serializer == PERI_SER_DUBBO_JSON) {
+  if (dubbo_is_fastjson(event->serializer)) {
     return dubbo_fastjson_call(conn, event, mark);
   }
   peri_buf *out = peri_conn_out(conn);
@@ -395,7 +396,7 @@ int dubbo_request_attachments(peri_conn *conn, const peri_event *event, const du
 }
 
 int dubbo_request_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
-  if (event->serializer == PERI_SER_DUBBO_JSON) {
+  if (dubbo_is_fastjson(event->serializer)) {
     return dubbo_fastjson_call_end(conn, event, mark);
   }
   peri_buf *out = peri_conn_out(conn);

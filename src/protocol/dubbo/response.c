@@ -215,7 +215,7 @@ static int write_failure(peri_conn *conn, peri_encoder *encoder, const peri_even
 }
 
 int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *mark) {
-  if (event->serializer == PERI_SER_DUBBO_JSON) {
+  if (dubbo_is_fastjson(event->serializer)) {
     return dubbo_fastjson_begin(conn, event, mark);
   }
   peri_buf *out = peri_conn_out(conn);
@@ -245,7 +245,7 @@ int dubbo_response_begin(peri_conn *conn, const peri_event *event, peri_mark *ma
 }
 
 int dubbo_response_end(peri_conn *conn, const peri_event *event, const peri_mark *mark) {
-  if (event->serializer == PERI_SER_DUBBO_JSON) {
+  if (dubbo_is_fastjson(event->serializer)) {
     return dubbo_fastjson_end(conn, event, mark);
   }
   peri_buf *out = peri_conn_out(conn);

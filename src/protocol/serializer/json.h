@@ -4,6 +4,8 @@
 #pragma once
 #include "protocol/serializer.h"
 
+enum { PERI_JSON_ENCODER_SIZE = 512 };  // of the memory an encoder takes
+
 void peri_json_encoder_init(void *encoder, peri_buf *out, const peri_value_limits *limits,
                             peri_err *err, peri_sink *sink);
 int peri_json_encoder_finish(void *encoder);

@@ -26,7 +26,7 @@ typedef struct encoder {
   uint8_t frames[PERI_VALUE_DEPTH_MAX + 1];  // [0] is the root: a list of exactly one value
 } encoder;
 
-_Static_assert(sizeof(encoder) <= PERI_ENCODER_SIZE, "encoder state must fit");
+_Static_assert(sizeof(encoder) <= PERI_JSON_ENCODER_SIZE, "encoder state must fit");
 
 static int misuse(encoder *e) {
   return peri_fail(e->err, PERI_EINTERNAL, "json: calls on the encoder do not nest");

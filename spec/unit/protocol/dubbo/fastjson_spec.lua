@@ -6,7 +6,7 @@ local peers = require 'spec.support.golden.dubbo'
 
 local lib = c.cdef 'base/err.h'
 local hear = p.hear
-local UP, DOWN, END, JSON, FASTJSON = p.UP, p.DOWN, 1, 251, 6
+local UP, DOWN, END, JSON, FASTJSON, GENERIC = p.UP, p.DOWN, 1, 251, 6, 254
 
 describe('protocol/dubbo in fastjson', function()
   local rig
@@ -34,7 +34,7 @@ describe('protocol/dubbo in fastjson', function()
     assert.equal('[]', body_of 'void')
     assert.equal('[null]', body_of 'null')
     assert.truthy(body_of('object'):find('"age":36', 1, true))
-    assert.truthy(hear(request 'generic'):find('method=sayHello', 1, true))
+    assert.truthy(hear(request 'generic'):find 'method=sayHello .-ser=254 ')
     assert.equal('["moon"]', body_of 'generic')
     assert.truthy(hear(request 'echo'):find 'flags=33 ')
     assert.equal('"are you there"', body_of 'echo')
@@ -51,7 +51,8 @@ describe('protocol/dubbo in fastjson', function()
     local function reply(fields)
       rig = p.rig { protocol = false }
       rig:send(UP, peers.with_id(request 'hello', 7)):pump()
-      fields.type, fields.stream, fields.flags, fields.serializer = 'REPLY', 7, END, JSON
+      fields.type, fields.stream, fields.flags = 'REPLY', 7, END
+      fields.serializer = fields.serializer or JSON
       rig:emit(DOWN, fields)
       rig:pump()
       local said = rig:wire(DOWN)
@@ -71,6 +72,11 @@ describe('protocol/dubbo in fastjson', function()
       reply { code = lib.PERI_ENOT_FOUND, message = 'no "moon"' },
     })
     assert.equal(70, (reply { body = '{' }))
+    local generic = { serializer = GENERIC, body = '{"class": "demo.A"}' }
+    assert.same({ 20, '1\n{"class":"demo.A"}\n' }, { reply(generic) })
+    generic = { serializer = GENERIC, code = lib.PERI_ENOT_FOUND, message = 'no' }
+    assert.same({ 70, '"NOT_FOUND: no"\n' }, { reply(generic) })
+    assert.equal(70, (reply { serializer = GENERIC, body = '{' }))
   end)
 
   it('names the functions among the arguments', function()
