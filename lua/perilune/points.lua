@@ -18,6 +18,12 @@ local function only(contract)
   end
 end
 
+-- What the core speaks; nothing where there is no core.
+local function protocols()
+  local inside, core = pcall(require, 'perilune.core')
+  return inside and core.protocols and core.protocols() or {}
+end
+
 local SIDES = { provider = true, consumer = true, attempt = true, both = true }
 local OTHERWISE = { none = true, all = true, error = true }
 
@@ -327,6 +333,16 @@ return {
       return ("compression '%s': compressions are C plugins; see perilune.h"):format(spec.name)
     end,
     builtin = { 'lz4', 'zstd', 'snappy', 'zlib', 'gzip', 'lzma', 'lz4f', 'snappyf' },
+  },
+  {
+    -- made in C, within the core (src/protocol/protocol.h)
+    name = 'protocol',
+    layer = 'protocol',
+    members = {},
+    adopt = function(spec)
+      return ("protocol '%s': protocols are part of the core; see src/protocol"):format(spec.name)
+    end,
+    builtin = protocols(),
   },
   {
     -- function(args) -> exit code; a subcommand of the binary
