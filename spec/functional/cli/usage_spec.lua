@@ -69,7 +69,12 @@ describe('the command line', function()
   it('lists points and plugins', function()
     local result = perilune 'plugins'
     assert.equal(0, result.code, result.output)
-    for _, row in ipairs { 'filter +trace', 'protocol +dubbo', 'protocol +joyrpc', 'serializer +json' } do
+    for _, row in ipairs {
+      'filter +trace',
+      'protocol +dubbo',
+      'protocol +joyrpc',
+      'serializer +json',
+    } do
       assert.matches('\n' .. row, result.output)
     end
   end)

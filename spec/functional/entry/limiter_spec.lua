@@ -118,14 +118,18 @@ describe('filter limiter', function()
   it(
     'lets no call wait in a leaky bucket for a turn beyond its deadline',
     inside(function()
-      local proxy = serve({
-        f = function(_, i)
-          return i
-        end,
-      }, nil, {
-        limiter = { rate = 10, burst = 100, algorithm = 'leaky_bucket' },
-        timeout = 250,
-      })
+      local proxy = serve(
+        {
+          f = function(_, i)
+            return i
+          end,
+        },
+        nil,
+        {
+          limiter = { rate = 10, burst = 100, algorithm = 'leaky_bucket' },
+          timeout = 250,
+        }
+      )
       local list = {}
       for i = 1, 20 do
         list[i] = perilune.async(proxy):f(i)
