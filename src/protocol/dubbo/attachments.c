@@ -146,6 +146,9 @@ int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri
   peri_hessian_writer_init(&encoder, peri_conn_out(conn), &conn->limits->value, PERI_HESSIAN_DUBBO,
                            NULL, &sink);
   int rc = peri_hessian_write_map(&encoder);
+  if (rc == 0 && event->attachments.len != 0) {
+    rc = add(conn, event, &encoder);
+  }
   for (size_t i = 0; i < pairs && rc == 0; i++) {
     if (fixed[2 * i + 1].len != 0) {
       rc = peri_hessian_write_string(&encoder, fixed[2 * i]);
@@ -154,9 +157,6 @@ int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri
   }
   if (rc == 0 && event->type == PERI_EV_OPEN && (event->flags & PERI_EV_CALLBACK) == 0) {
     rc = add_callbacks(event->callback, &encoder);
-  }
-  if (rc == 0 && event->attachments.len != 0) {
-    rc = add(conn, event, &encoder);
   }
   return rc != 0 ? rc : peri_hessian_write_end(&encoder);
 }

@@ -110,7 +110,8 @@ int dubbo_attachments_read(peri_hessian_reader *reader, dubbo_attachments *found
 // Appends the map that comes next to `out`, in MessagePack.
 int dubbo_attachments_convert(peri_hessian_reader *reader, const peri_value_limits *limits,
                               peri_buf *out);
-// Appends a map of `fixed` (pairs; empty values are left out) and the event's attachments, and
+// Appends a map of the event's attachments and of `fixed` (pairs; empty values are left out), which stand
+// behind them, since the last one of a name counts for who reads them, and
 // names the callbacks of a request (`event->callback` without PERI_EV_CALLBACK).
 int dubbo_attachments_write(peri_conn *conn, const peri_event *event, const peri_bytes *fixed,
                             size_t pairs);

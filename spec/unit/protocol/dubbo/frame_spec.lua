@@ -360,6 +360,33 @@ describe('protocol/dubbo', function()
     assert.truthy(rig:heard(DOWN):find('timeout=250.-alias=prod:1.2'))
   end)
 
+  it('sends its own attachments behind those that a call may have from another one', function()
+    local function heard(attachments)
+      rig = p.rig { protocol = 'dubbo' }
+      rig:emit(UP, {
+        type = 'OPEN',
+        flags = END,
+        stream = 1,
+        iface = 'demo.Probe',
+        alias = 'prod',
+        method = 'm',
+        timeout_ms = 250,
+        attachments = attachments,
+        attachments_ser = 111,
+      })
+      rig:pump()
+      local said, news = rig:wire(UP), rig:heard(DOWN)
+      rig:free()
+      rig = nil
+      return news, said
+    end
+    local foreign = '\x83\xA9interface\xA6demo.A\xA5group\xA4test\xA7timeout\xA15'
+    local news = heard(foreign)
+    assert.truthy(news:find 'iface=demo.Probe alias=prod ', news)
+    local _, said = heard '\x81\xA7generic\xC3' -- nobody told the types
+    assert.truthy(said:find('\7genericT.-\7generic\10raw%.returnZ$'))
+  end)
+
   it('answers heartbeats, and is told when no more calls are taken', function()
     local heard, said = hear(HEARTBEAT)
     assert.equal('', heard)
