@@ -57,22 +57,32 @@ M.method = {
   loadbalance = { type = 'any', help = 'who chooses the node of an attempt' },
 }
 
+-- Whose service it is, for those who provide and those who call it.
+local INTERFACE = {
+  type = 'string',
+  required = true,
+  min = 1,
+  max = 255,
+  pattern = NAME,
+  help = 'name of the service, or what perilune.interface declared',
+}
+local ALIAS = {
+  type = 'string',
+  default = '',
+  max = 255,
+  pattern = M.ALIAS,
+  help = 'tells services of one interface apart',
+}
+local INT64 = {
+  type = 'string',
+  enum = { 'number', 'cdata', 'string' },
+  default = 'number',
+  help = 'what integers beyond 2^53 are read as; number: an error',
+}
+
 M.export = {
-  interface = {
-    type = 'string',
-    required = true,
-    min = 1,
-    max = 255,
-    pattern = NAME,
-    help = 'name of the service, or what perilune.interface declared',
-  },
-  alias = {
-    type = 'string',
-    default = '',
-    max = 255,
-    pattern = M.ALIAS,
-    help = 'tells services of one interface apart',
-  },
+  interface = INTERFACE,
+  alias = ALIAS,
   service = { type = 'table', required = true, help = 'method name -> handler' },
   methods = { type = 'table', default = {}, help = 'options by method name' },
   filters = {
@@ -86,12 +96,7 @@ M.export = {
   concurrency = { type = 'integer', min = 1, help = 'most calls at once in the process' },
   body = { type = 'boolean', help = 'handlers take the undecoded body' },
   executor = { type = 'any', help = "'pool': handlers run in threads of their own" },
-  int64 = {
-    type = 'string',
-    enum = { 'number', 'cdata', 'string' },
-    default = 'number',
-    help = 'what integers beyond 2^53 are read as; number: an error',
-  },
+  int64 = INT64,
   registry = { type = 'any', help = 'URL of a registry, or a list of them' },
   register = { type = 'boolean', default = true, help = 'list it in the registry' },
   delay = { type = 'integer', min = 0, default = 0, help = 'ms between listening and registering' },
@@ -120,21 +125,8 @@ M.export = {
 }
 
 M.refer = {
-  interface = {
-    type = 'string',
-    required = true,
-    min = 1,
-    max = 255,
-    pattern = NAME,
-    help = 'name of the service, or what perilune.interface declared',
-  },
-  alias = {
-    type = 'string',
-    default = '',
-    max = 255,
-    pattern = M.ALIAS,
-    help = 'tells services of one interface apart',
-  },
+  interface = INTERFACE,
+  alias = ALIAS,
   url = { type = 'any', help = 'one address, a list, or addresses separated by commas' },
   registry = { type = 'any', help = 'URL of a registry, or a list of them' },
   selectors = { type = 'list', default = {}, help = 'who narrows the nodes of a call' },
@@ -196,12 +188,7 @@ M.refer = {
     min = 1,
     help = 'most calls at once of one worker; others wait',
   },
-  int64 = {
-    type = 'string',
-    enum = { 'number', 'cdata', 'string' },
-    default = 'number',
-    help = 'what integers beyond 2^53 are read as; number: an error',
-  },
+  int64 = INT64,
 }
 
 M.listen = {
