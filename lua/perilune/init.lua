@@ -97,7 +97,7 @@ function M.sleep(ms)
   end
   local why = sleep(ms)
   if why then
-    error(errors.new(why, 'the wait was ended'), 0)
+    error(errors.new(why, why == 'TIMEOUT' and 'deadline exceeded' or 'the wait was ended'), 0)
   end
 end
 

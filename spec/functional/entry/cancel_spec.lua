@@ -124,6 +124,7 @@ describe('a deadline', function()
       for i = 1, 20 do
         local _, err = greeter:slow(i)
         assert.equal('TIMEOUT', err.code)
+        assert.equal('deadline exceeded', err.message) -- all that peers learn who lack the code
         assert.same({ 'TIMEOUT', 'TIMEOUT' }, codes[i])
       end
     end)
