@@ -116,7 +116,7 @@ local opened
 -- Starts a class of a module.
 ---@param module string    a folder of spec/interop/java
 ---@param class string
----@param settings table<string, any>  `without`: part of the names of jars that are left out
+---@param settings table<string, any>  `without`: part of the names of jars that are left out; `heap`
 ---@param words? string[]
 ---@return peri.spec.Process
 function M.start(module, class, settings, words)
@@ -125,8 +125,8 @@ function M.start(module, class, settings, words)
   local without = settings.without or 'no such jar'
   local run = 'cd "$0" && CLASSPATH=$(ls *-1.jar lib/*.jar | grep -v "$1" | tr "\\n" ":") && shift'
     .. ' && export CLASSPATH && exec java "$@"'
-  local argv = { 'sh', '-c', run, target, without, '-Xmx256m', '-XX:+UseSerialGC' }
-  for _, option in ipairs { '-XX:TieredStopAtLevel=1', '-Xshare:auto' } do
+  local argv = { 'sh', '-c', run, target, without, '-Xmx' .. (settings.heap or '256m') }
+  for _, option in ipairs { '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto' } do
     argv[#argv + 1] = option
   end
   opened = opened or openings()

@@ -9,20 +9,42 @@ local matrix = require 'spec.interop.matrix'
 local RATE = 100 -- calls a second
 local UP, DOWN = 'Java to Lua', 'Lua to Java'
 
--- Other ways to speak, with calls that are large enough to be compressed.
-local WAYS = {
-  {
-    name = '',
-    load = {},
-    spoken = '2 0',
-  },
-  {
-    name = ', protostuff, lz4',
-    load = { serialization = 'protostuff', compress = 'lz4', pad = 4000 },
-    refer = "serialization = 'protostuff', compression = 'lz4'",
-    spoken = '14 3',
-  },
-}
+-- Ways to speak: each serialization and each compression is in one of them, so that every case meets it. Beside
+-- Jackson JoyRPC reads no text in JSON; its LZMA takes 80 MiB and 10 ms for each message.
+local WAYS = { { name = '', load = {}, refer = '', spoken = '2 0' } }
+for _, way in ipairs {
+  { 'protostuff', 'lz4', '14 3' },
+  { 'hessian', 'snappy', '2 2' },
+  { 'hessian', 'snappyf', '2 22' },
+  { 'json', 'zlib', '13 4', java = { without = 'jackson' } },
+  { 'json', 'gzip', '13 6', java = { without = 'jackson' } },
+  { 'protostuff', 'lzma', '14 5', java = { heap = '2g' }, rate = 10 },
+  { 'protostuff', 'lz4f', '14 23' },
+} do
+  local serialization, compression, spoken = unpack(way)
+  local ours = serialization == 'hessian' and 'hessian2' or serialization
+  WAYS[#WAYS + 1] = {
+    name = (', %s, %s'):format(serialization, compression),
+    -- Calls are large enough to be compressed.
+    load = { serialization = serialization, compress = compression, pad = 4000, rate = way.rate },
+    refer = (", serialization = '%s', compression = '%s'"):format(ours, compression),
+    java = way.java, -- settings of every Java process
+    spoken = spoken,
+  }
+end
+
+-- JVMs start beside them on the same few cores: waiting for one is not what these cases are about.
+local CALM = { PERILUNE_QUEUE_AGE = 5000 }
+
+local function merged(...)
+  local all = {}
+  for i = 1, select('#', ...) do
+    for key, value in pairs(select(i, ...) or {}) do
+      all[key] = value
+    end
+  end
+  return all
+end
 
 describe('JoyRPC peers', function()
   local why = java.missing()
@@ -65,17 +87,15 @@ describe('JoyRPC peers', function()
   local function scene(column, settings)
     settings = settings or {}
     local make = column == UP and life.lua or life.java
-    local all = { rate = RATE, warmup = 0, init = 2, retries = 1 }
     local way = settings.way or WAYS[1]
-    for _, given in ipairs { way.load, settings.load or {} } do
-      for key, value in pairs(given) do
-        all[key] = value
-      end
-    end
-    local s = { make = make, prefix = column == UP and '' or 'lua>' }
-    local one, two = settings.one or {}, {}
-    one.later, two.later = true, true
-    s.one, s.two = make('one', one), make('two', two)
+    local all = { rate = RATE, warmup = 0, init = 2, retries = 1 }
+    all = merged(all, way.java, way.load, settings.load)
+    local env = merged(CALM, settings.env)
+    local always = column == UP and { env = env } or way.java
+    local one = merged(always, settings.one)
+    local s = { rate = all.rate, prefix = column == UP and '' or 'lua>' }
+    s.one, s.two =
+      make('one', merged(one, { later = true })), make('two', merged(always, { later = true }))
     if column == DOWN then
       life.ready(s.one)
       life.ready(s.two)
@@ -85,8 +105,9 @@ describe('JoyRPC peers', function()
     if column == UP then
       s.load = life.load(urls, all)
     else
-      s.relay =
-        life.lua('lua', { via = urls, refer = settings.refer or way.refer, env = settings.env })
+      -- Not p2c, which leaves a JVM that has just started, and is slow, alone for half a minute.
+      local refer = settings.refer or "loadbalance = 'random_weight'" .. way.refer
+      s.relay = life.lua('lua', { via = urls, refer = refer, env = env })
       all.init = 1
       all.retries = 0
       s.load = life.load(s.relay.url, all)
@@ -97,8 +118,18 @@ describe('JoyRPC peers', function()
     function s.both()
       s.load:take()
       return s.load:wait(function(report)
-        return s.count(report, 'one') > RATE / 4 and s.count(report, 'two') > RATE / 4
+        return s.count(report, 'one') > s.rate / 4 and s.count(report, 'two') > s.rate / 4
       end, 'calls to both')
+    end
+    -- The first ends, unnoticed, and comes back; what the load has seen when many calls went to it.
+    function s.restart()
+      s.load:take()
+      s.one:kill 'KILL'
+      s.one:wait()
+      s.one = make('one', merged(one, { port = s.one.port }))
+      return s.load:wait(function(report)
+        return s.count(report, 'one') > s.rate
+      end, 'calls to who came back')
     end
     -- Waits for answers of which none is from the first.
     function s.only_two()
@@ -106,7 +137,7 @@ describe('JoyRPC peers', function()
       s.load:wait(function(report)
         local was_first, was_second = first, second
         first, second = s.count(report, 'one'), s.count(report, 'two')
-        return first == was_first and second > (was_second or second) + RATE / 10
+        return first == was_first and second > (was_second or second) + s.rate / 10
       end, 'calls to the second only')
     end
     return s
@@ -148,13 +179,7 @@ describe('JoyRPC peers', function()
       case(column, 'retry after restart, reconnect' .. way.name, function()
         local s = scene(column, { way = way, load = { millis = 5 } })
         s.both()
-        s.load:take()
-        s.one:kill 'KILL'
-        s.one:wait()
-        s.one = s.make('one', { port = s.one.port })
-        local report = s.load:wait(function(report)
-          return s.count(report, 'one') > RATE
-        end, 'calls to who came back')
+        local report = s.restart()
         local failed = column == UP and but_for_lost(report) or report.failed
         assert.same({}, failed)
       end)
@@ -167,7 +192,9 @@ describe('JoyRPC peers', function()
           s.both()
           s.one:kill 'TERM'
           s.only_two()
-          s.one:wait(60)
+          if column == UP or way == WAYS[1] then -- Java takes 15 s to end, whatever was spoken
+            s.one:wait(60)
+          end
           local report = s.load:report()
           assert.same({}, report.failed)
         end)
@@ -176,14 +203,10 @@ describe('JoyRPC peers', function()
       case(column, 'session lost' .. way.name, function()
         local s = scene(column, { way = way, wire = true })
         s.both()
-        s.one:kill 'KILL'
-        s.one:wait()
-        s.one = s.make('one', { port = s.one.port })
-        local report = s.load:wait(function(report)
-          return s.count(report, 'one') > RATE
-        end, 'calls to who came back')
+        local report = s.restart()
         local frames = s.entry:report()
-        assert.is_true(frames['up 8'] >= 2) -- negotiated anew
+        -- Negotiated anew; but calls in JSON name their service, and are answered without a session.
+        assert.is_true(frames['up 8'] >= (way.load.serialization == 'json' and 1 or 2))
         assert.is_true(frames.dials >= 2)
         assert.is_true(frames['calls up ' .. way.spoken] > 0)
         assert.is_true(frames['calls down ' .. way.spoken] > 0)

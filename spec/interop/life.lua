@@ -203,10 +203,13 @@ function Load:wait(accept, what, limit)
   local function step()
     ffi.C.poll(nil, 0, 200)
   end
-  eventually(function()
+  local ok, why = pcall(eventually, function()
     seen = self:report()
     return accept(seen)
   end, { what = what, limit = limit or 60, step = step })
+  if not ok then
+    error(('%s; seen last: %s'):format(why, self.process.output:match '.*(calls %d+.*)$'), 2)
+  end
   return seen
 end
 
