@@ -67,7 +67,7 @@ static int key(lua_State *L) {
 
 // ---- copies -------------------------------------------------------------------------------------
 
-static bool copy(lua_State *L, int index, int depth, size_t *left);
+static bool copy(lua_State *L, int depth, size_t *left);
 
 // Tables that stand in many places are copied for each: what that comes to is bounded.
 static bool spend(size_t *left, size_t cost) {
@@ -76,25 +76,15 @@ static bool spend(size_t *left, size_t cost) {
   return enough;
 }
 
-// Copies the entry whose key and value are on top into the table at `made`; pops the value.
-static bool copy_entry(lua_State *L, int made, int depth, size_t *left) {
-  int at = lua_gettop(L);
-  if (!spend(left, ENTRY_SIZE) || !copy(L, at, depth, left)) {
-    return false;
-  }
-  lua_pushvalue(L, at - 1);
-  lua_insert(L, -2);
-  lua_rawset(L, made);
-  lua_settop(L, at - 1);
-  return true;
-}
-
 static bool copy_entries(lua_State *L, int index, int made, int depth, size_t *left) {
   lua_pushnil(L);
   while (lua_next(L, index)) {
-    if (!copy_entry(L, made, depth, left)) {
+    if (!spend(left, ENTRY_SIZE) || !copy(L, depth, left)) {
       return false;
     }
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, made);
   }
   return true;
 }
@@ -107,10 +97,10 @@ static bool copy_in_memory(lua_State *L, int index, int made, int depth, size_t 
   while (peri_raw_next(t, &at, &key, &value)) {
     peri_raw_push(L, key);
     peri_raw_push(L, value);
-    if (!copy_entry(L, made, depth, left)) {
+    if (!spend(left, ENTRY_SIZE) || !copy(L, depth, left)) {
       return false;
     }
-    lua_pop(L, 1);
+    lua_rawset(L, made);
   }
   return true;
 }
@@ -125,41 +115,37 @@ static void make(lua_State *L, int index) {
   }
 }
 
-static bool copy_table(lua_State *L, int index, int depth, size_t *left) {
+// Puts a copy in place of the table on top.
+static bool copy_table(lua_State *L, int depth, size_t *left) {
   if (depth > DEPTH_MAX || !spend(left, TABLE_SIZE)) {
     return false;
   }
   luaL_checkstack(L, SLOTS, "a copy");
+  int index = lua_gettop(L);
+  int made = index + 1;
   make(L, index);
-  int made = lua_gettop(L);
   bool copied = peri_raw_usable() ? copy_in_memory(L, index, made, depth + 1, left)
                                   : copy_entries(L, index, made, depth + 1, left);
-  if (copied && lua_getmetatable(L, index)) {
-    lua_setmetatable(L, made);
-  }
-  return copied;
-}
-
-// Pushes a copy of the value at `index`; false when it cannot be kept, with anything on the stack.
-static bool copy(lua_State *L, int index, int depth, size_t *left) {
-  size_t cost = SCALAR_SIZE;
-  switch (lua_type(L, index)) {
-  case LUA_TTABLE: return copy_table(L, index, depth, left);
-  case LUA_TSTRING: cost = lua_objlen(L, index); break;
-  case LUA_TLIGHTUSERDATA:
-    if (lua_touserdata(L, index) != NULL) {
-      return false;
-    }
-    break;
-  case LUA_TNUMBER:
-  case LUA_TBOOLEAN: break;
-  default: return false;
-  }
-  if (!spend(left, cost)) {
+  if (!copied) {
     return false;
   }
-  lua_pushvalue(L, index);
+  if (lua_getmetatable(L, index)) {
+    lua_setmetatable(L, made);
+  }
+  lua_replace(L, index);
   return true;
+}
+
+// Puts a copy in place of the value on top; false when it cannot be kept, with anything on the stack.
+static bool copy(lua_State *L, int depth, size_t *left) {
+  switch (lua_type(L, -1)) {
+  case LUA_TTABLE: return copy_table(L, depth, left);
+  case LUA_TSTRING: return spend(left, lua_objlen(L, -1));
+  case LUA_TLIGHTUSERDATA: return lua_touserdata(L, -1) == NULL && spend(left, SCALAR_SIZE);
+  case LUA_TNUMBER:
+  case LUA_TBOOLEAN: return spend(left, SCALAR_SIZE);
+  default: return false;
+  }
 }
 
 // core.kept(value, limit) -> a deep copy, the bytes it costs; nothing when it cannot be kept.
@@ -169,7 +155,7 @@ static int kept(lua_State *L) {
   luaL_argcheck(L, limit >= 0 && limit <= (lua_Number)(UINT64_C(1) << 53), 2, "out of range");
   size_t left = (size_t)limit;
   lua_settop(L, 1);
-  if (!copy(L, 1, 1, &left)) {
+  if (!copy(L, 1, &left)) {
     return 0;
   }
   lua_pushnumber(L, limit - (lua_Number)left);

@@ -294,12 +294,16 @@ function Cluster:on_link(link)
   self:rebuild()
 end
 
--- Why there is no node.
+-- Why there is no node, or fewer than `count`.
+---@param count? integer
 ---@return perilune.Error
-function Cluster:no_node()
+function Cluster:no_node(count)
   local text, cause
-  local known = #self.entries
-  if known == 0 then
+  local known, ready = #self.entries, #self.ready_nodes
+  if ready > 0 then
+    text = '%d of the %d nodes of %s are ready, %d are wanted'
+    text = text:format(ready, known, self.name, count or ready + 1)
+  elseif known == 0 then
     local where = urls.shown(table.concat(registries_of(self.refer), ', '))
     text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
       or ('%s has not answered about %s yet'):format(where, self.name)
@@ -331,14 +335,14 @@ function Cluster:ready(timeout, count)
     end
     local left = until_ms and until_ms - core.clock()
     if left and left <= 0 then
-      return nil, self:no_node()
+      return nil, self:no_node(count)
     end
     local woken, why = self.waiting:wait(left)
     if not woken and #self.ready_nodes < count then
       if why == 'CANCELLED' then
         return nil, errors.new('CANCELLED', nil, { outcome = 'NOT_SENT' })
       end
-      return nil, self:no_node()
+      return nil, self:no_node(count)
     end
   end
   return true

@@ -210,6 +210,19 @@ describe('cluster/cluster', function()
     assert.equal(0, #cluster.ready_nodes)
   end)
 
+  it('says how many nodes are ready where more are wanted', function()
+    serve 'r1:1'
+    local cluster = open { url = 'joyrpc://r1:1' }
+    local ok, err
+    core.run(function()
+      cluster:ready()
+      ok, err = cluster:ready(10, 2)
+    end)
+    assert.is_nil(ok)
+    assert.equal('NO_NODE', err.code)
+    assert.matches('^1 of the 1 nodes of .* are ready, 2 are wanted$', err.message)
+  end)
+
   it('connects to no more nodes than asked for', function()
     local list = {}
     for i = 1, 30 do

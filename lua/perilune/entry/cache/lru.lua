@@ -41,6 +41,7 @@ local function new(conf)
     count = 0,
     bytes = 0,
     evicted = 0,
+    is_wide = false,
     capacity = conf.capacity,
     limit = conf.bytes,
   }
@@ -61,9 +62,25 @@ local function get(self, key)
   return self.entries[slot]
 end
 
+-- A table of Lua has room for a power of two of keys, and where that is hardly more than there are, every few
+-- new keys bring all of them into order again. Keys that nobody asks for make it the next power then.
+local function widen(self)
+  local _, power = math.frexp(self.capacity - 0.5)
+  local room = 2 ^ power
+  if self.capacity > room * 3 / 4 then
+    for i = self.capacity, room do
+      self.slots[i + 0.5] = false -- no string, and nothing for the table's array
+    end
+  end
+  self.is_wide = true
+end
+
 -- No loop: the compiler would give up a call for the sake of the loop in it.
 local function make_room(self, bytes)
   if self.count >= self.capacity or self.bytes + bytes > self.limit then
+    if not self.is_wide and self.count >= self.capacity then
+      widen(self)
+    end
     drop(self, self.before[ENDS])
     self.evicted = self.evicted + 1
     return make_room(self, bytes)
