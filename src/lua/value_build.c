@@ -281,6 +281,8 @@ static int on_list_begin(void *sink, size_t count) {
   if (b->spread && b->depth == 0) {
     b->frames[++b->depth].kind = PERI_BUILD_ARGS;
     b->listed = true;
+    lua_pop(b->L, b->typed);  // of a list that is not made
+    b->typed = false;
     b->label = 0;
     return 0;
   }
