@@ -6,7 +6,7 @@
 #include "protocol/serializer/builtin.h"
 
 static void declare(void) {
-  static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+  static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
   static const char *const types[] = {"int",
                                       "java.lang.String",
                                       "demo.E",
@@ -14,14 +14,16 @@ static void declare(void) {
                                       "java.util.Map<java.lang.String, demo.E>",
                                       "java.lang.String[]",
                                       "demo.C",
-                                      "java.util.List<demo.C>"};
-  peri_bytes fields[8];
-  peri_bytes texts[8];
-  for (int i = 0; i < 8; i++) {
+                                      "java.util.List<demo.C>",
+                                      "int[][]",
+                                      "java.util.EnumMap<demo.E, byte[][][]>"};
+  peri_bytes fields[10];
+  peri_bytes texts[10];
+  for (int i = 0; i < 10; i++) {
     fields[i] = peri_bytes_of(names[i]);
     texts[i] = peri_bytes_of(types[i]);
   }
-  peri_class_declare(peri_bytes_of("demo.C"), 8, fields, texts, NULL);
+  peri_class_declare(peri_bytes_of("demo.C"), 10, fields, texts, NULL);
   peri_class_declare(peri_bytes_of("demo.E"), 2, fields, NULL, NULL);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fields, whatever they mean.
 #include "base/limit.h"
-#include "protocol/serializer/protostuff/wire.h"
+#include "protocol/serializer/protostuff/read.h"
 
 void peri_protostuff_reader_init(peri_protostuff_reader *r, peri_bytes in,
                                  const peri_value_limits *limits, peri_err *err) {
@@ -109,4 +109,54 @@ int peri_protostuff_skip(peri_protostuff_reader *r, uint32_t number, unsigned wi
     r->at += size;
     return 0;
   }
+}
+
+int peri_protostuff_enter(peri_protostuff_reader *r) {
+  if (r->depth == r->max_depth) {
+    peri_limit_hit(PERI_LIMIT_VALUE_DEPTH);
+    return peri_fail(r->err, PERI_ETOO_BIG, "protostuff: nested deeper than value_depth");
+  }
+  r->depth++;
+  return 0;
+}
+
+int peri_protostuff_count_element(peri_protostuff_reader *r) {
+  if (r->elements == 0) {
+    peri_limit_hit(PERI_LIMIT_VALUE_ELEMENTS);
+    return peri_fail(r->err, PERI_ETOO_BIG, "protostuff: more elements than value_elements");
+  }
+  r->elements--;
+  return 0;
+}
+
+int peri_protostuff_expect_end(peri_protostuff_reader *r, uint32_t group) {
+  uint32_t number;
+  unsigned wire;
+  if (group == 0) {
+    return r->at == r->end ? 0 : peri_protostuff_bad(r, "bytes after the value");
+  }
+  int rc = peri_protostuff_tag(r, &number, &wire);
+  return rc != 0 || (wire == WIRE_END && number == group)
+             ? rc
+             : peri_protostuff_bad(r, "expected the end of a message");
+}
+
+int peri_protostuff_next_field(peri_protostuff_reader *r, uint32_t group, uint32_t *number,
+                               unsigned *wire) {
+  if (group == 0 && r->at == r->end) {
+    return 1;
+  }
+  int rc = peri_protostuff_tag(r, number, wire);
+  if (rc == 0 && *wire == WIRE_END) {
+    return *number == group ? 1 : peri_protostuff_bad(r, "the end of another message");
+  }
+  return rc;
+}
+
+int peri_protostuff_expect(peri_protostuff_reader *r, uint32_t number, unsigned wire,
+                           const char *what) {
+  uint32_t found;
+  unsigned found_wire;
+  int rc = peri_protostuff_tag(r, &found, &found_wire);
+  return rc != 0 || (found == number && found_wire == wire) ? rc : peri_protostuff_bad(r, what);
 }

@@ -12,9 +12,13 @@ enum { WIRE_VARINT, WIRE_FIXED64, WIRE_BYTES, WIRE_START, WIRE_END, WIRE_FIXED32
 enum {  // first fields beside those of inline types, which are peri_java_kind's
   ID_ARRAY = 15,
   ID_OBJECT = 16,
+  ID_ENUM_SET = 22,
+  ID_ENUM_MAP = 23,
   ID_ENUM = 24,
   ID_COLLECTION = 25,
   ID_MAP = 26,
+  ID_COLLECTION_WRAPPER = 28,
+  ID_MAP_WRAPPER = 29,
   ID_ARRAY_SCALAR = 33,
   ID_ARRAY_ENUM = 34,
   ID_ARRAY_POJO = 35,
@@ -47,9 +51,6 @@ static inline unsigned peri_protostuff_wire(peri_java_kind kind) {
 
 // Of java.time and JoyRPC's messages too, whose fields are the library's.
 const peri_class *peri_protostuff_class(peri_bytes name);
-
-// What Hessian calls an array of an inline type: '[int'; NULL when it has no name for it.
-const char *peri_protostuff_array_name(uint32_t id);
 
 // A reader of fields. Functions return 0 or a negative code with a text in `err`.
 typedef struct peri_protostuff_reader {

@@ -6,7 +6,7 @@
 typedef enum frame_kind {
   ROOT,
   ITEMS,     // values under number 1
-  ARGS,      // the same, in places: what is null cannot be left out before another
+  ARRAY,     // the same, in places: what is null cannot be left out before another
   REPEATED,  // values of a type under the number of a field
   ELEMENTS,  // values of a type under number 2, nulls counted
   ENTRIES,
@@ -23,6 +23,8 @@ typedef struct frame {
   uint32_t first;  // FIELDS: of Throwable before the class' own
   uint32_t field;  // FIELDS, REPEATED: number of the next value
   uint32_t nulls;
+  uint32_t dimensions, component_len;   // ARRAY: of arrays, whose innermost component stands in
+  size_t component_at;                  // `out` from there on
   const peri_java_type *type;           // of the next value, NULL = ANY
   const peri_java_type *keys, *values;  // ENTRIES
   const peri_class *class;
@@ -57,9 +59,10 @@ void peri_protostuff_after(encoder *e);
 int peri_protostuff_push(encoder *e, frame f);
 // The class that was named for the list or map that begins, once.
 peri_bytes peri_protostuff_take_name(encoder *e);
-// A name without its package, where that is java.util.
-peri_bytes peri_protostuff_short_name(peri_bytes name);
 void peri_protostuff_put_number(peri_buf *out, uint32_t number, uint64_t value);
 // What follows the tag of a scalar; false when it is none of this kind.
 bool peri_protostuff_put_payload(encoder *e, peri_java_kind kind, const scalar *s);
 int peri_protostuff_begin_list(encoder *e, size_t count);
+int peri_protostuff_begin_map(encoder *e);
+// Makes the field of that name the place of the next value.
+int peri_protostuff_find_field(encoder *e, frame *f, peri_bytes name);
