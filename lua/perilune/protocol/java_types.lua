@@ -46,27 +46,44 @@ local function item(kind, value, seen, place)
   return result
 end
 
--- Java's name of a list on the wire; nil for one without.
-local LISTS = {
-  ['java.util.Set'] = 'java.util.HashSet',
-  ['java.util.HashSet'] = 'java.util.HashSet',
-  ['java.util.LinkedHashSet'] = 'java.util.LinkedHashSet',
-  ['java.util.TreeSet'] = 'java.util.TreeSet',
-  ['java.util.LinkedList'] = 'java.util.LinkedList',
-}
+-- Java's name of a list on the wire, nil for one without; what is made where an interface is wanted.
+local LISTS = {}
 local PLAIN_LISTS = {
   ['java.util.List'] = true,
   ['java.util.ArrayList'] = true,
   ['java.util.Collection'] = true,
   ['java.lang.Iterable'] = true,
 }
-local MAPS = {
-  ['java.util.Map'] = '',
-  ['java.util.HashMap'] = '',
-  ['java.util.LinkedHashMap'] = 'java.util.LinkedHashMap',
-  ['java.util.TreeMap'] = 'java.util.TreeMap',
-  ['java.util.concurrent.ConcurrentHashMap'] = 'java.util.concurrent.ConcurrentHashMap',
-}
+local MAPS = { ['java.util.Map'] = '', ['java.util.HashMap'] = '' }
+
+-- 'A B=C': A as it is, B as the C that is one.
+local function declare(into, package, names)
+  for name, made in names:gmatch '([%a]+)=?(%a*)' do
+    into[package .. name] = package .. (made ~= '' and made or name)
+  end
+end
+
+declare(
+  LISTS,
+  'java.util.',
+  'Set=HashSet HashSet LinkedHashSet TreeSet SortedSet=TreeSet LinkedList'
+)
+declare(LISTS, 'java.util.', 'NavigableSet=TreeSet Queue=LinkedList Deque=LinkedList ArrayDeque')
+declare(LISTS, 'java.util.', 'PriorityQueue Vector Stack')
+declare(
+  MAPS,
+  'java.util.',
+  'LinkedHashMap TreeMap SortedMap=TreeMap NavigableMap=TreeMap Hashtable'
+)
+declare(MAPS, 'java.util.', 'WeakHashMap IdentityHashMap Properties')
+
+local CONCURRENT = 'java.util.concurrent.'
+declare(LISTS, CONCURRENT, 'CopyOnWriteArrayList CopyOnWriteArraySet ConcurrentSkipListSet')
+declare(LISTS, CONCURRENT, 'BlockingQueue=LinkedBlockingQueue LinkedBlockingQueue')
+declare(LISTS, CONCURRENT, 'BlockingDeque=LinkedBlockingDeque LinkedBlockingDeque')
+declare(LISTS, CONCURRENT, 'PriorityBlockingQueue ConcurrentLinkedQueue ConcurrentLinkedDeque')
+declare(MAPS, CONCURRENT, 'ConcurrentMap=ConcurrentHashMap ConcurrentHashMap')
+declare(MAPS, CONCURRENT, 'ConcurrentNavigableMap=ConcurrentSkipListMap ConcurrentSkipListMap')
 
 local function list_of(name, class, element)
   local check = is_table(name)
