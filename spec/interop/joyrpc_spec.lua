@@ -123,6 +123,26 @@ local MORE = [[
     local parent, err = probe:attachment 'trace:traceparent'
     return err and tostring(err) or not tostring(parent):match '^00%-%x+%-%x+%-01$' and tostring(parent) or nil
   end)
+  if serialization ~= 'json' then case('class of what is any object', function()
+    local map, list = java.map, java.list
+    local place = perilune.typed('demo.Address', { city = 'x', number = 1 })
+    for class, value in pairs {
+      ['java.util.TreeMap'] = map('java.util.TreeMap', { k = 7 }),
+      ['java.util.LinkedHashMap'] = java.entries { { 'k', 7 } },
+      ['java.util.concurrent.ConcurrentHashMap'] = map('java.util.concurrent.ConcurrentHashMap', { k = 7 }),
+      ['java.util.Vector'] = list('java.util.Vector', { 'a' }),
+      ['java.util.concurrent.CopyOnWriteArrayList'] = list('java.util.concurrent.CopyOnWriteArrayList', { 'a' }),
+      ['[object'] = list('[object', { 'a', 1 }),
+      ['[[int'] = list('[[int', { list('[int', { 1 }), list('[int', {}), list('[int', { 2, 3 }) }),
+      ['[[string'] = list('[[string', { list('[string', { 'a', perilune.null }) }),
+      ['[java.lang.Integer'] = list('[java.lang.Integer', { 1, perilune.null }),
+      ['[[demo.Address'] = list('[[demo.Address', { list('[demo.Address', { place }) }),
+    } do
+      local back = perilune.check(probe:echoObject(value))
+      local wrong = same(class, perilune.class_of(back)) or class ~= 'java.util.LinkedHashMap' and told(text_of(value))
+      if wrong then return class .. ': ' .. wrong end
+    end
+  end) end
 ]]
 
 local function call(provider, peer)

@@ -64,7 +64,7 @@ function text_of(value)
     return class .. ' ' .. value.name
   end
   for _ in pairs(value) do count = count + 1 end
-  local is_list = getmetatable(value) == getmetatable(perilune.array {}) or class and class:match 'List$'
+  local is_list = getmetatable(value) == getmetatable(perilune.array {}) or class and (class:match 'List$' or class:match '^%[')
   if count == #value and (count > 0 or is_list) then
     return list(value, class)
   end

@@ -2,16 +2,33 @@
 package demo.joyrpc;
 
 import demo.Absent;
+import demo.Address;
 import demo.Cases;
 import demo.Probe;
 import demo.Settings;
+import demo.Told;
 import io.joyrpc.Callback;
 import io.joyrpc.GenericService;
 import io.joyrpc.config.ConsumerConfig;
 import io.joyrpc.context.RequestContext;
+import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.Date;
+import java.util.HashMap;
+import java.util.Hashtable;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.LinkedList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.Vector;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -49,6 +66,10 @@ public final class Consumer {
         RequestContext.getContext().clearTrace();
       }
     });
+    if (!settings.get("serialization", "hessian").equals("json")) { // which names no class
+      cases.add("class of what is any object", () -> classes(probe));
+      cases.add("wrapped collections", () -> wrapped(probe));
+    }
     cases.add("generic", () -> generic(settings, false));
     cases.add("generic async", () -> generic(settings, true));
     cases.add("no such service", () -> {
@@ -57,6 +78,49 @@ public final class Consumer {
     });
     cases.add("callback", () -> callback(settings));
     cases.run(settings.rest, prefix);
+  }
+
+  /** Maps, collections and arrays where Object is declared come back as what they were. */
+  private static String classes(Probe probe) {
+    Map<String, Object> entries = Collections.singletonMap("k", 7);
+    List<String> items = Arrays.asList("a", "b");
+    Object[] all = {
+      new HashMap<>(entries), new TreeMap<>(entries), new LinkedHashMap<>(entries), new ConcurrentHashMap<>(entries),
+      new Hashtable<>(entries), new ArrayList<>(items), new LinkedList<>(items), new Vector<>(items),
+      new CopyOnWriteArrayList<>(items), new TreeSet<>(items), new LinkedHashSet<>(items), new Object[] {"a", 1},
+      new int[][] {{1}, {}, {2, 3}}, new String[][] {{"a", null}}, new Integer[] {1, null}, new Object[][] {{1}},
+      new Date[] {new Date(5)}, new BigDecimal[] {BigDecimal.TEN}, new Address[][] {{new Address("x", 1)}},
+      new byte[][] {{1}, {2}},
+    };
+    for (Object one : all) {
+      Object back = probe.echoObject(one);
+      String wrong = Cases.same(one.getClass(), back == null ? null : back.getClass());
+      wrong = wrong != null || Objects.deepEquals(one, back) ? wrong : "another " + one.getClass();
+      wrong = wrong != null ? wrong : Cases.same(Told.of(one), probe.told());
+      if (wrong != null) {
+        return wrong;
+      }
+    }
+    return null;
+  }
+
+  /** What java.util.Collections makes comes back with the same elements. */
+  private static String wrapped(Probe probe) {
+    List<List<String>> lists = new ArrayList<>();
+    lists.add(Collections.emptyList());
+    lists.add(Collections.singletonList("a"));
+    lists.add(Collections.unmodifiableList(new ArrayList<>(Arrays.asList("a", "b"))));
+    lists.add(Collections.synchronizedList(new LinkedList<>(Arrays.asList("a", "b"))));
+    for (List<String> list : lists) {
+      String wrong = Cases.same(list, probe.echoList(list));
+      if (wrong != null) {
+        return wrong;
+      }
+    }
+    Map<String, Object> map = Collections.unmodifiableMap(new HashMap<>(Collections.singletonMap("k", 7)));
+    String wrong = Cases.same(map, probe.echoMap(map));
+    wrong = wrong != null ? wrong : Cases.same(Collections.singletonMap("k", 7), probe.echoMap(Collections.singletonMap("k", 7)));
+    return wrong != null ? wrong : Cases.same(Collections.emptySet(), probe.echoSet(Collections.emptySet()));
   }
 
   static <T> ConsumerConfig<T> refer(Settings settings, Class<T> type) {
