@@ -3,9 +3,10 @@
 // the whole of Dubbo's, and the serializer of this protocol (body.c) finds the arguments in it.
 #include "protocol/dubbo/dubbo.h"
 
-#include "protocol/dubbo/fastjson.h"
-
 #include <stdio.h>
+
+#include "protocol/dubbo/fastjson.h"
+#include "protocol/serializer/utf8.h"
 
 #define ECHO_TYPES "Ljava/lang/Object;"
 #define INSTANCE "callback.service.instid"
@@ -55,17 +56,20 @@ int dubbo_head_check(dubbo_head *head, peri_err *err) {
 // ---- in -------------------------------------------------------------------------------------
 
 void dubbo_refuse(peri_conn *conn, const peri_event *request, int code, const char *message) {
+  if ((request->flags & PERI_EV_ONEWAY) != 0) {
+    return;
+  }
+  peri_buf copy = {0};
   peri_event reply = {
       .type = PERI_EV_REPLY,
       .flags = PERI_EV_END | PERI_EV_NOT_RUN,
       .code = code,
       .serializer = request->serializer,
       .stream = request->stream,
-      .message = peri_bytes_of(message),
+      .message = peri_utf8_mended(peri_bytes_of(message), &copy),  // may repeat what the peer sent
   };
-  if ((request->flags & PERI_EV_ONEWAY) == 0) {
-    peri_dubbo.emit(conn, &reply);
-  }
+  peri_dubbo.emit(conn, &reply);
+  peri_buf_fini(&copy);
 }
 
 // "2.0.2" -> 20002. Such versions are those of the protocol; from 2.0.10 to 2.6.2 peers told their own

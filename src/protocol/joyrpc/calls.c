@@ -4,6 +4,7 @@
 
 #include "base/hot.h"
 #include "protocol/joyrpc/joyrpc.h"
+#include "protocol/serializer/utf8.h"
 
 static int head_spoilt(peri_conn *conn, const joy_frame *frame) {
   return peri_conn_complain(
@@ -17,6 +18,7 @@ void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char
   if ((request->flags & PERI_EV_ONEWAY) != 0) {
     return;
   }
+  peri_buf copy = {0};
   peri_event reply = {
       .type = PERI_EV_REPLY,
       .flags = (uint8_t)(PERI_EV_NOT_RUN | (request->flags & PERI_EV_CALLBACK)),
@@ -27,9 +29,10 @@ void joy_refuse(peri_conn *conn, const peri_event *request, int code, const char
       .session_id = request->session_id,
       .callback =
           (request->flags & PERI_EV_CALLBACK) != 0 ? request->callback : (peri_bytes){NULL, 0},
-      .message = peri_bytes_of(message),
+      .message = peri_utf8_mended(peri_bytes_of(message), &copy),  // may repeat what the peer sent
   };
   joy_emit(conn, &reply);
+  peri_buf_fini(&copy);
 }
 
 static PERI_INLINE bool fill_from_session(peri_event *event) {

@@ -286,6 +286,17 @@ describe('protocol/dubbo', function()
       assert.equal('PROTOCOL', (told(NAME .. '\x1F'):match '%u+'))
     end)
 
+    it('with a reason that repeats a part of what came', function()
+      local message = golden['2.hello.request']
+      local types = '0\42((' .. ('月'):rep(40) -- more than is repeated, cut within a character
+      local body, count = message:sub(17):gsub('\18Ljava/lang/String;', types, 1)
+      assert.equal(1, count)
+      local heard, said = hear(with_body(message, body))
+      assert.equal('', heard)
+      assert.equal(40, said:byte(4))
+      assert.truthy(said:find('月??' .. "' is no list of parameter types", 1, true), said)
+    end)
+
     it('whose status stands for several codes, with the one that is meant', function()
       local function told(status, text)
         rig = p.rig { protocol = 'dubbo' }
