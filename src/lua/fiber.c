@@ -18,9 +18,12 @@
 enum { POOL_MAX = 1024 };
 
 void *peri_slots_by_number(const peri_slots *slots, double number) {
+  if (!(number > 0 && number < 0x1p53)) {  // peers name callbacks so: any text of a number
+    return NULL;
+  }
   uint64_t id = (uint64_t)number;
   uint32_t slot = (uint32_t)id;
-  if (!(number > 0) || slot >= slots->fresh) {
+  if (slot >= slots->fresh) {
     return NULL;
   }
   peri_slot *header = peri_slots_header(slots, slot);
