@@ -178,9 +178,16 @@ function M.macro(header, name)
   return assert(loadstring('return ' .. text))()
 end
 
--- A peri_bytes over a Lua string; keep the string alive as long as the result is used.
+-- A peri_bytes over a Lua string, which whoever uses it for longer than the next call keeps alive. Until
+-- then the string of an expression (`c.bytes(a .. b)`) is kept here: what is evaluated between would
+-- have it collected.
+local RECENT = 64
+local recent, last = {}, 0
+
 function M.bytes(text)
   M.cdef('base/buf.h')
+  last = last % RECENT + 1
+  recent[last] = text
   return ffi.new('peri_bytes', ffi.cast('const uint8_t *', text), #text)
 end
 

@@ -53,7 +53,8 @@ end
 
 M.ALL, M.FRAMES, M.NOTHING = 0, 1, 2
 
-local loops = {}
+-- C has pointers to both: they stay until `fini`, whatever becomes of a spec's locals.
+local loops, conns = {}, {}
 
 -- A loop; the fake clock stands still unless advanced.
 function M.loop()
@@ -64,7 +65,9 @@ function M.loop()
 end
 
 function M.conn(mode)
-  return ffi.gc(lib.peri_test_conn_new(mode or M.ALL), lib.peri_test_conn_free)
+  local conn = ffi.gc(lib.peri_test_conn_new(mode or M.ALL), lib.peri_test_conn_free)
+  conns[#conns + 1] = conn
+  return conn
 end
 
 -- Turns the loop until `condition` holds; fails after `limit` turns of at most 10 ms each.
@@ -118,6 +121,7 @@ function M.fini()
     forgotten = forgotten + lib.peri_loop_fini(loop)
     loops[i] = nil
   end
+  conns = {}
   lib.peri_test_clock(false)
   collectgarbage()
   assert(forgotten == 0, forgotten .. ' handles were left open')
