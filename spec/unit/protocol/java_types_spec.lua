@@ -5,6 +5,8 @@ local values = require 'spec.support.values'
 package.loaded['perilune.core'] = package.loaded['perilune.core'] or values
 local java_types = require 'perilune.protocol.java_types'
 
+local CONCURRENT = 'java.util.concurrent.'
+
 describe('a declared type', function()
   local compile = java_types.compiler {}
 
@@ -19,7 +21,8 @@ describe('a declared type', function()
       ['java.util.SortedSet<java.lang.String>'] = 'java.util.TreeSet',
       ['java.util.Queue<java.lang.String>'] = 'java.util.LinkedList',
       ['java.util.Vector<java.lang.String>'] = 'java.util.Vector',
-      ['java.util.concurrent.BlockingQueue<java.lang.String>'] = 'java.util.concurrent.LinkedBlockingQueue',
+      ['java.util.concurrent.BlockingQueue<java.lang.String>'] = CONCURRENT
+        .. 'LinkedBlockingQueue',
     } do
       assert.equal(class or nil, class_of(type, { 'a' }))
     end
@@ -31,7 +34,8 @@ describe('a declared type', function()
       ['java.util.TreeMap<java.lang.String, java.lang.Integer>'] = 'java.util.TreeMap',
       ['java.util.SortedMap<java.lang.String, java.lang.Integer>'] = 'java.util.TreeMap',
       ['java.util.Hashtable<java.lang.String, java.lang.Integer>'] = 'java.util.Hashtable',
-      ['java.util.concurrent.ConcurrentMap<java.lang.String, java.lang.Integer>'] = 'java.util.concurrent.ConcurrentHashMap',
+      ['java.util.concurrent.ConcurrentMap<java.lang.String, int>'] = CONCURRENT
+        .. 'ConcurrentHashMap',
     } do
       assert.equal(class or nil, class_of(type, { a = 1 }))
     end

@@ -155,8 +155,8 @@ describe('protostuff', function()
     for name, hex in pairs {
       ['[object'] = ('7a10%s180210010b4a01610c0b28010c'):format(object),
       ['[[object'] = ('7a10%s180110020b7a10%s180110010b4a01610c0c'):format(object, object),
-      ['[[int'] = '7a03696e74180310020b8802040802100110feffffffffffffffff010c0b88020408000c0b8802040801'
-        .. '10030c',
+      ['[[int'] = '7a03696e74180310020b8802040802100110feffffffffffffffff010c'
+        .. '0b88020408000c0b880204080110030c',
       ['[[[int'] = '7a03696e74180110030b7a03696e74180110020b880204080110010c0c',
       ['[[string'] = ('7a10%s180210020b880210080212016118010c0b88021008011201620c'):format(text),
       ['[[byte'] = '8802120802120101120102',
