@@ -182,7 +182,7 @@ end
 -- then the string of an expression (`c.bytes(a .. b)`) is kept here: what is evaluated between would
 -- have it collected.
 local RECENT = 64
-local recent, last = {}, 0
+local recent, last = {}, 0 -- luacheck: ignore 241
 
 function M.bytes(text)
   M.cdef('base/buf.h')
