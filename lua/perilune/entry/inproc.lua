@@ -46,8 +46,8 @@ end
 -- Does the running call serve the very interface? A service that hands calls on to others of its kind
 -- must not find itself.
 local function is_serving(refer)
-  local slot = core.current()
-  local method = slot and context.methods[context.mids[slot]]
+  local _, _, mid = core.current()
+  local method = mid and context.methods[mid]
   return method ~= nil and method.interface == refer.interface
 end
 

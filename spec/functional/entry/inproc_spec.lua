@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Calls of services of the same process, without a connection.
+local app = require 'spec.support.app'
 local inside = require('spec.support.vm').inside
 
 describe('a refer of a service of its own process', function()
+  teardown(app.stop_all)
+
   it(
     'calls it without a connection, through both chains',
     inside(function()
@@ -258,4 +261,29 @@ describe('a refer of a service of its own process', function()
       assert.truthy(err.message:find('does not export demo.Near', 1, true))
     end)
   )
+
+  it('is called so by other services, and calls others of its kind by the registry', function()
+    local server = app.serve [[
+      local near
+      local function add(interface, hello)
+        perilune.export { interface = interface, registry = 'memory://here', service = { hello = hello } }
+      end
+      add('demo.Far', function(_, name) return near:hello(name) end)
+      add('demo.Near', function(ctx, name)
+        return name == 'moon' and ctx.peer or near:hello 'moon'
+      end)
+      near = perilune.refer { interface = 'demo.Near', registry = 'memory://here' }
+      local far = perilune.refer { interface = 'demo.Far', url = 'inproc://' }
+      perilune.listen 'tcp://127.0.0.1:0'
+      perilune.main(function()
+        print('through', far:hello 'moon')
+        print('itself', far:hello 'self')
+      end)
+    ]]
+    server:wait_line 'itself'
+    server:kill 'TERM'
+    server:wait()
+    assert.truthy(server.output:find('through\tinproc', 1, true), server.output)
+    assert.truthy(server.output:find('itself\t127.0.0.1:', 1, true), server.output)
+  end)
 end)
