@@ -31,4 +31,13 @@ describe('LuaJIT', function()
     process:wait()
     assert.matches('ended early: 0\n', process.output)
   end)
+
+  it('compiles or not as the top level of a script said', function()
+    local main = 'perilune.main(function() print((jit.status())) end)'
+    for before, wanted in pairs { [''] = 'true\n', ['jit.off() '] = 'false\n' } do
+      local process = app.start(before .. main)
+      process:wait()
+      assert.equal(wanted, process.output)
+    end
+  end)
 end)

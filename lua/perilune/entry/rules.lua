@@ -102,7 +102,14 @@ local function check_bounds(rule)
       return ('%s must be a number, got a %s'):format(key, type(rule[key]))
     end
   end
-  if rule.min and rule.max and rule.min > rule.max then
+  if
+    rule.min ~= rule.min
+    or rule.max ~= rule.max
+    or rule.min == math.huge
+    or rule.max == -math.huge
+  then
+    return 'min and max leave nothing that fits'
+  elseif rule.min and rule.max and rule.min > rule.max then
     return ('min %s is more than max %s'):format(rule.min, rule.max)
   end
 end
@@ -219,13 +226,14 @@ end
 
 local write_rule
 
-local function write_bounds(out, rule, v, path)
+-- Bounds of `beyond` and more are none.
+local function write_bounds(out, rule, v, path, beyond)
   local of = (rule.type == 'string' or rule.type == 'list') and '#' .. v or v
   local parts = {}
-  if rule.min then
+  if rule.min and rule.min > -beyond then
     parts[#parts + 1] = ('%s < %.17g'):format(of, rule.min)
   end
-  if rule.max then
+  if rule.max and rule.max < beyond then
     parts[#parts + 1] = ('%s > %.17g'):format(of, rule.max)
   end
   if #parts > 0 then
@@ -313,7 +321,7 @@ function write_rule(out, rule, v, path, place)
     test = ('%s ~= nil and %s ~= null'):format(v, v)
   end
   out:line('if %s then', test)
-  write_bounds(out, rule, v, path)
+  write_bounds(out, rule, v, path, math.huge)
   write_choices(out, rule, v, path)
   if rule.fields then
     write_fields(out, rule, v, path)
@@ -331,7 +339,7 @@ function write_rule(out, rule, v, path, place)
   if rule.type == 'integer' then
     -- Integers beyond 2^53, where the interface takes them as cdata.
     out:line('elseif is_int64(%s) then', v)
-    write_bounds(out, rule, v, path)
+    write_bounds(out, rule, v, path, 2 ^ 63)
   end
   out:line 'else'
   out:failure(path, 'must be ' .. expected(rule))

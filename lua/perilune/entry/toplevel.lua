@@ -43,13 +43,26 @@ local function watch(ms, text)
   end
 end
 
+-- What a script says of the compiler as a whole holds when its top level has returned.
+local wish
+local switches = { on = jit.on, off = jit.off }
+for name, switch in pairs(switches) do
+  jit[name] = function(...) -- luacheck: ignore 122
+    if select('#', ...) == 0 then
+      wish = name
+    end
+    return switch(...)
+  end
+end
+
 -- From here on nothing is compiled, and with `ms` what takes longer raises, as does os.exit. Returns what
 -- ends that.
 local function bound(ms, text)
   local was_on, is_watched = jit.status(), ms and ms ~= 0 and not debug.gethook()
   local forbidden = exit.forbidden
   exit.forbidden = ms and EXIT or forbidden
-  jit.off()
+  wish = was_on and 'on' or 'off'
+  switches.off()
   if is_watched then
     debug.sethook(watch(ms, text), '', STEP)
   end
@@ -58,9 +71,7 @@ local function bound(ms, text)
     if is_watched then
       debug.sethook()
     end
-    if was_on then
-      jit.on()
-    end
+    switches[wish]()
   end
 end
 

@@ -177,6 +177,7 @@ describe('filter validation', function()
           { type = 'integer', pattern = 'x' },
         },
         ['args[2].items: a rule is a table'] = { { type = 'any' }, { type = 'list', items = 5 } },
+        ['min and max leave nothing that fits'] = { { type = 'number', max = 0 / 0 } },
         ['min 5 is more than max 1'] = { { type = 'integer', min = 5, max = 1 } },
         ["pattern '[' is no Lua pattern"] = { { type = 'string', pattern = '[' } },
         ['default must be an integer of at least 1'] = {
@@ -207,6 +208,25 @@ describe('filter validation', function()
       assert.truthy(check { 0LL })
       assert.truthy(check { 1 / 0 })
       assert.truthy(check { nil, 0 / 0 })
+    end)
+  )
+
+  it(
+    'takes bounds that bound nothing',
+    inside(function()
+      local rules = require 'perilune.entry.rules'
+      for _, most in ipairs { math.huge, 2 ^ 64, 100 } do
+        local check = assert(rules.compile({
+          { type = 'integer', min = -math.huge, max = most },
+          { type = 'number', min = 0, max = most },
+          { type = 'string', max = most },
+          { type = 'list', max = most },
+        }, 'args', { list = true }))
+        assert.is_nil(check { 7, 7, 'seven', { 7 } })
+        assert.is_nil(check { 7LL, 7, 'seven', { 7 } })
+        local failures = check { 7, -1, 'seven', { 7 } }
+        assert.equal('args[2]', failures[1].field)
+      end
     end)
   )
 end)
