@@ -14,14 +14,22 @@ local function nanos_of(fraction)
   return fraction == '' and 0 or number((fraction .. '000000000'):sub(1, 9))
 end
 
+local DAYS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+local function is_day(year, month, day)
+  local leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
+  return day >= 1 and day <= (DAYS[month] or 0) and (month ~= 2 or day < 29 or leap)
+end
+
 local function date(text)
   local year, month, day = text:match '^([-+]?%d%d%d%d+)%-(%d%d)%-(%d%d)$'
-  return year
-    and core.typed('java.time.LocalDate', {
-      year = number((year:gsub('^%+', ''))),
-      month = number(month),
-      day = number(day),
-    })
+  if not year then
+    return nil
+  end
+  year, month, day = number((year:gsub('^%+', ''))), number(month), number(day)
+  return is_day(year, month, day)
+      and core.typed('java.time.LocalDate', { year = year, month = month, day = day })
+    or nil
 end
 
 local function time(text)
@@ -30,12 +38,15 @@ local function time(text)
   if not hour or rest ~= '' and (not second or #fraction > 9) then
     return nil
   end
-  return core.typed('java.time.LocalTime', {
-    hour = number(hour),
-    minute = number(minute),
-    second = number(second),
-    nano = nanos_of(fraction or ''),
-  })
+  hour, minute, second = number(hour), number(minute), number(second)
+  if hour > 23 or minute > 59 or second > 59 then
+    return nil
+  end
+  local nano = nanos_of(fraction or '')
+  return core.typed(
+    'java.time.LocalTime',
+    { hour = hour, minute = minute, second = second, nano = nano }
+  )
 end
 
 local function both(text)
