@@ -15,7 +15,7 @@ return {
       type = 'integer',
       min = 0,
       max = 100,
-      default = 2,
+      default = 1,
       help = 'attempts after the first',
     },
     attempt_timeout = { type = 'any', help = 'of one attempt' },

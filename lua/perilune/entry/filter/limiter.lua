@@ -150,7 +150,7 @@ return {
       type = 'list',
       default = {},
       items = { type = 'table', fields = RULE },
-      help = 'see above',
+      help = '{ method, caller, rate, ... }: what fits best holds',
     },
     algorithm = { type = 'any', default = 'token_bucket', help = 'a plugin of the point limiter' },
     identity = { type = 'any', default = 'caller', help = 'a plugin of the point identity' },
