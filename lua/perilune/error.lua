@@ -145,12 +145,13 @@ function M.from(value)
 end
 
 -- Names near `name` among the keys of `known`, as the tail of a message: "; did you mean 'p2c'?",
--- or the whole list when nothing is near and the list is short.
+-- or the whole list when nothing is near and the list is short. Of a name as short as `tri` any other is
+-- two letters away: nothing but one typing error counts there.
 ---@param name string
 ---@param known table<string, any>
 ---@return string
 function M.suggest(name, known)
-  local best, distance = nil, math.max(2, math.floor(#name / 3)) + 1
+  local best, distance = nil, #name > 4 and math.max(2, math.floor(#name / 3)) + 1 or 2
   local all = {}
   for candidate in pairs(known) do
     all[#all + 1] = candidate

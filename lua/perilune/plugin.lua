@@ -287,7 +287,7 @@ local function thrown(what)
   return (text:gsub('%s*\n%s*', ' '))
 end
 
-local function unknown(point, name)
+local function near_names(point, name)
   local known = {}
   for key in pairs(registered()[point.name]) do
     known[key] = true
@@ -295,7 +295,11 @@ local function unknown(point, name)
   for _, key in ipairs(point.builtin or {}) do
     known[key] = true
   end
-  local near = errors.suggest(name, known)
+  return errors.suggest(name, known)
+end
+
+local function unknown(point, name)
+  local near = near_names(point, name)
   near = near ~= '' and near or '; `perilune plugins` lists what there is'
   return ("%s '%s' unknown%s"):format(point.name, name, near)
 end
@@ -313,7 +317,8 @@ function M.find(point_name, name)
   end
   local base, provider = tostring(name):match '^([^@]+)@?(.*)$'
   if not base or not base:match(NAME) or (provider ~= '' and not provider:match(NAME)) then
-    return nil, ("'%s' is no name of a %s"):format(tostring(name), point.name)
+    local near = near_names(point, tostring(name))
+    return nil, ("'%s' is no name of a %s%s"):format(tostring(name), point.name, near)
   end
   local module = module_name(point, name)
   local where = search(module)

@@ -53,7 +53,7 @@ function M.read(args)
   if not args.timeout or args.timeout < 1 then
     return nil, '--timeout must be a number of milliseconds, at least 1'
   end
-  local wrong = M.wrong_url(args.url)
+  local wrong = M.wrong_url(args.url) or names.serialization(args.serialization)
   if wrong then
     return nil, wrong
   end

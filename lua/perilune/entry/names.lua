@@ -42,7 +42,7 @@ function M.address(text)
   elseif not urls.schemes[url.scheme] then
     local near = errors.suggest(url.scheme, urls.schemes)
     return ("'%s': scheme '%s' unknown%s"):format(text, url.scheme, near)
-  elseif url.scheme == 'unix' and url.address == '' then
+  elseif url.scheme == 'unix' and not url.address:match '^/.' then
     return ("'%s': write unix:///path"):format(text)
   elseif url.scheme ~= 'inproc' and not url.port and not url.address:match '^/.' then
     return ("'%s': write host:port"):format(text)

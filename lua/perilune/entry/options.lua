@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What declarations take, as schemas: checked when declared, shown by documentation and `did you
 -- mean`. Options of a method win over those of the interface, those over perilune.defaults.
+local elsewhere = require 'perilune.entry.elsewhere'
 local errors = require 'perilune.error'
 local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
@@ -445,11 +446,14 @@ function M.check(kind, spec)
     tostring(type(spec) == 'table' and (spec.interface or spec.url) or spec)
   )
   if type(spec) ~= 'table' then
-    error(('%s: %s needs a table'):format(place, kind), 0)
+    local wanted = kind == 'listen' and "an address such as 'tcp://0.0.0.0:22000'" or 'a table'
+    error(('%s: %s needs %s'):format(place, kind, wanted), 0)
   end
   local all, origins = gather(kind, spec, place)
   local result, wrong = schemas.apply(M[kind], all)
   if not result then
+    local option = wrong:match "^unknown setting '([%w_]+)'"
+    wrong = option and elsewhere.hint(kind, option, M) or wrong
     error(('%s: %s'):format(title, M.blame(wrong, origins, place)), 0)
   end
   for name, options in pairs(result.methods or {}) do

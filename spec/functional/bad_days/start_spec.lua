@@ -66,6 +66,11 @@ describe('what cannot start', function()
     refused({ 'run', script 'tcp://127.0.0.1' }, 1, '127%.0%.0%.1.-write host:port')
     refused({ 'run', script 'tcp://127.0.0.1:99999' }, 1, '99999')
     refused({ 'run', script 'smoke://1' }, 1, 'smoke')
+    refused(
+      { 'run', script(nil, 'perilune.listen(22000)') },
+      1,
+      "listen needs an address such as 'tcp"
+    )
     refused({ 'run', script 'tcp://192.0.2.1:4000' }, 1, '192%.0%.2%.1')
   end)
 

@@ -74,6 +74,9 @@ describe('perilune call', function()
       child.run { child.binary(), 'call', 'joyrpc://127.0.0.1:1', 'a.b', '--timeout', '2000' }
     assert.equal(1, result.code)
     assert.equal(1, select(2, result.output:gsub('\n', '')), result.output)
+    result = call('echo', '[]', '--serialization', 'kryo')
+    assert.equal(2, result.code)
+    assert.matches("serializer 'kryo' unknown; known: ", result.output)
   end)
 
   it('is measured by bench, in a closed and an open loop', function()

@@ -40,6 +40,12 @@ describe('an option', function()
         { { attachments = { a = print } }, 'attachments.a cannot be sent: it is a function' },
         { { url = 'joyrpc://a' }, "'joyrpc://a': write host:port" },
         { { url = 'unix://' }, "'unix://': write unix:///path" },
+        { { url = 'unix://here' }, "'unix://here': write unix:///path" },
+        { { url = 'tri://a:1' }, "scheme 'tri' unknown; known: dubbo, " },
+        { { cluster = 'failover' }, "unknown setting 'cluster'; that is router here" },
+        { { weight = 3 }, "unknown setting 'weight'; it is an option of exports" },
+        { { retris = 3 }, "unknown setting 'retris'; did you mean 'retries'?" },
+        { { loadbalance = 'roundRobin' }, "did you mean 'round_robin'?" },
         { { token = '' }, 'token must be string of at least 1, got one of 0 bytes' },
         { { breaker = 5 }, 'breaker must be true, false or a table of settings, got 5' },
         { { trace = 'yes' }, 'trace must be true, false or a table of settings, got yes' },
@@ -104,6 +110,8 @@ describe('an option', function()
           'calls.f must be a list of arguments',
         },
         { { fault = { abort = 'NOPE', lasts = 5 } }, "no error code 'NOPE'" },
+        { { version = '1.0' }, "unknown setting 'version'; that is alias here" },
+        { { retries = 2 }, "unknown setting 'retries'; it is an option of refers" },
       } do
         local spec = { interface = 'demo.X', service = { f = print } }
         for key, value in pairs(case[1]) do
