@@ -330,6 +330,16 @@ describe('router', function()
       assert.truthy(err.message:find('the first failure: .*broken'), err.message)
     end)
 
+    it('of a balancer that chooses no node: the call fails, whatever the router', function()
+      t.plugin.register('loadbalance', 'none', function() end)
+      for _, router in ipairs { 'failover', 'failfast', 'forking', { 'forking', delay = 50 } } do
+        local cluster = t.open { url = t.urls 'a:1 b:1', loadbalance = 'none', router = router }
+        local err = t.call(cluster).err
+        assert.equal('NO_NODE', err.code)
+        assert.truthy(err.message:find("the balancer 'none'", 1, true), err.message)
+      end
+    end)
+
     it('when no coroutine is left', function()
       t.serve 'a:1'
       local spawn = t.core.spawn

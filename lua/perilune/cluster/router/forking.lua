@@ -23,7 +23,8 @@ return {
     end
 
     local function ask(race, send, node)
-      table.insert(race.asked, node)
+      race.begun = race.begun + 1
+      table.insert(race.asked, node) -- nothing where the balancer chose none
       local future = policy.async(function()
         local ok, result, err = pcall(send, node)
         if ok then
@@ -43,13 +44,13 @@ return {
       while not race.won and race.failed < forks do
         local answer
         answer, race.wake = policy.future()
-        while #race.asked < forks do
+        while race.begun < forks do
           ask(race, send, other(ctx, call, nodes, race.asked))
           if conf.delay > 0 then
             break
           end
         end
-        local _, err = answer:await(#race.asked < forks and conf.delay or nil)
+        local _, err = answer:await(race.begun < forks and conf.delay or nil)
         answer:cancel()
         if err and err.code == 'CANCELLED' then
           race.err = err
@@ -61,7 +62,7 @@ return {
     return {
       fanout = true,
       route = function(ctx, call, nodes, send)
-        local race = { asked = {}, running = {}, failed = 0 }
+        local race = { asked = {}, running = {}, begun = 0, failed = 0 }
         run(race, ctx, call, nodes, send)
         for _, future in ipairs(race.running) do
           future:cancel()
