@@ -52,6 +52,11 @@ local function thrown(message)
   return errors.new('INTERNAL', tostring(message))
 end
 
+local function too_many()
+  local text = 'too many coroutines in this worker (limit coroutines)'
+  return errors.new('OVERLOADED', text)
+end
+
 -- Runs `fn()` in a fiber; its result (or nil, err; or what it throws) completes the future.
 ---@param fn fun(): any, any
 ---@return perilune.Future
@@ -66,11 +71,7 @@ function M.run(fn)
     end
   end)
   if not future.fiber then
-    complete(
-      future,
-      nil,
-      errors.new('OVERLOADED', 'too many coroutines in this worker (limit coroutines)')
-    )
+    complete(future, nil, too_many())
   end
   return future
 end
@@ -162,6 +163,16 @@ local function cancel_all(list)
   end
 end
 
+-- Calls `fn(result, err)` once the future is done.
+local function watch(future, fn)
+  local fiber = core.spawn(function()
+    fn(future:await())
+  end)
+  if not fiber then
+    fn(nil, too_many())
+  end
+end
+
 -- Done when all are: a list of results in order; fails with the first error and cancels the rest.
 ---@param list perilune.Future[]
 ---@return perilune.Future
@@ -176,8 +187,7 @@ function M.all(list)
       return results
     end
     for i, future in ipairs(list) do
-      core.spawn(function()
-        local result, err = future:await()
+      watch(future, function(result, err)
         left = left - 1
         results[i] = result
         if err ~= nil or left == 0 then
@@ -208,8 +218,7 @@ function M.any(list)
       return nil, errors.new('BAD_REQUEST', 'perilune.any of nothing')
     end
     for _, future in ipairs(list) do
-      core.spawn(function()
-        local result, err = future:await()
+      watch(future, function(result, err)
         left = left - 1
         last = err
         if err == nil then
@@ -238,9 +247,7 @@ function M.race(list)
       return nil, errors.new('BAD_REQUEST', 'perilune.race of nothing')
     end
     for _, future in ipairs(list) do
-      core.spawn(function()
-        settle(future:await())
-      end)
+      watch(future, settle)
     end
     local result, err = first:await()
     first:cancel()

@@ -421,3 +421,28 @@ describe('proxies', function()
     end)
   )
 end)
+
+describe('futures of several', function()
+  it(
+    'end also when no coroutine is left for them',
+    inside(function()
+      core.set_limits { coroutines = 8 }
+      for _, name in ipairs { 'all', 'any', 'race' } do
+        local list, settle = {}, {}
+        for i = 1, 16 do
+          list[i], settle[i] = perilune.future()
+        end
+        local future = perilune[name](list)
+        turns(2)
+        for i = 1, name == 'any' and 16 or 0 do -- it goes on with those that it can wait for
+          settle[i](nil, perilune.error 'ABORTED')
+        end
+        local _, err = future:await(1000)
+        assert.equal(name == 'any' and 'ABORTED' or 'OVERLOADED', err.code, name)
+        for _, one in ipairs(list) do
+          assert.is_true(one:ready())
+        end
+      end
+    end)
+  )
+end)
