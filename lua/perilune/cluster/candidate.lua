@@ -88,7 +88,11 @@ function M.choose(cluster)
   end
   local text = "candidate '%s' of %s %s; the nodes are chosen without it"
   core.log('error', 'CANDIDATE', text:format(cluster.plan.candidate, cluster.name, wrong))
-  return { unpack(want.ranked(cluster.entries), 1, cluster.connections) }
+  local list = {}
+  for i, entry in ipairs(want.ranked(cluster.entries)) do
+    list[i] = i <= cluster.connections and entry or nil
+  end
+  return list
 end
 
 return M

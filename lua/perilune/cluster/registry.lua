@@ -258,6 +258,16 @@ local function accept(watch, snapshot)
   end
 end
 
+local function end_watch(watch)
+  watch.over = true
+  if watch.instance and watch.instance.unsubscribe then
+    local _, message = ask_plugin(watch.registry, watch.instance, 'unsubscribe', watch.handle)
+    if message then
+      core.log('warn', 'REGISTRY', message)
+    end
+  end
+end
+
 -- Opens and subscribes until it works: a registry that is down delays, it does not fail.
 ---@async
 local function establish(watch)
@@ -283,7 +293,7 @@ local function establish(watch)
     end
     if handle then
       watch.instance, watch.handle = instance, handle
-      return
+      return watch.over and end_watch(watch)
     end
     core.log('warn', 'REGISTRY', tostring(message), { registry = urls.shown(watch.registry) })
     core.sleep(M.RETRY)
@@ -292,16 +302,6 @@ end
 
 local function watch_locally(watch)
   core.spawn(establish, watch, nil, true)
-end
-
-local function unwatch_locally(watch)
-  watch.over = true
-  if watch.instance and watch.instance.unsubscribe then
-    local _, message = ask_plugin(watch.registry, watch.instance, 'unsubscribe', watch.handle)
-    if message then
-      core.log('warn', 'REGISTRY', message)
-    end
-  end
 end
 
 local function listen()
@@ -364,7 +364,7 @@ function M.unsubscribe(listener)
       if is_worker() then
         ask('unsubscribe', watch)
       else
-        unwatch_locally(watch)
+        end_watch(watch)
       end
     end
   end
@@ -415,7 +415,7 @@ end
 ---@async
 function M.close_all()
   for _, watch in pairs(watches) do
-    unwatch_locally(watch)
+    end_watch(watch)
   end
   for text, instance in pairs(opened) do
     opened[text] = nil

@@ -189,6 +189,56 @@ describe('cluster/registry', function()
     assert.equal(1, #core.logs)
   end)
 
+  it('ends a subscription that nobody wants any more when it is there', function()
+    local began, ended = 0, 0
+    plugin.register('registry', {
+      name = 'slow',
+      subscribe = function()
+        began = began + 1
+        core.sleep(100)
+        return began
+      end,
+      unsubscribe = function(_, handle)
+        ended = handle
+      end,
+      close = function() end,
+    })
+    local subscription = registry.subscribe('slow://x', PROD, function() end)
+    core.pass(10)
+    registry.unsubscribe(subscription)
+    assert.same({ 1, 0 }, { began, ended })
+    core.pass(200)
+    assert.same({ 1, 1 }, { began, ended })
+  end)
+
+  it('keeps lists of many thousands', function()
+    local memory = assert(registry.open 'memory://large')
+    local last
+    registry.subscribe('memory://large', PROD, function(snapshot)
+      last = snapshot
+    end)
+    core.pass(10)
+    local order = memory.space.order
+    for i = 1, 9000 do
+      order[i] = url(i)
+    end
+    core.run(registry.register, 'memory://large', url(9001))
+    assert.equal(9001, #last.entries)
+    local clusters = require 'perilune.cluster.cluster'
+    plugin.register('candidate', 'odd', function()
+      error 'broken'
+    end)
+    local cluster = assert(clusters.open {
+      interface = PROD.interface,
+      alias = PROD.alias,
+      registry = 'memory://large',
+      candidate = 'odd',
+      connections = 8500,
+    })
+    assert.equal(8500, #cluster.order)
+    cluster:close()
+  end)
+
   it('waits for a registry that is down', function()
     local control, seen = scripted(), {}
     control.broken = true

@@ -9,7 +9,11 @@ Memory.__index = Memory
 local spaces = {}
 
 local function publish(space)
-  space.listing:set({ unpack(space.order) }, true)
+  local list = {}
+  for i, service_url in ipairs(space.order) do
+    list[i] = service_url
+  end
+  space.listing:set(list, true)
 end
 
 function Memory:register(service_url)
