@@ -277,6 +277,11 @@ function Cluster:rebuild()
   end
 end
 
+-- Another list may have come meanwhile.
+local function choose_again(self)
+  self:update(self.entries)
+end
+
 -- Called by a link whose state changed or that failed once more.
 function Cluster:on_link(link)
   if self.closed or self.links[link.url] ~= link then
@@ -289,7 +294,7 @@ function Cluster:on_link(link)
     end
   elseif link.failures >= M.SUSPECT_AFTER and #self.entries > #self.order then
     self.suspects[link.url] = core.clock() + M.SUSPECT_FOR
-    core.spawn(Cluster.update, self, self.entries, true)
+    core.spawn(choose_again, self, nil, true)
   end
   self:rebuild()
 end
@@ -304,7 +309,7 @@ function Cluster:no_node(count)
     text = '%d of the %d nodes of %s are ready, %d are wanted'
     text = text:format(ready, known, self.name, count or ready + 1)
   elseif known == 0 then
-    local where = urls.shown(table.concat(registries_of(self.refer), ', '))
+    local where = urls.shown(registries_of(self.refer))
     text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
       or ('%s has not answered about %s yet'):format(where, self.name)
   else

@@ -200,12 +200,25 @@ local function presented(params)
   if not auth or not auth.fresh then
     return params
   end
+  local ok, attributes, why = pcall(auth.fresh, params.alias)
+  if not ok or not attributes then
+    local text = "authenticator '%s' presents nothing: %s"
+    return nil, text:format(auth.type, tostring(ok and why or attributes))
+  end
   local made = {}
   for key, value in pairs(params) do
     made[key] = value
   end
-  made.auth = { type = auth.type, attributes = auth.fresh(params.alias) }
+  made.auth = { type = auth.type, attributes = attributes }
   return made
+end
+
+local function negotiated(conn, params)
+  local made, message = presented(params)
+  if not made then
+    return nil, 'UNAUTHENTICATED', message
+  end
+  return core.session(conn, made)
 end
 
 -- The session for a service on this connection; negotiated once, whoever asks.
@@ -220,7 +233,7 @@ function Connection:session(key, params)
   if not slot then
     slot = { waiting = waiters.new() }
     sessions[key] = slot
-    local session, code, message = core.session(conn, presented(params))
+    local session, code, message = negotiated(conn, params)
     if session then
       slot.session, slot.params = session, params
       tell_session('session.opened', self, slot)

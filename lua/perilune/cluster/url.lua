@@ -77,10 +77,17 @@ function M.parse(text)
 end
 
 -- A URL as messages and logs show it: what parameters that begin with '.' say is left out, and who is
--- named before the host.
----@param text string
+-- named before the host. Of a list all of them.
+---@param text string|string[]
 ---@return string
 function M.shown(text)
+  if type(text) == 'table' then
+    local list = {}
+    for i, url in ipairs(text) do
+      list[i] = M.shown(url)
+    end
+    return table.concat(list, ', ')
+  end
   local shown = tostring(text):gsub('([?&]%.[^=&]*=)[^&]*', '%1***')
   return (shown:gsub('^([%w%+%.%-_]+://)[^/?]*@', '%1***@'))
 end

@@ -257,6 +257,55 @@ describe('cluster/cluster', function()
     cluster:close()
   end)
 
+  it('chooses among the newest list when it replaces a node', function()
+    local list = {}
+    for i = 1, 4 do
+      serve('s' .. i .. ':1')
+      list[i] = 'joyrpc://s' .. i .. ':1'
+    end
+    local urls = require 'perilune.cluster.url'
+    local cluster = open { url = list, connections = 2 }
+    core.pass(50)
+    local _, link = next(cluster.links)
+    core.servers[link.node.address].refuse = true
+    link.state, link.failures = 'down', 3
+    cluster:on_link(link)
+    cluster:update(assert(urls.entries 'joyrpc://s1:1')) -- in the same turn
+    core.pass(50)
+    assert.equal(1, #cluster.entries)
+    cluster:close()
+  end)
+
+  it('hides who is named in the addresses of all its registries', function()
+    local cluster = open { registry = { 'memory://ada:hush@one', 'memory://ada:hush@two' } }
+    local err = dispatch(cluster, nil, 50)[2]
+    assert.equal('NO_NODE', err.code)
+    assert.matches('in memory://%*%*%*@one, memory://%*%*%*@two$', err.message)
+    cluster:close()
+  end)
+
+  it('gets a session when its authenticator presents something again', function()
+    serve 'a:1'
+    local how = 'throws'
+    local function fresh()
+      if how == 'throws' then
+        error 'no secret'
+      end
+      return how == 'presents' and { token = 'x' } or nil, 'not now'
+    end
+    local auth = { type = 'odd', attributes = {}, fresh = fresh }
+    local cluster = open { url = 'joyrpc://a:1', auth = auth }
+    local err = dispatch(cluster, nil, 200)[2]
+    assert.matches("authenticator 'odd' presents nothing: .*no secret", err.message)
+    how = 'nothing'
+    core.pass(30000)
+    assert.matches('presents nothing: not now', dispatch(cluster, nil, 200)[2].message)
+    how = 'presents'
+    core.pass(30000)
+    assert.equal('a:1', dispatch(cluster)[1])
+    cluster:close()
+  end)
+
   it('routes by selector and says which one left nothing', function()
     serve 'a:1'
     serve 'b:1'
