@@ -47,9 +47,14 @@ end
 ---@return string? message
 function M.method_names(spec)
   local include, exclude = spec.include and set_of(spec.include), set_of(spec.exclude)
-  for name in pairs(include or {}) do
-    if not spec.service[name] then
-      return nil, ("include names '%s', which the service does not have"):format(name)
+  for option, named in pairs { include = include or {}, exclude = exclude } do
+    -- What defaults leave out of every service need not be in each of them.
+    local own = option == 'include' or not spec.origins or spec.origins.exclude == spec.place
+    for name in pairs(own and named or {}) do
+      if spec.service[name] == nil then
+        local text = "%s names '%s', which the service does not have"
+        return nil, text:format(option, tostring(name))
+      end
     end
   end
   for name in pairs(spec.methods) do

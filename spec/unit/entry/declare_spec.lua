@@ -101,6 +101,10 @@ describe('loading', function()
         "include names 'g'"
       )
       says(
+        "perilune.export { interface = 'demo.X', service = { f = print }, exclude = { 'g' } }",
+        "exclude names 'g', which the service does not have"
+      )
+      says(
         "perilune.export { interface = 'demo.X', service = { f = print }, "
           .. "methods = { f = { timeout = 'x' } } }",
         'timeout must be'
@@ -152,6 +156,11 @@ describe('include and exclude', function()
       local _, err = some:b()
       assert.equal('NO_METHOD', err.code)
       _, err = some:c()
+      assert.equal('NO_METHOD', err.code)
+      perilune.defaults { exclude = { 'c', 'secret' } } -- of every service that has them
+      local others = serve(service)
+      assert.equal('b', (others:b()))
+      _, err = others:c()
       assert.equal('NO_METHOD', err.code)
     end)
   )
