@@ -149,6 +149,33 @@ static int ambiguous(lua_State *co, int index, int position, peri_err *err) {
       position);
 }
 
+// What Hessian calls otherwise than Java, in the classes of arrays.
+static const char *const renamed[][2] = {
+    {"string", "java.lang.String"},
+    {"object", "java.lang.Object"},
+    {"date", "java.util.Date"},
+};
+
+// '[[string' is 'java.lang.String[][]' where types are told.
+static void add_class(const peri_sink *sink, const char *class) {
+  char text[512];
+  size_t dimensions = strspn(class, "[");
+  const char *name = class + dimensions;
+  for (size_t i = 0; dimensions != 0 && i < sizeof renamed / sizeof renamed[0]; i++) {
+    name = strcmp(name, renamed[i][0]) == 0 ? renamed[i][1] : name;
+  }
+  size_t len = strlen(name);
+  if (dimensions == 0 || len + 2 * dimensions > sizeof text) {
+    sink->ops->string(sink->self, class, strlen(class));
+    return;
+  }
+  memcpy(text, name, len);
+  for (; dimensions > 0; dimensions--, len += 2) {
+    memcpy(text + len, "[]", 2);
+  }
+  sink->ops->string(sink->self, text, len);
+}
+
 int peri_argument_classes(lua_State *co, int first, int count, const char *function, peri_buf *out,
                           peri_err *err) {
   peri_encoder encoder;
@@ -164,7 +191,7 @@ int peri_argument_classes(lua_State *co, int first, int count, const char *funct
     if (class == NULL) {
       return ambiguous(co, first + i, i + 1, err);
     }
-    sink.ops->string(sink.self, class, strlen(class));
+    add_class(&sink, class);
   }
   sink.ops->list_end(sink.self);
   return msgpack->encoder_finish(&encoder);

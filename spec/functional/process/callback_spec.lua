@@ -14,7 +14,8 @@ perilune.export { interface = 'demo.News', executor = %s, service = {
       assert(fn:call(
         { oneway = true },
         nil, perilune.array {}, java.map('java.util.HashMap', {}), java.long(2 ^ 40), java.double(1),
-          { x = 2 }, perilune.typed('demo.Person', { name = 'Ada' }), perilune.bytes 'a', 5LL, true
+          { x = 2 }, perilune.typed('demo.Person', { name = 'Ada' }), perilune.bytes 'a', 5LL, true,
+          java.list('[int', { 1 }), java.list('[[string', { { 'a' } }), java.list('java.util.LinkedList', { 1 })
       ))
       return { empty.code, empty.message, empty.outcome, large.message }
     end
@@ -72,7 +73,7 @@ local function cases(executor)
     assert.equal(
       '["java.lang.Object","java.util.List","java.util.HashMap","java.lang.Long",'
         .. '"java.lang.Double","java.util.Map","demo.Person","byte[]","java.lang.Long",'
-        .. '"java.lang.Boolean"]',
+        .. '"java.lang.Boolean","int[]","java.lang.String[][]","java.util.LinkedList"]',
       types
     )
   end)
