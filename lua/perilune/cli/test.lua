@@ -217,6 +217,7 @@ function M.run(args)
     return 1, 'busted is not installed; apt install lua-busted, or luarocks install busted'
   end
   require 'perilune' -- before busted insulates what spec files load
+  require('perilune.path').add_script '.'
   package.path = './?.lua;./?/init.lua;./lua/?.lua;./lua/?/init.lua;' .. package.path
   local busted = core_of_busted()
   check_leaks(busted)

@@ -10,6 +10,12 @@ local function run(text, ...)
   return child.run { child.binary(), 'test', path, ... }
 end
 
+-- From wherever it runs.
+local function binary()
+  local path = child.binary()
+  return path:sub(1, 1) == '/' and path or require('lfs').currentdir() .. '/' .. path
+end
+
 describe('perilune test', function()
   after_each(app.stop_all)
 
@@ -24,6 +30,21 @@ describe('perilune test', function()
       end)]]
     assert.equal(0, result.code, result.output)
     assert.matches('1 success', result.output)
+  end)
+
+  it('finds modules and rocks of the working folder, its own ones first', function()
+    local folder = app.script('', 'none'):match '^(.*)/'
+    local exit = child.run {
+      'sh',
+      '-c',
+      ([[cd %s && mkdir -p spec lua .rocks/share/lua/5.1 &&
+        for at in . lua .rocks/share/lua/5.1; do echo "return '$at'" >$at/first.lua; done &&
+        for at in lua .rocks/share/lua/5.1; do echo "return '$at'" >$at/second.lua; done &&
+        echo "return 'rock'" >.rocks/share/lua/5.1/third.lua &&
+        echo "it('x', function() assert.same({ '.', 'lua', 'rock' }, { require 'first', require 'second',
+          (require 'third') }) end)" >spec/x_spec.lua && %s test]]):format(folder, binary()),
+    }
+    assert.equal(0, exit.code, exit.output)
   end)
 
   it('says which path is not there', function()
