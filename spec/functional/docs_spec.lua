@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What the pages say: their Lua is Lua, whole programs among it load, the page of errors is up to date,
--- and links lead somewhere.
+-- links lead somewhere, and what there is has a name in them.
 local app = require 'spec.support.app'
 local c = require 'spec.support.c'
 local child = require 'spec.support.child'
@@ -96,6 +96,54 @@ describe('documentation', function()
       exit.output == read(c.root .. '/docs/errors.md'),
       'luajit .ci/errors.lua > docs/errors.md'
     )
+  end)
+
+  it('names each function of the API', function()
+    local path = app.script [[
+      local perilune = require 'perilune'
+      local tables = { perilune, perilune.policy, perilune.shared, perilune.crypto, perilune.java,
+        require 'perilune.testing' }
+      perilune.main(function()
+        for _, functions in ipairs(tables) do
+          for name in pairs(functions) do
+            print(name)
+          end
+        end
+      end)]]
+    local exit = child.run { child.binary(), 'run', path }
+    assert.equal(0, exit.code, exit.output)
+    local text = read(c.root .. '/lua/README.md')
+    local unsaid = { _VERSION = true, open = true, stream = true }
+    for name in exit.output:gmatch '[^\n]+' do
+      local named = text:find('[`%.%[]' .. name .. '%f[^%w_]')
+      assert.is_truthy(named or unsaid[name], name .. ' is not in lua/README.md')
+    end
+  end)
+
+  it('and annotations know each option', function()
+    local meta = read(c.root .. '/lua/perilune/_meta/perilune.lua')
+    local page = read(c.root .. '/docs/configuration.md')
+    local function fields(class)
+      local found = {}
+      for line in meta:match('%-%-%-@class perilune%.' .. class .. '.-\n\n'):gmatch '[^\n]+' do
+        found[line:match '^%-%-%-@field ([%w_]+)' or ''] = true
+      end
+      return found
+    end
+    local of_methods = fields 'MethodOptions'
+    for title, class in pairs {
+      methods = 'MethodOptions',
+      exports = 'ExportSpec',
+      refers = 'ReferSpec',
+      listeners = 'ListenSpec',
+    } do
+      local own = fields(class)
+      local options = page:match('\n## Options of ' .. title .. '\n(.-)\n## ')
+      for option in options:gmatch '\n| `([%w_]+)` |' do
+        local known = own[option] or title ~= 'listeners' and of_methods[option]
+        assert.is_true(known, ('%s: %s'):format(class, option))
+      end
+    end
   end)
 
   it('has a section for each extension point', function()

@@ -182,6 +182,12 @@ error('perilune.types only describes; require perilune')
 ---@field cache? number|table
 ---@field fault? table
 ---@field breaker? boolean|table
+---@field trace? boolean|{id?: string, joyrpc?: boolean}
+---@field access_log? boolean|string|table
+---@field exception? boolean|table
+---@field slow? number                   ms from which calls are logged
+---@field authorization? table|string
+---@field ip? table
 ---@field attempt_filters? table
 ---@field router? any
 ---@field loadbalance? any
@@ -201,12 +207,7 @@ error('perilune.types only describes; require perilune')
 ---@field meta? table<string, string>    what selectors see as node.meta
 ---@field token? string|table            callers must present it
 ---@field auth? any                      authenticator of sessions
----@field trace? boolean|{id?: string, joyrpc?: boolean}
----@field access_log? boolean|string|table
----@field exception? boolean|table
----@field slow? number                   ms from which calls are logged
----@field authorization? table|string
----@field ip? table
+---@field generic? boolean              takes generic calls whose values are JSON text
 ---@field warmup? any                   what runs before the service is there
 ---@field warmup_timeout? integer        ms
 ---@field warmup_required? boolean
@@ -217,7 +218,7 @@ error('perilune.types only describes; require perilune')
 ---@field interface string
 ---@field alias? string
 ---@field url? string|string[]           'joyrpc://host:port'
----@field registry? string
+---@field registry? string|string[]      URL
 ---@field selectors? table
 ---@field candidate? any
 ---@field connections? integer           nodes one worker connects to
@@ -237,9 +238,6 @@ error('perilune.types only describes; require perilune')
 ---@field group? any                    which one: a name, { 'by_argument', argument = 1 }, a function
 ---@field inproc? boolean              call what this process exports itself without a connection
 ---@field retry_budget? false|{ratio: number, per_second: number}
----@field trace? boolean|{id?: string, joyrpc?: boolean}
----@field access_log? boolean|string|table
----@field slow? number
 ---@field int64? 'number'|'cdata'|'string'
 
 ---@class perilune.ListenSpec
