@@ -62,6 +62,20 @@ local function tell(event, registration)
   events.publish(event, { registry = urls.shown(registration.registry), url = registration.url })
 end
 
+local function warn(tag, registration, message)
+  core.log('warn', tag, ('%s: %s'):format(urls.shown(registration.registry), tostring(message)))
+end
+
+---@async
+local function take_off(registration)
+  local ok, message = registry.deregister(registration.registry, registration.url)
+  if not ok then
+    warn('DEREGISTER', registration, message)
+  else
+    tell('registry.unlisted', registration)
+  end
+end
+
 local function put(registration, delay)
   if delay > 0 then
     core.sleep(delay)
@@ -73,12 +87,11 @@ local function put(registration, delay)
   registration.listed = ok ~= nil and ok ~= false
   if registration.listed then
     tell('registry.listed', registration)
+    if registration.over then -- meanwhile
+      take_off(registration)
+    end
   end
   return ok, message
-end
-
-local function warn(tag, registration, message)
-  core.log('warn', tag, ('%s: %s'):format(urls.shown(registration.registry), tostring(message)))
 end
 
 -- A registry that is down delays the listing, it does not keep the process from serving.
@@ -213,12 +226,7 @@ end
 function M.close(registration)
   registration.over = true
   if registration.listed then
-    local ok, message = registry.deregister(registration.registry, registration.url)
-    if not ok then
-      warn('DEREGISTER', registration, message)
-    else
-      tell('registry.unlisted', registration)
-    end
+    take_off(registration)
   end
 end
 

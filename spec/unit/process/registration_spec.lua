@@ -41,4 +41,47 @@ describe('process.registration', function()
       assert.same({ 'a.Staysweight=100' }, urls(moved.last))
     end)
   )
+
+  it(
+    'takes off what was to go while the registry was putting it on its list',
+    inside(function()
+      local registration = require 'perilune.process.registration'
+      local said, listed, role = {}, nil, core.role
+      core.role = 'control'
+      perilune.registry {
+        name = 'slow',
+        new = function()
+          return {
+            register = function()
+              local done, settle = perilune.future()
+              listed = settle
+              said[#said + 1] = 'register'
+              return (done:await())
+            end,
+            deregister = function()
+              said[#said + 1] = 'deregister'
+              return true
+            end,
+            subscribe = function() end,
+            unsubscribe = function() end,
+            close = function() end,
+          }
+        end,
+      }
+      local spec = { interface = 'a.Slow', alias = '', weight = 100, meta = {}, delay = 0 }
+      spec.registry, spec.register = 'slow://x', true
+      local list = registration.open({ spec }, { 'tcp://127.0.0.1:1' })
+      eventually(function()
+        return listed
+      end)
+      registration.close_list(list, 1000)
+      assert.same({ 'register' }, said)
+      listed(true)
+      eventually(function()
+        return #said == 2
+      end)
+      assert.same({ 'register', 'deregister' }, said)
+      core.role = role
+    end)
+  )
 end)
