@@ -84,6 +84,20 @@ describe('filter audit', function()
     assert.is_true(line.args['...'])
   end)
 
+  it('ends with arguments that are the same table many times over', function()
+    local list = { 'leaf' }
+    for _ = 1, 7 do
+      local wider = {}
+      for i = 1, 30 do
+        wider[i] = list
+      end
+      list = wider
+    end
+    local line = audit({}, { list, 'last' })
+    assert.equal('ann', line.identity)
+    assert.equal('table', type(line.args['1']))
+  end)
+
   it('leaves out methods and arguments where asked', function()
     assert.is_nil(audit({ skip = { 'PAY' } }, {}))
     assert.is_nil(audit({ args = false }, { 1 }).args)

@@ -8,6 +8,7 @@ local policy = require 'perilune.policy'
 
 local MASK = '***'
 local DEEPEST = 8
+local ENTRIES = 1000 -- of all tables of a call
 
 local function set_of(list)
   local set = {}
@@ -31,14 +32,16 @@ local function shorten(text, conf)
   return ('%s... (%d bytes)'):format(text:sub(1, at), #text)
 end
 
-local function copy_table(value, conf, hidden, depth)
+-- `seen` counts what was written of all arguments: the same table may stand in many places.
+local function copy_table(value, conf, hidden, depth, seen)
   if depth > DEEPEST then
     return '...'
   end
   local result, count = {}, 0
   for key, item in pairs(value) do
     count = count + 1
-    if count > conf.most then
+    seen.count = seen.count + 1
+    if count > conf.most or seen.count > ENTRIES then
       result['...'] = true
       break
     end
@@ -46,16 +49,16 @@ local function copy_table(value, conf, hidden, depth)
     if hidden[name:lower()] or name:sub(1, 1) == '.' then
       result[name] = MASK
     else
-      result[name] = copy(item, conf, hidden, depth + 1)
+      result[name] = copy(item, conf, hidden, depth + 1, seen)
     end
   end
   return result
 end
 
-function copy(value, conf, hidden, depth)
+function copy(value, conf, hidden, depth, seen)
   local kind = type(value)
   if kind == 'table' then
-    return copy_table(value, conf, hidden, depth)
+    return copy_table(value, conf, hidden, depth, seen)
   elseif kind == 'string' then
     return shorten(value, conf)
   elseif kind == 'number' or kind == 'boolean' then
@@ -68,7 +71,7 @@ local function write(conf, hidden, ctx, call, began, err)
   policy.log.info('call', {
     service = call.interface,
     method = call.method,
-    args = conf.args and copy(call.args, conf, hidden, 1) or nil,
+    args = conf.args and copy(call.args, conf, hidden, 1, { count = 0 }) or nil,
     peer = ctx.peer,
     identity = ctx.identity,
     code = err == nil and 'OK' or type(err) == 'table' and err.code or 'UNKNOWN',
