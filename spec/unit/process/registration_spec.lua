@@ -47,7 +47,7 @@ describe('process.registration', function()
     inside(function()
       local registration = require 'perilune.process.registration'
       local said, listed, role = {}, nil, core.role
-      core.role = 'control'
+      rawset(core, 'role', 'control')
       perilune.registry {
         name = 'slow',
         new = function()
@@ -81,7 +81,7 @@ describe('process.registration', function()
         return #said == 2
       end)
       assert.same({ 'register', 'deregister' }, said)
-      core.role = role
+      rawset(core, 'role', role)
     end)
   )
 end)
