@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hot.h"
 #include "base/limit.h"
 #include "base/log.h"
@@ -240,6 +241,9 @@ static PERI_INLINE void begin_timed(peri_vm *vm, peri_fiber *fiber) {
     peri_list_push(&vm->fibers.later, &fiber->queue);
     return;
   }
+  if (ms > 0) {  // all below counts from where the turn began
+    ms += (double)(peri_env->hrtime() - vm->loop->now_ns) / 1e6;
+  }
   double left = peri_fiber_left(vm, fiber, ms >= 0 ? ms : 1e15);
   if (ms >= 0 && left < ms) {
     fiber->code = PERI_ETIMEOUT;  // the deadline comes first
@@ -401,6 +405,19 @@ static int push_results(peri_vm *vm, peri_fiber *fiber) {
 
 void peri_fiber_turn(peri_vm *vm) {
   peri_list_splice(&vm->fibers.ready, &vm->fibers.later);
+}
+
+void peri_fiber_catch_up(peri_vm *vm) {
+  uint64_t since = vm->loop->now_ns;
+  uint64_t was_ms = peri_loop_now_ms(vm->loop);
+  peri_loop_update(vm->loop);
+  for (uint32_t i = 0; i < vm->fibers.slots.fresh; i++) {
+    peri_slot *slot = peri_slots_header(&vm->fibers.slots, i);
+    peri_fiber *fiber = (peri_fiber *)(void *)(slot + 1);
+    if ((slot->gen & 1) != 0 && fiber->state == PERI_FIBER_PARKED && fiber->since_ns == since) {
+      peri_request_catch_up(vm, fiber, was_ms);
+    }
+  }
 }
 
 bool peri_fiber_run_ready(peri_vm *vm) {

@@ -117,6 +117,9 @@ double peri_fiber_left(const struct peri_vm *vm, const peri_fiber *fiber, double
 void peri_fiber_turn(struct peri_vm *vm);
 // Resumes the first fiber that is ready; false when none is.
 bool peri_fiber_run_ready(struct peri_vm *vm);
+// This turn took so long that requests which were sent in it would end too early, for time-outs count
+// from its beginning: reads the clock again and lets them wait from now on, up to their deadlines.
+void peri_fiber_catch_up(struct peri_vm *vm);
 
 // Ids as Lua numbers: exact in a double, 0 for none.
 static inline double peri_id_to_lua(peri_id id) {

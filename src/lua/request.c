@@ -282,6 +282,17 @@ void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code) {
   peri_fiber_wake(vm, fiber, code);
 }
 
+void peri_request_catch_up(peri_vm *vm, const peri_fiber *fiber, uint64_t was_ms) {
+  if (!fiber->begun || fiber->wait != PERI_WAIT_REQUEST) {
+    return;
+  }
+  peri_future *future = peri_future_get(&vm->futures, fiber->future);
+  if (future != NULL && future->state == PERI_FUTURE_PENDING) {
+    double left = peri_fiber_left(vm, fiber, (double)(future->deadline.due - was_ms));
+    peri_future_arm(&vm->futures, future, (uint64_t)left);
+  }
+}
+
 int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co) {
   if (!fiber->begun) {
     return push_failure(fiber, co);

@@ -20,6 +20,9 @@ typedef struct peri_link {
 void peri_request_begin(peri_vm *vm, peri_fiber *fiber);
 // Ends the wait of a fiber whose network wait has begun; what it waited for is let go.
 void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code);
+// The fiber's request, if it waits for one, waits from now on: `was_ms` is the loop's time when it was
+// sent.
+void peri_request_catch_up(peri_vm *vm, const peri_fiber *fiber, uint64_t was_ms);
 // Pushes the results of the wait; false, code, message, outcome when it failed.
 int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
 // core.disconnect and friends.

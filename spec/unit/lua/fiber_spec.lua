@@ -306,6 +306,40 @@ describe('a fiber', function()
   )
 
   it(
+    'waits as long as it asked for after a turn that took long',
+    inside(function()
+      core.test_advance(300)
+      local began = core.hrtime()
+      perilune.sleep(200)
+      assert.is_true(core.hrtime() - began >= 200)
+    end)
+  )
+
+  it(
+    'gives calls their time after a turn that took long, but none beyond its deadline',
+    inside(function()
+      local greeter = serve {
+        slow = function()
+          turns(10)
+          return 'done'
+        end,
+      }
+      local busy = serve {
+        call = function()
+          core.test_advance(300)
+          return perilune.with(greeter, { timeout = 100 }):slow()
+        end,
+      }
+      assert.equal('done', greeter:slow())
+      assert.equal('done', (busy:call()))
+      local began = core.hrtime()
+      local _, err = perilune.with(busy, { timeout = 250 }):call()
+      assert.equal('TIMEOUT', err.code)
+      assert.is_true(core.hrtime() - began < 350)
+    end)
+  )
+
+  it(
     'that raises past every guard is logged and counted, the VM goes on',
     inside(function()
       local n = 0
