@@ -35,11 +35,17 @@ local function own()
   }
 end
 
+---@async
 local function attached(args)
   local admin = target.admin(args.attach, args.timeout)
   local function ask(request)
     request.worker, request.write = args.worker, args.write or false
     return perilune.call(admin, 'attach', request)
+  end
+  -- Before anything is typed: is it there, has it this VM, and may we?
+  local _, wrong = ask { complete = '' }
+  if wrong then
+    return nil, ('%s: %s'):format(args.attach, tostring(wrong))
   end
   return {
     run = function(text)
@@ -206,7 +212,15 @@ function M.run(args)
     return 2, wrong
   end
   local keyboard = require 'perilune.cli.keyboard'
-  local evaluator = args.attach and attached(args) or own()
+  local evaluator, message
+  if args.attach then
+    evaluator, message = attached(args)
+  else
+    evaluator = own()
+  end
+  if not evaluator then
+    return 1, message
+  end
   if not (core.is_terminal(0) and core.is_terminal(1)) then
     return from_pipe(evaluator, keyboard)
   end
