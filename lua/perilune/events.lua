@@ -7,6 +7,7 @@
 -- Events of a user's own reach the same VM (publish) or every VM of the process (broadcast).
 local core = require 'perilune.core'
 local errors = require 'perilune.error'
+local exit = require 'perilune.exit'
 local generation = require 'perilune.generation'
 local plugin = require 'perilune.plugin'
 
@@ -122,7 +123,7 @@ end
 local function run(self)
   while self.first <= self.last and not self.closed do
     local ok, message = xpcall(self.fn, debug.traceback, pop(self))
-    if not ok then
+    if not ok and not exit.threw(message) then
       core.log('error', 'LISTENER', ('%s: %s'):format(self.place, tostring(message)))
     end
   end

@@ -19,6 +19,13 @@ function M.of_embedded()
     and 'os.exit before everything is open would end the program around; throw an error instead'
 end
 
+-- Was this thrown by os.exit, for nobody to complain of?
+---@param err any
+---@return boolean
+function M.threw(err)
+  return errors.is(err) and err.ends == 'process'
+end
+
 local plain = os.exit
 
 local function number_of(code)
@@ -42,7 +49,8 @@ function os.exit(code, ...) -- luacheck: ignore 122
     M.code = M.code or code
     M.leave(code, place())
     -- Not one that may be retried: elsewhere the same would happen.
-    error(errors.new('CANCELLED', ('os.exit(%d): the process is ending'):format(code)), 0)
+    local text = ('os.exit(%d): the process is ending'):format(code)
+    error(errors.new('CANCELLED', text, { ends = 'process' }), 0)
   elseif core.end_now then
     core.end_now(number_of(code))
   end

@@ -317,9 +317,10 @@ static void log_error(peri_vm *vm, lua_State *co) {
 
 static PERI_COLD void failed(peri_vm *vm, peri_fiber *fiber) {
   const char *code = error_field(fiber->co, "code");
-  // A task that ends because its wait was ended is no script error.
-  bool ended =
-      fiber->cancelled != 0 && code != NULL && strcmp(code, peri_code_name(fiber->cancelled)) == 0;
+  // A task that ends because its wait was ended, or by os.exit (perilune/exit.lua), is no script error.
+  int why = fiber->cancelled != 0 ? fiber->cancelled : PERI_ECANCELLED;
+  bool ended = code != NULL && strcmp(code, peri_code_name(why)) == 0 &&
+               (fiber->cancelled != 0 || error_field(fiber->co, "ends") != NULL);
   if (!ended) {
     log_error(vm, fiber->co);
   }

@@ -3,6 +3,7 @@
 -- their period on the clock all generations share, so that a reload hands over between two of them:
 -- none is left out, none fires twice.
 local core = require 'perilune.core'
+local exit = require 'perilune.exit'
 local plugin = require 'perilune.plugin'
 
 local M = {}
@@ -31,7 +32,7 @@ end
 
 local function fire(self, turn)
   local ok, message = xpcall(self.fn, debug.traceback, turn)
-  if not ok and not core.cancelled() then
+  if not ok and not core.cancelled() and not exit.threw(message) then
     core.log('error', 'TICKER', ('%s: %s'):format(self.place, tostring(message)))
   end
 end

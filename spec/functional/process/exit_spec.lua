@@ -65,6 +65,18 @@ describe('os.exit', function()
     assert.same({ code = 5 }, exit)
   end)
 
+  it('in a task, a ticker or a listener is no error', function()
+    for _, text in ipairs {
+      'perilune.start(function() perilune.spawn(function() perilune.sleep(1) os.exit(3) end) end)',
+      'perilune.every(1, function() os.exit(3) end)',
+      "perilune.on('process.ready', function() os.exit(3) end)",
+    } do
+      local exit, output = run(SERVICE .. text)
+      assert.same({ code = 3 }, exit)
+      assert.is_nil(output:find('"error"', 1, true), output)
+    end
+  end)
+
   it('before anything is open ends the process at once, with what was logged', function()
     for _, text in ipairs { '%s', 'perilune.start(function() %s end) perilune.every(1, print)' } do
       for _ = 1, 3 do
