@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local core = require 'perilune.core'
+local exit = require 'perilune.exit'
 local perilune = require 'perilune'
 local target = require 'perilune.cli.target'
 local terminal = require 'perilune.cli.terminal'
@@ -229,6 +230,11 @@ function M.run(args)
   local editor = require('perilune.cli.editor').new(entries, evaluator.complete)
   print(('perilune %s; Ctrl-D ends, Tab completes'):format(core.version))
   local restore = keyboard.open()
+  function exit.leave(number)
+    restore()
+    history.save(entries)
+    core.end_now(number)
+  end
   local ok, code = xpcall(at_terminal, debug.traceback, evaluator, keyboard, editor)
   restore()
   history.save(entries)

@@ -177,4 +177,23 @@ describe('perilune repl', function()
     process:wait_line '\n7\r?\n8\r?\n'
     assert.equal(0, process:wait().code)
   end)
+
+  it('leaves the terminal as it was, also by os.exit', function()
+    if os.execute 'command -v script >/dev/null' ~= 0 then
+      pending 'script (bsdutils) is not installed'
+    end
+    local command = quoted(child.binary()) .. ' repl; echo "code $?"; stty -a'
+    local process = child.start({ 'script', '-qec', command, '/dev/null' }, {
+      env = { XDG_STATE_HOME = app.script('', 'none'):match '^(.*)/', TERM = 'xterm' },
+      input = true,
+    })
+    finally(function()
+      process:stop()
+    end)
+    process:wait_line '\r> '
+    process:write 'os.exit(5)\r'
+    process:wait_line 'code 5'
+    assert.equal('', process:wait_line '[ ;](%-?)icanon')
+    assert.equal('', process:wait_line ' (%-?)echo ')
+  end)
 end)
