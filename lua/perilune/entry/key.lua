@@ -34,16 +34,29 @@ local function digits_of(number)
   return core.encode(number)
 end
 
+-- Adds a text while there is room: what stands in many places is written in each of them.
+local function add(out, text)
+  out.left = out.left - #text
+  out[#out + 1] = text
+  return out.left >= 0
+end
+
+local ORDERED = { string = true, number = true, boolean = true, cdata = true }
+
 -- In a map, null is absence.
 local function write_table(out, value, depth)
   local keys = {}
   for key, inner in pairs(value) do
-    if inner ~= null or type(key) == 'number' then
+    if not ORDERED[type(key)] then
+      return false
+    elseif inner ~= null or type(key) == 'number' then
       keys[#keys + 1] = key
     end
   end
   table.sort(keys, before)
-  out[#out + 1] = '{' .. #keys .. ' '
+  if not add(out, '{' .. #keys .. ' ') then
+    return false
+  end
   for _, key in ipairs(keys) do
     if not (write(out, key, depth + 1) and write(out, value[key], depth + 1)) then
       return false
@@ -55,28 +68,23 @@ end
 function write(out, value, depth)
   local kind = type(value)
   if kind == 'string' then
-    out[#out + 1] = 's' .. #value .. ':'
-    out[#out + 1] = value
+    return add(out, 's' .. #value .. ':') and add(out, value)
   elseif kind == 'number' then
-    out[#out + 1] = 'n' .. digits_of(value) .. ' '
+    return add(out, 'n' .. digits_of(value) .. ' ')
   elseif kind == 'nil' then
-    out[#out + 1] = 'z'
+    return add(out, 'z')
   elseif kind == 'boolean' then
-    out[#out + 1] = value and 't' or 'f'
+    return add(out, value and 't' or 'f')
   elseif kind == 'table' then
     return depth < DEPTH and write_table(out, value, depth)
-  else
-    -- A 64-bit integer gives its digits, a body its bytes, null its name.
-    local text = tostring(value)
-    local digits = kind == 'cdata' and text:match '^(%-?%d+)U?LL$'
-    if digits then
-      out[#out + 1] = ('n%s '):format(digits)
-    else
-      out[#out + 1] = ('%s%d:'):format(kind == 'cdata' and 's' or kind, #text)
-      out[#out + 1] = text
-    end
   end
-  return true
+  -- A 64-bit integer gives its digits, a body its bytes, null its name.
+  local text = tostring(value)
+  local digits = kind == 'cdata' and text:match '^(%-?%d+)U?LL$'
+  if digits then
+    return add(out, ('n%s '):format(digits))
+  end
+  return add(out, ('%s%d:'):format(kind == 'cdata' and 's' or kind, #text)) and add(out, text)
 end
 
 -- The same in Lua, of whatever there is.
@@ -86,14 +94,13 @@ end
 ---@param limit integer
 ---@return string?
 function M.written(prefix, values, n, limit)
-  local out = { prefix }
+  local out = { prefix, left = limit - #prefix }
   for i = 1, n do
     if not write(out, values[i], 1) then
       return nil
     end
   end
-  local key = table.concat(out)
-  return #key <= limit and key or nil
+  return table.concat(out)
 end
 
 -- The key of `n` values, or nil when they are too large or too deep for one.

@@ -25,6 +25,22 @@ describe('policy.key', function()
   )
 
   it(
+    'is nothing for what is too large or has no order, at once',
+    inside(function()
+      local key = perilune.policy.key
+      for _, leaf in ipairs { 'x', print } do -- Lua writes what C cannot
+        local deep = { leaf }
+        for _ = 1, 28 do
+          deep = { deep, deep, deep }
+        end
+        assert.is_nil((key('', { deep }, 1)))
+      end
+      assert.is_nil((key('', { { [{}] = print, [{ 1 }] = print } }, 1)))
+      assert.equal('\0mfunction', (key('', { print }, 1)):sub(1, 10))
+    end)
+  )
+
+  it(
     'is the same in C and in Lua, for all that both can write',
     inside(function()
       local keys = require 'perilune.entry.key'
