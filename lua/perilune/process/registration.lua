@@ -29,7 +29,8 @@ function M.advertised(bound, host)
   local scheme, address = bound:match '^(%a[%w+.-]*)://(.+)$'
   local where, port = address:match '^(.*):(%d+)$'
   if scheme == 'tcp' and ANY[where] then
-    address = (host or '127.0.0.1') .. ':' .. port
+    host = host or '127.0.0.1'
+    address = (host:match '^[^%[].*:' and '[' .. host .. ']' or host) .. ':' .. port
   end
   return address, scheme
 end

@@ -84,4 +84,23 @@ describe('process.registration', function()
       rawset(core, 'role', role)
     end)
   )
+
+  it(
+    'names the address that others reach a socket of all interfaces by',
+    inside(function()
+      local advertised = require('perilune.process.registration').advertised
+      for host, address in pairs {
+        ['10.0.0.7'] = '10.0.0.7:1',
+        ['a.example'] = 'a.example:1',
+        ['2001:db8::7'] = '[2001:db8::7]:1',
+        ['::1'] = '[::1]:1',
+        ['[2001:db8::7]'] = '[2001:db8::7]:1',
+      } do
+        assert.equal(address, (advertised('tcp://0.0.0.0:1', host)))
+        assert.equal(address, (advertised('tcp://[::]:1', host)))
+      end
+      assert.equal('127.0.0.1:1', (advertised('tcp://[::]:1')))
+      assert.equal('10.0.0.1:1', (advertised('tcp://10.0.0.1:1', 'a.example')))
+    end)
+  )
 end)
