@@ -7,6 +7,7 @@ local urls = require 'perilune.cluster.url'
 
 local GREETER = { interface = 'demo.Greeter', alias = 'prod' }
 local FIRST = 'joyrpc://127.0.0.1:1/demo.Greeter?alias=prod'
+local OTHER = 'joyrpc://127.0.0.1:3/demo.Other'
 local SECOND = 'joyrpc://127.0.0.1:2/demo.Greeter?alias=prod'
 
 local folder, socket
@@ -146,8 +147,68 @@ describe('registry redis', function()
     assert.is_nil(wrong)
   end)
 
+  -- Runs `change` when somebody is about to listen for changes.
+  local function before_listening(change)
+    local connect = resp.connect
+    finally(function()
+      resp.connect = connect
+    end)
+    resp.connect = function(...)
+      local client, err = connect(...)
+      if client then
+        local send = client.send
+        function client:send(verb, ...)
+          if verb == 'SUBSCRIBE' then
+            resp.connect = connect
+            change()
+          end
+          return send(self, verb, ...)
+        end
+      end
+      return client, err
+    end
+  end
+
+  it('misses nothing that comes before it listens', function()
+    local provider, consumer = new(60000), new(60000)
+    before_listening(function()
+      provider:register(FIRST)
+    end)
+    becomes(follow(consumer), '127.0.0.1:1')
+  end)
+
+  it('tells nothing of a service before it has asked for it', function()
+    local registry = new()
+    registry:register(FIRST)
+    registry:register(OTHER)
+    local seen = follow(registry)
+    becomes(seen, '127.0.0.1:1')
+    local told = {}
+    local handle = registry:subscribe({ interface = 'demo.Other', alias = '' }, function(snapshot)
+      table.insert(told, #snapshot.entries)
+    end)
+    testing.eventually(function()
+      return told[1]
+    end)
+    assert.same({ 1 }, told)
+    registry:unsubscribe(handle)
+    registry:deregister(OTHER)
+    registry:deregister(FIRST)
+    becomes(seen, '')
+    assert.same({ 1 }, told)
+  end)
+
   it('says what is wrong with an address and an answer', function()
     assert.is_nil(plugin.new { url = urls.parse 'redis://', prefix = 'x', ttl = 300, timeout = 1 })
+    for text, what in pairs {
+      ['redis://:hush@127.0.0.1:1'] = '?.password=',
+      ['redis://127.0.0.1:1/2'] = '?db=2',
+    } do
+      local _, message =
+        plugin.new { url = urls.parse(text), prefix = 'x', ttl = 300, timeout = 1, db = 0 }
+      assert.truthy(tostring(message):find(what, 1, true), message)
+      assert.is_nil(message:find('hush', 1, true))
+    end
     local client = assert(resp.connect('unix://' .. socket, { timeout = 1000 }))
     local _, err = client:command('NONSENSE')
     assert.equal('BAD_REQUEST', err.code)

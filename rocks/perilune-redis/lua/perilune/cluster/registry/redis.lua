@@ -90,6 +90,15 @@ local function command(self, ...)
   return reply, err
 end
 
+-- Who waits goes through a list of its own: what comes meanwhile would be put into the table it walks.
+local function names_of(set)
+  local list = {}
+  for name in pairs(set) do
+    list[#list + 1] = name
+  end
+  return list
+end
+
 -- ── providers ─────────────────────────────────────────────────────────────────────────────────
 
 ---@async
@@ -103,8 +112,11 @@ end
 local function keep(self)
   while not self.closed and next(self.own) do
     self.over:await(self.ttl / 3)
-    for service_url in pairs(self.own) do
-      local _, err = write(self, service_url)
+    for _, service_url in ipairs(names_of(self.own)) do
+      local _, err
+      if self.own[service_url] then
+        _, err = write(self, service_url)
+      end
       if err then
         warn(self, err)
         break
@@ -139,44 +151,38 @@ end
 
 -- ── consumers ─────────────────────────────────────────────────────────────────────────────────
 
-local function publish(self)
-  local all = {}
-  for _, list in pairs(self.lists) do
-    for _, service_url in ipairs(list) do
-      all[#all + 1] = service_url
-    end
-  end
-  self.listing:set(all, true)
-end
-
--- Reads the lists of the given keys; true when all of them came.
+-- Reads the lists of the given services; true when all of them came.
 ---@async
 local function look(self, keys)
-  for key in pairs(keys) do
+  for _, key in ipairs(keys) do
     local list, err = command(self, 'EVAL', READ, 1, key)
     if err then
       warn(self, err)
       return false
     end
-    self.lists[key] = list
+    if self.listings[key] then -- else nobody wants it any more
+      self.listings[key]:set(list, true)
+    end
   end
-  publish(self)
   return true
 end
 
 -- Listens for changes; the connection is made anew when it ends.
 ---@async
 local function hear(self, client)
-  local ok, err = client:send('SUBSCRIBE', self.channel)
+  local ok, err = client:command('SUBSCRIBE', self.channel)
+  if ok then
+    look(self, names_of(self.listings)) -- what changed while nobody listened
+  end
   while ok and not self.closed do
     local message
     message, err = client:receive(0)
     if not message then
       break
     end
-    local key = message[1] == 'message' and message[3]
-    if key and self.keys[key] then
-      look(self, { [key] = true })
+    local key = type(message) == 'table' and message[1] == 'message' and message[3]
+    if key and self.listings[key] then
+      look(self, { key })
     end
   end
   client:close()
@@ -189,7 +195,6 @@ local function follow(self)
     local client, err = connect(self)
     if client then
       self.ear = client
-      look(self, self.keys) -- what changed while nobody listened
       err = hear(self, client)
       self.ear = nil
     end
@@ -205,38 +210,40 @@ end
 local function poll(self)
   while not self.closed do
     self.over:await(self.ttl / 3)
-    if not self.closed and next(self.keys) then
-      look(self, self.keys)
+    if not self.closed then
+      look(self, names_of(self.listings))
     end
   end
 end
 
 function Redis:subscribe(service, on_change)
   local key = key_of(self, service.interface, service.alias)
-  self.keys[key] = (self.keys[key] or 0) + 1
-  local handle = self.listing:subscribe(service, on_change)
+  local known = self.listings[key]
+  self.listings[key] = known or listings.new()
+  local handle = self.listings[key]:subscribe(service, on_change)
   handle.key = key
   if not self.follower then
     self.follower = true
     perilune.detached(follow, self)
     perilune.detached(poll, self)
-  else
-    perilune.detached(look, self, { [key] = true })
+  elseif not known then
+    perilune.detached(look, self, { key })
   end
   return handle
 end
 
 function Redis:unsubscribe(handle)
-  self.listing:unsubscribe(handle)
-  local left = self.keys[handle.key] - 1
-  self.keys[handle.key] = left > 0 and left or nil
-  self.lists[handle.key] = left > 0 and self.lists[handle.key] or nil
+  local listing = self.listings[handle.key]
+  if listing then
+    listing:unsubscribe(handle)
+    self.listings[handle.key] = next(listing.subscribers) and listing or nil
+  end
 end
 
 function Redis:close()
   self.closed = true
   self.finish(true) -- ends the pauses
-  for service_url in pairs(self.own) do
+  for _, service_url in ipairs(names_of(self.own)) do
     self:deregister(service_url)
   end
   for _, name in ipairs { 'client', 'ear' } do
@@ -263,6 +270,11 @@ return {
     end
     local is_path = address:sub(1, 1) == '/'
     address = (is_path or address:match ':%d+$') and address or address .. ':6379'
+    if address:find('@', 1, true) then
+      return nil, 'give the password as ?.password=...'
+    elseif conf.url.path ~= '' then
+      return nil, ('give the number of the database as ?db=%s'):format(conf.url.path)
+    end
     local over, finish = perilune.future()
     return setmetatable({
       over = over,
@@ -277,9 +289,7 @@ return {
       db = conf.db,
       password = conf['.password'],
       own = {},
-      keys = {},
-      lists = {},
-      listing = listings.new(),
+      listings = {}, -- by key, of the services that somebody follows
     }, Redis)
   end,
 }
