@@ -158,22 +158,18 @@ static const char *const renamed[][2] = {
 
 // '[[string' is 'java.lang.String[][]' where types are told.
 static void add_class(const peri_sink *sink, const char *class) {
-  char text[512];
+  peri_buf text = {0};
   size_t dimensions = strspn(class, "[");
   const char *name = class + dimensions;
   for (size_t i = 0; dimensions != 0 && i < sizeof renamed / sizeof renamed[0]; i++) {
     name = strcmp(name, renamed[i][0]) == 0 ? renamed[i][1] : name;
   }
-  size_t len = strlen(name);
-  if (dimensions == 0 || len + 2 * dimensions > sizeof text) {
-    sink->ops->string(sink->self, class, strlen(class));
-    return;
+  peri_buf_add(&text, name, strlen(name));
+  for (; dimensions > 0; dimensions--) {
+    peri_buf_add(&text, "[]", 2);
   }
-  memcpy(text, name, len);
-  for (; dimensions > 0; dimensions--, len += 2) {
-    memcpy(text + len, "[]", 2);
-  }
-  sink->ops->string(sink->self, text, len);
+  sink->ops->string(sink->self, (const char *)text.data, text.len);
+  peri_buf_fini(&text);
 }
 
 int peri_argument_classes(lua_State *co, int first, int count, const char *function, peri_buf *out,
