@@ -7,6 +7,7 @@
 #include "entry/executor.h"
 #include "lua/callback.h"
 #include "lua/serve.h"
+#include "lua/serve_generic.h"
 #include "lua/value.h"
 
 static peri_call *call_at(lua_State *L) {
@@ -173,10 +174,15 @@ static int call_args(lua_State *L) {
   const peri_serializer *serializer = call != NULL ? peri_serve_serializer(call) : NULL;
   lua_settop(L, 0);
   lua_newtable(L);
-  int count = serializer == NULL
-                  ? PERI_EBAD_REQUEST
-                  : peri_value_decode_args(L, serializer, call->body, &vm->conn_limits.value,
-                                           call->method->exporter->int64, &err);
+  int count = PERI_EBAD_REQUEST;
+  if (serializer != NULL) {
+    peri_value_limits limits = peri_serve_limits(vm, call);
+    count = peri_value_decode_args(L, serializer, call->body, &limits,
+                                   call->method->exporter->int64, &err);
+  }
+  if (count >= 0 && call->generic) {
+    count = peri_generic_spread(call, L, 2, count, &err);
+  }
   if (count >= 0 && call->callback != NULL &&
       peri_callbacks_adopt(vm, call, L, lua_gettop(L) - count + 1, count, &err) != 0) {
     count = PERI_EBAD_REQUEST;

@@ -23,13 +23,6 @@ static const peri_value_limits *value_limits(const peri_vm *vm) {
   return &vm->conn_limits.value;
 }
 
-// Where types are declared, they decide what becomes of digits.
-static peri_value_limits argument_limits(const peri_vm *vm, const peri_call *call) {
-  peri_value_limits limits = vm->conn_limits.value;
-  limits.exact = call->method->returns != NULL;
-  return limits;
-}
-
 static void fail_text(peri_vm *vm, peri_call *call, int code, const char *text, bool not_run) {
   peri_call_fail(&vm->server, call, code, peri_bytes_of(text), not_run);
 }
@@ -75,7 +68,7 @@ static int push_args(peri_vm *vm, peri_call *call, lua_State *co, peri_err *err)
   int arity = call->method->arity;
   int base = lua_gettop(co) + 1;
   lua_pushnil(co);  // becomes the count
-  peri_value_limits limits = argument_limits(vm, call);
+  peri_value_limits limits = peri_serve_limits(vm, call);
   int count = peri_value_decode_args(co, serializer, call->body, &limits,
                                      call->method->exporter->int64, err);
   if (count < 0) {

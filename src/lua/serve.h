@@ -13,6 +13,13 @@ static inline const peri_serializer *peri_serve_serializer(const peri_call *call
   return own != NULL && own->id == call->serializer ? own : peri_serializer_by_id(call->serializer);
 }
 
+// How its arguments are read: where types are declared, they decide what becomes of digits.
+static inline peri_value_limits peri_serve_limits(const peri_vm *vm, const peri_call *call) {
+  peri_value_limits limits = vm->conn_limits.value;
+  limits.exact = call->method->returns != NULL;
+  return limits;
+}
+
 // Runs the next queued call; false when none waits.
 bool peri_serve_next(peri_vm *vm);
 // The chain of `fiber` returned; its values are on the stack. Ends the call.
