@@ -19,8 +19,9 @@ end
 perilune.listen 'tcp://127.0.0.1:0'
 ]]
 
-local GENERIC = '{"className":"demo.Odd","alias":"%s","methodName":"%s","args":["%s",["java.lang.String",'
-  .. '"java.lang.String","java.lang.String"],["a","b","c"]],"attachments":{"generic":true}}'
+local GENERIC = '{"className":"demo.Odd","alias":"%s","methodName":"%s","args":["%s",'
+  .. '["java.lang.String","java.lang.String","java.lang.String"],["a","b","c"]],'
+  .. '"attachments":{"generic":true}}'
 
 describe('a generic call', function()
   local it_
