@@ -51,6 +51,16 @@ local MORE = [==[
     local back = invoke('echoLocalDateTime', 'java.time.LocalDateTime', text)
     return same(json and text or 50, json and back or back.time.nano)
   end)
+  case('generic parts of moments', function()
+    local texts = { Instant = '2020-09-13T12:26:40.000000005Z', Duration = 'PT1600000000.000000005S' }
+    for name, text in pairs(texts) do
+      local class = 'java.time.' .. name
+      local value = perilune.typed(class, { seconds = java.long(1600000000), nanos = 5 })
+      local back = invoke('echoObject', 'java.lang.Object', value)
+      local wrong = json and same(text, back) or not json and (same(class, perilune.class_of(back)) or same(5, back.nanos))
+      if wrong then return wrong end
+    end
+  end)
 ]==]
 
 -- What a consumer without classes is given, which Java's provider gives it too.
