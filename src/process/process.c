@@ -287,15 +287,19 @@ static bool stop_threads(supervisor *it) {
   return true;
 }
 
-static void free_process(peri_process *process) {
+// False when a loop does not end: then it is left, with all that it may use.
+static bool free_process(peri_process *process) {
   for (int i = 0; i <= PERI_VMS_MAX; i++) {
-    peri_worker_fini(&process->workers[i]);
+    if (!peri_worker_fini(&process->workers[i])) {
+      return false;
+    }
   }
   peri_pool_free(process->pool);
   peri_admission_free(process->admission);
   peri_shared_free(process->shared);
   close(process->wake_fd);
   free(process);
+  return true;
 }
 
 // --- the beginning -----------------------------------------------------------------------------
@@ -354,13 +358,16 @@ static int run(supervisor *it) {
   if (it->process->embedded) {
     peri_embed_ended(it->process->embed);
   }
-  if (stopped) {
-    free_process(it->process);
+  bool embedded = it->process->embedded;
+  if (!stopped) {
+    peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
+    code = code != 0 ? code : 1;
+  } else if (free_process(it->process)) {
     return code;
+  } else if (!embedded) {
+    fflush(stdout);  // as exit does, which would wait for the thread pool, too
   }
-  peri_log(PERI_LOG_ERROR, "STOP-TIMEOUT", "a thread did not end in time; ending the process");
-  code = code != 0 ? code : 1;
-  if (!it->process->embedded) {
+  if (!embedded) {
     peri_process_end_now(code);
   }
   return code;  // what the thread uses stays

@@ -283,16 +283,17 @@ void peri_worker_join(peri_worker *worker) {
   }
 }
 
-void peri_worker_fini(peri_worker *worker) {
+bool peri_worker_fini(peri_worker *worker) {
   // Without its VM freed the loop is left as it is, too.
   if (worker->process == NULL || worker->vm != NULL || worker->loop.state == NULL) {
-    return;
+    return true;
   }
   int forgotten = peri_loop_fini(&worker->loop);
-  if (forgotten != 0) {
+  if (forgotten > 0) {
     peri_log(PERI_LOG_DEBUG, "WORKER-HANDLES", "worker %d left %d handles open", worker->number,
              forgotten);
   }
+  return forgotten >= 0;
 }
 
 static void set_state(peri_worker *worker, peri_thread_state state) {

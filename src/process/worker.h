@@ -11,8 +11,9 @@ int peri_worker_start(peri_worker *worker, peri_process *process, int number, co
 void peri_worker_stop(peri_worker *worker);
 // Main thread, after STOPPED. Its loop still takes messages, so that nobody has to know.
 void peri_worker_join(peri_worker *worker);
-// Main thread, once every thread is joined: frees the loop. Tolerates one that never started.
-void peri_worker_fini(peri_worker *worker);
+// Main thread, once every thread is joined: frees the loop. Tolerates one that never started. False when
+// it does not end for a request on the thread pool (peri_loop_fini).
+bool peri_worker_fini(peri_worker *worker);
 // Registers `ref` (taken) for letters of that name, in place of an earlier one. Worker thread.
 void peri_worker_on_letter(peri_worker *worker, const char *name, int ref);
 // Any thread: wakes the loop, so that its turn counter shows that it lives.

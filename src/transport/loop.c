@@ -298,26 +298,36 @@ static census take_census(peri_loop *loop) {
   return counts;
 }
 
-// Close callbacks may close and post more; each round makes progress, the bound is for our bugs.
-static void finish_closing(peri_loop *loop) {
+enum { REQUEST_TURNS = 25, REQUEST_TURN_MS = 10 };
+
+// Close callbacks may close and post more; each round makes progress, the bound is for our bugs. False
+// when a request on the thread pool does not end.
+static bool finish_closing(peri_loop *loop) {
+  int waits = 0;
   for (int round = 0; round < 10000; round++) {
     run_posted(loop);
     peri_loop_turn(loop, 0);
     if (take_census(loop).closing == 0 && loop->uv.active_reqs.count == 0 && !has_work(loop) &&
         atomic_load(&loop->state->posted) == NULL) {
-      return;
+      return true;
     }
     if (loop->uv.active_reqs.count != 0) {
-      peri_loop_turn(loop, 10);  // a request on the thread pool cannot be hurried
+      if (waits++ == REQUEST_TURNS) {
+        return false;
+      }
+      peri_loop_turn(loop, REQUEST_TURN_MS);
     }
   }
+  return true;
 }
 
 int peri_loop_fini(peri_loop *loop) {
   struct peri_loop_state *state = loop->state;
   peri_owner_take(&loop->owner);
   loop->on_drain = NULL;
-  finish_closing(loop);
+  if (!finish_closing(loop)) {
+    return PERI_ETIMEOUT;
+  }
   int forgotten = take_census(loop).open + (int)state->inproc_open;
   uv_walk(&loop->uv, close_forgotten, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);

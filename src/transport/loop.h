@@ -56,7 +56,9 @@ void peri_loop_turn(peri_loop *loop, uint64_t timeout_ms);
 void peri_loop_stop(peri_loop *loop);
 // On the loop's thread, or on one that has joined it. Closes internal handles, runs the loop until
 // every handle is closed, frees. All channels and listeners of the loop must have been closed (the
-// close may still be pending). Returns the number of handles the owner forgot, 0 when clean.
+// close may still be pending). Returns the number of handles the owner forgot, 0 when clean. What is on
+// the thread pool (the look-up of a name) cannot be taken back and may take as long as it likes: when it
+// does not end in a quarter of a second, PERI_ETIMEOUT is returned and nothing is freed.
 int peri_loop_fini(peri_loop *loop);
 // Any thread: queues `message` (keeps it until run) and wakes the loop. After peri_loop_stop
 // messages are still accepted; fini runs what is left.

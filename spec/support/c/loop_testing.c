@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Threads that post to one loop.
+// Threads that post to one loop; a request on the thread pool that takes as long as a spec wants.
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -22,6 +23,8 @@ typedef struct drop {
 } drop;
 
 int peri_test_post_storm(peri_loop *loop, int threads, int each);
+void peri_test_hold(peri_loop *loop);
+void peri_test_let_go(void);
 
 static void run_drop(peri_message *message, peri_loop *loop) {
   drop *d = (drop *)(void *)message;
@@ -62,4 +65,29 @@ int peri_test_post_storm(peri_loop *loop, int threads, int each) {
     pthread_join(ids[i], NULL);
   }
   return misorder + (threads * each - received);
+}
+
+static struct {
+  uv_work_t request;
+  sem_t over;
+} held;
+
+static void wait_until_over(uv_work_t *request) {
+  (void)request;
+  while (sem_wait(&held.over) != 0) {
+  }
+}
+
+static void after_it(uv_work_t *request, int status) {
+  (void)request;
+  (void)status;
+}
+
+void peri_test_hold(peri_loop *loop) {
+  sem_init(&held.over, 0, 0);
+  peri_check(uv_queue_work(&loop->uv, &held.request, wait_until_over, after_it) == 0);
+}
+
+void peri_test_let_go(void) {
+  sem_post(&held.over);
 }

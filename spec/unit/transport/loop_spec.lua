@@ -28,6 +28,8 @@ describe('transport/loop', function()
     ffi.cdef [[
 typedef struct { peri_message message; int number; } peri_test_numbered;
 peri_block *peri_loop_take_block(peri_loop *loop, uint32_t cap);
+void peri_test_hold(peri_loop *loop);
+void peri_test_let_go(void);
 void peri_loop_lend(peri_loop *loop, peri_buf *buf);
 void peri_loop_take_back(peri_loop *loop, peri_buf *buf);
 ]]
@@ -144,6 +146,16 @@ void peri_loop_take_back(peri_loop *loop, peri_buf *buf);
     lib.peri_loop_post(loop, late.message)
     t.fini()
     assert.same({ 7 }, log)
+  end)
+
+  it('does not end while a request on the thread pool takes its time', function()
+    local other = ffi.new 'peri_loop'
+    assert.equal(0, lib.peri_loop_init(other))
+    lib.peri_test_hold(other)
+    local code = lib.peri_loop_fini(other)
+    lib.peri_test_let_go()
+    assert.equal('TIMEOUT', t.code_name(code))
+    assert.equal(0, lib.peri_loop_fini(other))
   end)
 
   it('takes messages from many threads', function()
