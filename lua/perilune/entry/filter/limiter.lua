@@ -13,10 +13,11 @@ local glob = require 'perilune.entry.glob'
 
 local BY = { method = 1, caller = 1 }
 local KEY = 255 -- bytes of a key of perilune.shared
+local MOST = 1e12
 local RULE = {
-  rate = { type = 'number', min = 1e-6, required = true },
-  period = { type = 'number', min = 1 },
-  burst = { type = 'number', min = 1 },
+  rate = { type = 'number', min = 1e-6, max = MOST, required = true },
+  period = { type = 'number', min = 1, max = MOST },
+  burst = { type = 'number', min = 1, max = MOST },
   by = { type = 'list' },
   method = { type = 'any' },
   caller = { type = 'any' },
@@ -138,9 +139,9 @@ return {
   name = 'limiter',
   side = 'both',
   schema = {
-    rate = { type = 'number', min = 1e-6, help = 'calls per period' },
-    period = { type = 'number', min = 1, default = 1000, help = 'ms' },
-    burst = { type = 'number', min = 1, help = 'calls at once; default: rate' },
+    rate = { type = 'number', min = 1e-6, max = MOST, help = 'calls per period' },
+    period = { type = 'number', min = 1, max = MOST, default = 1000, help = 'ms' },
+    burst = { type = 'number', min = 1, max = MOST, help = 'calls at once; default: rate' },
     by = {
       type = 'list',
       default = { 'method' },
