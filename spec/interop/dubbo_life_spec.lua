@@ -11,7 +11,9 @@ local LIMIT = 60 -- seconds
 
 local LEAF = [[
 perilune.export { interface = 'demo.Probe', alias = 'prod', service = {
-  sayHello = function(ctx, text) return '%s ' .. text .. ' ' .. ctx.peer end,
+  sayHello = function(ctx, text)
+    return ('%s %%s %%s %%s'):format(text, ctx.peer, ctx.call.serialization)
+  end,
   slow = function(_, ms) perilune.sleep(ms) return 'slept' end,
 } }
 perilune.listen 'tcp://[::1]:%d'
@@ -27,7 +29,7 @@ local probe = perilune.refer {
       slow = { 'int', returns = 'java.lang.String' },
     },
   },
-  alias = 'prod', url = '%s', timeout = 5000, idempotent = true, retries = %d,
+  alias = 'prod', url = '%s', timeout = 5000, idempotent = true, retries = 1, %s
 }
 local counts = { answers = 0, failures = 0, drains = 0, downs = 0 }
 local last
@@ -78,7 +80,7 @@ describe('Dubbo peers', function()
   end)
 
   teardown(function()
-    seen_cases:write(4)
+    seen_cases:write(6)
   end)
 
   -- A case within a spec; what raises is named in the table.
@@ -132,15 +134,19 @@ describe('Dubbo peers', function()
     return text:match 'answered ([^\n]*)'
   end
 
-  for _, version in ipairs { '2.7', '3.2' } do
+  -- 3.2 has no fastjson.
+  for _, way in ipairs { { '2.7' }, { '2.7', 'fastjson', ours = 'json' }, { '3.2' } } do
+    local version, serialization = unpack(way)
     local module = 'dubbo' .. version:sub(1, 1)
+    local spoken = table.concat(way, ' ')
 
-    it(version .. ' calls us', function()
-      local column = 'Java to Lua, ' .. version
+    it(spoken .. ' calls us', function()
+      local column = 'Java to Lua, ' .. spoken
       local one, two = lua_provider 'one', lua_provider 'two'
+      local query = serialization and '?serialization=' .. serialization or ''
       local consumer = java.start(module, 'demo.dubbo.Life', {
-        url = one.address .. ';' .. two.address,
-        quiet = two.address,
+        url = one.address .. query .. ';' .. two.address .. query,
+        quiet = two.address .. query,
         heartbeat = 1000,
       })
       consumer:wait_line('ready\n', LIMIT)
@@ -149,6 +155,7 @@ describe('Dubbo peers', function()
       case(column, 'timeout', function()
         local text = tell(consumer, 'slow 30000')
         assert.truthy(text:find 'threw RpcException: .-[Tt]imeout', text)
+        assert.matches(way.ours or 'hessian2', answered(tell(consumer, 'call spoken')))
       end)
 
       case(column, 'offline under load', function()
@@ -215,11 +222,16 @@ describe('Dubbo peers', function()
       end)
     end)
 
-    it(version .. ' is called', function()
-      local column = 'Lua to Java, ' .. version
-      local one, two = java.provider(module), java.provider(module)
+    it(spoken .. ' is called', function()
+      local column = 'Lua to Java, ' .. spoken
+      -- With it a provider reads nothing else.
+      local function provider(port)
+        return java.provider(module, { port = port, serialization = serialization })
+      end
+      local one, two = provider(), provider()
       local urls = ('dubbo://127.0.0.1:%d,dubbo://127.0.0.1:%d'):format(one.port, two.port)
-      local consumer = app.serve(CONSUMER:format(urls, 1), {
+      local refer = way.ours and ("serialization = '%s'"):format(way.ours) or ''
+      local consumer = app.serve(CONSUMER:format(urls, refer), {
         env = { PERILUNE_HEARTBEAT_INTERVAL = '1000', PERILUNE_WORKERS = '1' },
       })
       local function control(method, args)
@@ -265,7 +277,7 @@ describe('Dubbo peers', function()
       end)
 
       case(column, 'reconnect', function()
-        one = java.provider(module, { port = one.port })
+        one = provider(one.port)
         two:kill 'KILL'
         two:wait()
         until_seen(function()
@@ -281,7 +293,7 @@ describe('Dubbo peers', function()
         one:kill 'KILL'
         one:wait()
         assert.falsy(control('call', '["gone"]'):find 'Hi gone')
-        one = java.provider(module, { port = one.port })
+        one = provider(one.port)
         until_seen(function()
           return control('call', '["again"]'):find 'Hi again'
         end, 'an answer after the restart')

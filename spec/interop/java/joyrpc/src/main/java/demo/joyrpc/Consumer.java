@@ -52,11 +52,27 @@ public final class Consumer {
   }
 
   private static void run(Settings settings, String prefix) throws Exception {
-    Probe probe = refer(settings, Probe.class).refer().get(20, TimeUnit.SECONDS);
+    ConsumerConfig<Probe> config = refer(settings, Probe.class);
+    config.setParameter(".hidden", "secret");
+    Probe probe = config.refer().get(20, TimeUnit.SECONDS);
     Cases cases = Cases.of(probe, settings);
     cases.add("attachment", () -> {
       RequestContext.getContext().setAttachment("color", "blue");
       return Cases.same("blue", probe.attachment("color"));
+    });
+    cases.add("hidden attachment", () -> Cases.same("secret", probe.attachment(".hidden")));
+    cases.add("session attachment", () -> {
+      RequestContext.getContext().setSession("color", "red");
+      try {
+        String wrong = Cases.same("red", probe.attachment("color"));
+        return wrong != null ? wrong : Cases.same("red", probe.attachment("color"));
+      } finally {
+        RequestContext.getContext().clearSession();
+      }
+    });
+    cases.add("timeout", () -> {
+      RequestContext.getContext().setAttachment("timeout", 300); // of this call
+      return Cases.timeout(probe, 300);
     });
     cases.add("trace", () -> {
       RequestContext.getContext().setTrace("traceId", "4bf92f3577b34da6a3ce929d0e0e4736");
