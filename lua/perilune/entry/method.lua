@@ -150,6 +150,13 @@ local function generate(title, filters, env, count)
   end)
 end
 
+-- What to say to who wrote a dot: the first argument would be lost.
+---@param name string
+---@return string
+function M.colon(name)
+  return ('%s is called with a colon: proxy:%s(...)'):format(name, name)
+end
+
 -- The function of a method with these filters.
 ---@param filters {name: string, fn: function}[]  the outermost first
 ---@param refer table
@@ -198,8 +205,11 @@ function M.new(filters, refer, proto, attachments)
     by_count[count] = generate(title, filters, env, count)
     return by_count[count]
   end
-  local select = select
-  return function(_, ...)
+  local select, type = select, type
+  return function(proxy, ...)
+    if type(proxy) ~= 'table' then
+      error(M.colon(proto.method), 2)
+    end
     return (by_count[select('#', ...)] or make(select('#', ...)))(...)
   end
 end

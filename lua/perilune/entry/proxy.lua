@@ -235,7 +235,10 @@ function M.async(proxy)
   return setmetatable({}, {
     __index = function(self, name)
       local method = proxy[name]
-      local function start(_, ...)
+      local function start(proxy_of, ...)
+        if type(proxy_of) ~= 'table' then
+          error(methods.colon(name), 2)
+        end
         local args, n = { ... }, select('#', ...)
         return future.run(function()
           return method(proxy, unpack(args, 1, n))

@@ -237,6 +237,26 @@ describe('arguments', function()
   )
 
   it(
+    'need a colon before them: with a dot the first would be lost',
+    inside(function()
+      local greeter = serve {
+        hello = function(_, name)
+          return name
+        end,
+      }
+      for _, proxy in ipairs { greeter, perilune.with(greeter, {}), perilune.async(greeter) } do
+        for _, argument in ipairs { 'moon', 7, false } do
+          local ok, message = pcall(function()
+            return (proxy.hello(argument))
+          end)
+          assert.is_false(ok)
+          assert.matches('%.lua:%d+: hello is called with a colon: proxy:hello%(%.%.%.%)', message)
+        end
+      end
+    end)
+  )
+
+  it(
     'may be none, for every kind of handler',
     inside(function()
       local greeter = serve {
