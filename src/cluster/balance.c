@@ -78,11 +78,15 @@ uint32_t peri_balance_drawn(peri_balance *balance, peri_counters **list, uint32_
   return peri_balance_weighted(balance, list, n);
 }
 
+static double share_of(const peri_counters *counters) {
+  return counters->weight > 0 ? counters->weight : 1;
+}
+
 // Is `a` less busy for its weight than `b`? Negative, 0 as strcmp. The call to come is not counted: with it the
 // heaviest of idle nodes would get everything that a caller does one after the other.
 static int compare(const peri_counters *a, const peri_counters *b) {
-  double left = (double)a->active * b->weight;
-  double right = (double)b->active * a->weight;
+  double left = a->active * share_of(b);
+  double right = b->active * share_of(a);
   return (left > right) - (left < right);
 }
 
@@ -93,16 +97,24 @@ uint32_t peri_balance_least(peri_balance *balance, peri_counters **list, uint32_
   }
   bool all = n <= tries;
   uint32_t best = all ? 0 : peri_random_below(&balance->random, n);
-  double weight = list[best]->weight;  // of those equal to the best so far
+  double weight = share_of(list[best]);  // of those equal to the best so far
   for (uint32_t i = 1; i < (all ? n : tries); i++) {
     uint32_t at = all ? i : peri_random_below(&balance->random, n);
+    if ((list[at]->weight == 0) != (list[best]->weight == 0)) {
+      // One without weight gets something only where none has any.
+      if (list[best]->weight == 0) {
+        best = at;
+        weight = share_of(list[at]);
+      }
+      continue;
+    }
     int order = compare(list[at], list[best]);
     if (order < 0) {
       best = at;
-      weight = list[at]->weight;
+      weight = share_of(list[at]);
     } else if (order == 0 && at != best) {
-      weight += list[at]->weight;
-      if (peri_random_unit(&balance->random) * weight < list[at]->weight) {
+      weight += share_of(list[at]);
+      if (peri_random_unit(&balance->random) * weight < share_of(list[at])) {
         best = at;
       }
     }

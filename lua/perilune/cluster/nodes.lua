@@ -247,10 +247,13 @@ end
 -- The node that a key belongs to: always the same one while it is there and has room. With `bound`
 -- none gets more than so many times its share of what is in flight. A filtered list gives the next
 -- of its nodes on the ring of the list it comes from, so that keys stay where they are.
----@param key string
+---@param key string|number|boolean
 ---@param bound? number
 ---@return perilune.cluster.Node?
 function Nodes:by_hash(key, bound)
+  if type(key) ~= 'string' then
+    key = key ~= nil and tostring(key) or error('nodes:by_hash wants a key, got nil', 2)
+  end
   local origin = self:origin()
   local ring = origin:derived(ring_of)
   local index

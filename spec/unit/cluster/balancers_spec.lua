@@ -67,6 +67,23 @@ describe('balancer', function()
       end
     end)
 
+    it('shares calls among nodes none of which has any weight', function()
+      local list = make(3, function(entry)
+        entry.weight = 0
+      end)
+      local balancer, nodes = use 'least_active', nodes_of.new(list)
+      list[1]._c.active, list[2]._c.active = 3, 1
+      assert.equal(list[3], balancer.pick(nil, nil, nodes))
+      list[3]._c.active = 1
+      local count = { [list[1]] = 0, [list[2]] = 0, [list[3]] = 0 }
+      for _ = 1, 1000 do
+        local node = balancer.pick(nil, nil, nodes)
+        count[node] = count[node] + 1
+      end
+      assert.equal(0, count[list[1]])
+      assert.is_true(math.abs(count[list[2]] - 500) < 100)
+    end)
+
     it('draws a sample of many', function()
       local list = make(2000)
       local nodes = nodes_of.new(list)

@@ -146,6 +146,15 @@ describe('cluster/nodes', function()
     end
   end)
 
+  it('finds a node by any scalar, and says what is wrong with a key that is none', function()
+    local nodes = nodes_of.new(make(9))
+    assert.equal(nodes:by_hash '7', (nodes:by_hash(7)))
+    assert.equal(nodes:by_hash 'true', (nodes:by_hash(true)))
+    assert.has_error(function()
+      nodes:by_hash(nil)
+    end, 'nodes:by_hash wants a key, got nil')
+  end)
+
   it('does not keep for ever what is found by functions made for one call', function()
     local nodes, found = nodes_of.new(make(2)), setmetatable({}, { __mode = 'v' })
     for i = 1, 2000 do
