@@ -272,8 +272,10 @@ static int decode(lua_State *L) {
   size_t len;
   const char *bytes = luaL_checklstring(L, 1, &len);
   const peri_serializer *serializer = serializer_arg(L, 2);
+  static const char *const modes[] = {"number", "cdata", "string", NULL};
+  peri_int64_mode int64 = (peri_int64_mode)luaL_checkoption(L, 3, "number", modes);
   if (peri_value_decode(L, serializer, (peri_bytes){(const uint8_t *)bytes, len},
-                        &PERI_VALUE_LIMITS_DEFAULT, PERI_INT64_NUMBER, &err) != 0) {
+                        &PERI_VALUE_LIMITS_DEFAULT, int64, &err) != 0) {
     lua_pushnil(L);
     lua_pushstring(L, err.text);
     return 2;

@@ -422,8 +422,9 @@ function core.unwatch(watch) end
 function core.encode(value, serializer) end
 ---@param bytes string
 ---@param serializer? string  default 'json'
+---@param int64? 'number'|'cdata'|'string'  what integers beyond 2^53 are, default 'number': an error
 ---@return any value
 ---@return string? message
-function core.decode(bytes, serializer) end
+function core.decode(bytes, serializer, int64) end
 
 return core

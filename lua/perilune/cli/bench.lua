@@ -30,7 +30,7 @@ local function check(args)
   for _, rule in ipairs(rules) do
     local name, low, high = rule[1], rule[2], rule[3]
     local value = args[name]
-    if type(value) ~= 'number' or value < low or value > high then
+    if type(value) ~= 'number' or not (value >= low and value <= high) then
       return ('--%s must be a number from %s to %s'):format(name, low, high)
     end
   end

@@ -51,6 +51,7 @@ function M.run(args)
     serialization = args.serialization,
     timeout = args.timeout,
     retries = 0,
+    int64 = 'cdata',
     attachments = attachments,
   }
   local result, err = perilune.call(proxy, to.method, unpack(to.args, 1, to.args.n))

@@ -64,13 +64,20 @@ end
 local function where(args)
   if args.url and args.pid or not (args.url or args.pid) then
     return nil, 'give a URL, or --pid', 2
-  elseif not args.timeout or not args.most or args.most < 1 then
-    return nil, '--timeout and --most must be numbers', 2
+  elseif not args.most or args.most % 1 ~= 0 or args.most < 1 then
+    return nil, '--most must be a whole number, at least 1', 2
+  end
+  local wrong = target.wrong_timeout(args.timeout)
+  if wrong then
+    return nil, wrong, 2
   elseif args.pid then
+    if args.pid < 2 or args.pid % 1 ~= 0 then
+      return nil, '--pid must be the id of a process', 2
+    end
     local url, message = listening.url_of(args.pid)
     return url, message, 1
   end
-  local wrong = target.wrong_url(args.url)
+  wrong = target.wrong_url(args.url)
   return not wrong and args.url or nil, wrong, 2
 end
 

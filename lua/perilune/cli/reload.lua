@@ -8,6 +8,7 @@ local terminal = require 'perilune.cli.terminal'
 local M = { summary = 'Load the script of a process on this machine anew.' }
 
 local SIGHUP = 1
+local CONNECT_MS = 5000 -- a reload takes its time, to find nobody there need not
 
 function M.describe(parser)
   parser:argument('url', 'Where, such as joyrpc://127.0.0.1:22000.'):args '?'
@@ -66,15 +67,16 @@ function M.run(args)
     return signal(args.pid)
   elseif args.pid or not args.url then
     return 2, 'give a URL, or --pid'
-  elseif not args.timeout or args.timeout < 1 then
-    return 2, '--timeout must be a number of milliseconds, at least 1'
   end
-  local wrong = target.wrong_url(args.url)
+  local wrong = target.wrong_timeout(args.timeout) or target.wrong_url(args.url)
   if wrong then
     return 2, wrong
   end
   local admin = target.admin(args.url, args.timeout)
-  local result, err = perilune.call(admin, 'reload')
+  local result, err = perilune.ready(admin, math.min(args.timeout, CONNECT_MS))
+  if err == nil then
+    result, err = perilune.call(admin, 'reload')
+  end
   if err ~= nil then
     return 1, ('%s: %s'):format(args.url, text_of(err, args.timeout))
   end

@@ -12,11 +12,14 @@ local PROMPT, MORE = '> ', '.. '
 function M.describe(parser)
   parser:option('--attach', 'A process on this machine, of this user.'):argname '<url>'
   parser
-    :option('--worker', 'Which of its VMs: 0 = control, then workers, then executors.', '1')
+    :option('--worker', 'Which of its VMs: 0 = control, then workers, then executors (default: 1).')
     :argname('<number>')
     :convert(tonumber)
   parser:flag('--write', 'Allow calls and assignments there; without it only look.')
-  parser:option('--timeout', 'Deadline there in ms.', '10000'):argname '<ms>':convert(tonumber)
+  parser
+    :option('--timeout', 'Deadline there in ms (default: 10000).')
+    :argname('<ms>')
+    :convert(tonumber)
   parser:epilog 'Without a terminal, statements are read from the standard input.'
 end
 
@@ -203,12 +206,14 @@ end
 
 ---@async
 function M.run(args)
-  if not args.worker or not args.timeout then
-    return 2, '--worker and --timeout must be numbers'
-  elseif args.write and not args.attach then
-    return 2, '--write is for --attach'
+  for _, name in ipairs { 'write', 'worker', 'timeout' } do
+    if args[name] and not args.attach then
+      return 2, ('--%s is for --attach'):format(name)
+    end
   end
-  local wrong = args.attach and target.wrong_url(args.attach)
+  args.worker, args.timeout = args.worker or 1, args.timeout or 10000
+  local wrong = args.attach
+    and (target.wrong_timeout(args.timeout) or target.wrong_url(args.attach))
   if wrong then
     return 2, wrong
   end

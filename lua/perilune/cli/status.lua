@@ -143,10 +143,7 @@ end
 
 ---@async
 function M.run(args)
-  if not args.timeout then
-    return 2, '--timeout must be a number of milliseconds'
-  end
-  local wrong = target.wrong_url(args.url)
+  local wrong = target.wrong_timeout(args.timeout) or target.wrong_url(args.url)
   if wrong then
     return 2, wrong
   end

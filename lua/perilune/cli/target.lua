@@ -16,6 +16,15 @@ function M.describe(parser)
   parser:option('--serialization', 'json, msgpack, raw, hessian2 ...'):argname '<name>'
 end
 
+-- One line when this is no deadline, else nothing.
+---@param ms any
+---@return string? message
+function M.wrong_timeout(ms)
+  if type(ms) ~= 'number' or ms % 1 ~= 0 or ms < 1 then
+    return '--timeout must be a whole number of milliseconds, at least 1'
+  end
+end
+
 -- One line when this is no URL, else nothing.
 ---@param url string
 ---@return string? message
@@ -50,17 +59,16 @@ function M.read(args)
     return nil,
       ("'%s' is no method; write INTERFACE.METHOD, such as demo.Greeter.hello"):format(args.method)
   end
-  if not args.timeout or args.timeout < 1 then
-    return nil, '--timeout must be a number of milliseconds, at least 1'
-  end
-  local wrong = M.wrong_url(args.url) or names.serialization(args.serialization)
+  local wrong = M.wrong_timeout(args.timeout)
+    or M.wrong_url(args.url)
+    or names.serialization(args.serialization)
   if wrong then
     return nil, wrong
   end
   local list = { n = 0 }
   local text = args.arguments
   if text then
-    local values, message = core.decode(text)
+    local values, message = core.decode(text, 'json', 'cdata')
     if not text:match '^%s*%[' or type(values) ~= 'table' then
       return nil,
         ('arguments must be a JSON list such as \'["moon"]\'%s'):format(

@@ -4,7 +4,7 @@ local child = require 'spec.support.child'
 local cjson = require 'cjson'
 
 local SERVICE = [[
-perilune.export { interface = 'demo.Echo', alias = 'prod', service = {
+perilune.export { interface = 'demo.Echo', alias = 'prod', int64 = 'cdata', service = {
   echo = function(ctx, ...) return { ... } end,
   attached = function(ctx) return ctx.call.attachments.color end,
   fail = function() return nil, perilune.error('NOT_FOUND', 'no such thing') end,
@@ -33,6 +33,12 @@ describe('perilune call', function()
     assert.equal('[1,"two",[3.5,true],{"a":{}}]\n', result.output)
     assert.equal(0, result.code)
     assert.equal('null\n', call('nothing').output)
+  end)
+
+  it('takes and prints 64-bit integers', function()
+    local text = '[9007199254740993,-9223372036854775808,{"id":18446744073709551615}]'
+    assert.equal(text .. '\n', call('echo', text).output)
+    assert.equal(text .. '\n', call('echo', text, '--serialization', 'json').output)
   end)
 
   it('speaks each serialization', function()
