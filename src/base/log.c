@@ -3,6 +3,8 @@
 // out and writes them. `ring.lock` is held for moving pointers and counting only, never during I/O.
 #include "base/log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -21,6 +23,10 @@ enum {
   RING = 4096,      // lines waiting to be written
   TAGS = 256,       // tags whose rate is watched; more share no limit
   TEXT_MAX = 8192,  // bytes of one text
+  // Without a line written so long, who ends does not wait for the others. In several looks, for the
+  // clock may be set meanwhile.
+  STUCK_LOOKS = 5,
+  LOOK_MS = 100,
 };
 
 peri_log_level peri_log_threshold = PERI_LOG_INFO;
@@ -35,9 +41,11 @@ typedef struct tag_rate {
 static struct {
   pthread_mutex_t lock;
   pthread_cond_t filled;
+  pthread_cond_t over;  // the writer has ended
   pthread_t writer;
   bool running;
   bool stopping;
+  bool ended;  // the writer
   bool json;
   int fd;
   uint32_t per_tag;
@@ -46,16 +54,27 @@ static struct {
   char *lines[RING];
   size_t lens[RING];
   tag_rate tags[TAGS];
-  uint32_t owed;  // tags with suppressed lines to report
-} ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .fd = 2};
+  uint32_t owed;   // tags with suppressed lines to report
+  uint32_t taken;  // lines that the writer took out
+  uintptr_t turn;  // the writer's number; one that has another is over
+} ring = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .filled = PTHREAD_COND_INITIALIZER,
+          .over = PTHREAD_COND_INITIALIZER,
+          .fd = 2};
 
 static _Atomic uint64_t dropped;
 static _Atomic uint64_t suppressed;
 
+// Who shares the terminal or pipe with us may have made it non-blocking.
 static void write_all(int fd, const char *bytes, size_t len) {
   while (len != 0) {
     ssize_t n = write(fd, bytes, len);
-    if (n <= 0) {
+    if (n < 0 && errno == EAGAIN) {
+      (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+      continue;
+    } else if (n < 0 && errno == EINTR) {
+      continue;
+    } else if (n <= 0) {
       return;  // nowhere left to complain
     }
     bytes += n;
@@ -173,26 +192,44 @@ void peri_log_write(peri_log_level level, const char *tag, const char *format, .
   peri_log_fields(level, tag, text, len, NULL, 0);
 }
 
+// Lock held.
+static char *pop_locked(size_t *len) {
+  char *line = ring.lines[ring.head];
+  *len = ring.lens[ring.head];
+  ring.head = (ring.head + 1) % RING;
+  ring.count--;
+  return line;
+}
+
 // Lock held on entry and return, released while writing.
-static void write_waiting(void) {
-  while (ring.count != 0) {
-    char *line = ring.lines[ring.head];
-    size_t len = ring.lens[ring.head];
-    ring.head = (ring.head + 1) % RING;
-    ring.count--;
+static void write_waiting(uintptr_t turn) {
+  while (ring.count != 0 && ring.turn == turn) {
+    size_t len;
+    int fd = ring.fd;
+    char *line = pop_locked(&len);
+    ring.taken++;
     pthread_mutex_unlock(&ring.lock);
-    write_all(ring.fd, line, len);
+    write_all(fd, line, len);
     free(line);
     pthread_mutex_lock(&ring.lock);
   }
 }
 
+static void wait_locked(pthread_cond_t *what, unsigned ms) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += (long)(ms % 1000) * 1000000L;
+  until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  pthread_cond_timedwait(what, &ring.lock, &until);
+}
+
 static void *write_lines(void *arg) {
-  (void)arg;
+  uintptr_t turn = (uintptr_t)arg;
   pthread_mutex_lock(&ring.lock);
-  while (!ring.stopping || ring.count != 0) {
-    write_waiting();
-    if (ring.stopping) {
+  while (ring.turn == turn && (!ring.stopping || ring.count != 0)) {
+    write_waiting(turn);
+    if (ring.stopping || ring.turn != turn) {
       continue;
     }
     if (ring.owed == 0) {
@@ -200,31 +237,48 @@ static void *write_lines(void *arg) {
       continue;
     }
     // Somebody is owed a "suppressed" line: look again when the window is over.
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
-    pthread_cond_timedwait(&ring.filled, &ring.lock, &until);
+    wait_locked(&ring.filled, 1000);
     report_all_locked(false);
   }
-  report_all_locked(true);
-  write_waiting();
+  if (ring.turn == turn) {
+    report_all_locked(true);
+    write_waiting(turn);
+    ring.ended = ring.turn == turn;
+    pthread_cond_signal(&ring.over);
+  }
   pthread_mutex_unlock(&ring.lock);
   return NULL;
 }
 
 int peri_log_start(int fd, bool json, uint32_t per_tag) {
+  pthread_mutex_lock(&ring.lock);  // the writer of before may still be there, with its last line
   peri_check(!ring.running);
   ring.fd = fd;
   ring.json = json;
   ring.per_tag = per_tag;
-  ring.stopping = false;
-  if (pthread_create(&ring.writer, NULL, write_lines, NULL) != 0) {
-    return PERI_ESYSTEM;
-  }
-  pthread_mutex_lock(&ring.lock);
-  ring.running = true;
+  ring.stopping = ring.ended = false;
+  ring.running = pthread_create(&ring.writer, NULL, write_lines, (void *)ring.turn) == 0;
+  int code = ring.running ? 0 : PERI_ESYSTEM;
   pthread_mutex_unlock(&ring.lock);
-  return 0;
+  return code;
+}
+
+// False when nobody reads what is written: then the writer is left alone with the line it has.
+static bool join_writer(void) {
+  pthread_mutex_lock(&ring.lock);
+  for (int looks = 0; !ring.ended && looks < STUCK_LOOKS; looks++) {
+    uint32_t taken = ring.taken;
+    wait_locked(&ring.over, LOOK_MS);
+    looks = taken != ring.taken ? -1 : looks;
+  }
+  bool ended = ring.ended;
+  pthread_mutex_unlock(&ring.lock);
+  if (ended) {
+    pthread_join(ring.writer, NULL);
+  } else {
+    pthread_detach(ring.writer);
+  }
+  return ended;
 }
 
 void peri_log_stop(void) {
@@ -234,10 +288,20 @@ void peri_log_stop(void) {
   ring.stopping = true;
   pthread_cond_signal(&ring.filled);
   pthread_mutex_unlock(&ring.lock);
-  if (running) {
-    pthread_join(ring.writer, NULL);
-    memset(ring.tags, 0, sizeof ring.tags);
+  if (!running) {
+    return;
   }
+  bool written = join_writer();
+  pthread_mutex_lock(&ring.lock);
+  ring.turn++;
+  while (!written && ring.count != 0) {
+    size_t len;
+    free(pop_locked(&len));
+    atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+  }
+  memset(ring.tags, 0, sizeof ring.tags);
+  ring.owed = 0;
+  pthread_mutex_unlock(&ring.lock);
 }
 
 uint64_t peri_log_dropped(void) {

@@ -32,7 +32,8 @@ void peri_log_fields(peri_log_level level, const char *tag, const char *text, si
 // Starts the writer thread. `json`: one object a line, else text. `per_tag`: most lines of one tag
 // per second, 0 = no limit. Before start lines are written at once to stderr.
 int peri_log_start(int fd, bool json, uint32_t per_tag);
-// Writes what is left and ends the thread.
+// Writes what is left and ends the thread. Where nobody reads it, and no line goes out for half a second,
+// the rest is dropped and counted.
 void peri_log_stop(void);
 // Lines dropped because the ring was full, and because their tag was over its rate.
 uint64_t peri_log_dropped(void);

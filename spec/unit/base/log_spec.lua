@@ -117,6 +117,24 @@ describe('base/log', function()
     assert.equal(20000, written + tonumber(lib.peri_log_dropped()) - before)
   end)
 
+  it('waits for nobody who does not read, and starts again after that', function()
+    local ends = ffi.new 'int[2]'
+    t.loop() -- ignores SIGPIPE
+    assert.equal(0, lib.peri_test_socketpair(1, ends)) -- AF_UNIX
+    local before = tonumber(lib.peri_log_dropped())
+    assert.equal(0, lib.peri_log_start(ends[0], false, 0))
+    for _ = 1, 1000 do
+      log(lib.PERI_LOG_INFO, 'MANY', ('x'):rep(8000))
+    end
+    lib.peri_log_stop()
+    assert.is_true(tonumber(lib.peri_log_dropped()) - before > 0)
+    ffi.C.close(ends[1]) -- ends the line that is still being written; its end stays open for that
+    start(false)
+    log(lib.PERI_LOG_INFO, 'A', 'again')
+    assert.equal(1, #lines())
+    t.fini()
+  end)
+
   it('starts again after it stopped', function()
     start(false)
     log(lib.PERI_LOG_INFO, 'A', 'first')
