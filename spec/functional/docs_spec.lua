@@ -120,6 +120,27 @@ describe('documentation', function()
     end
   end)
 
+  it('names each metric', function()
+    local server = app.serve [[
+      perilune.export { interface = 'demo.M', service = { f = function() end } }
+      perilune.listen 'tcp://127.0.0.1:0']]
+    local exit = child.run { child.binary(), 'status', server.url }
+    assert.equal(0, exit.code, exit.output)
+    local text, filters = read(c.root .. '/lua/README.md'), c.root .. '/lua/perilune/entry/filter/'
+    local metrics = exit.output
+    for name in lfs.dir(filters) do
+      local source = name:match '%.lua$' and read(filters .. name) or ''
+      for metric in source:gmatch "counter%(? ?'([%w_]+)'" do
+        metrics = ('%s\n%s'):format(metrics, metric)
+      end
+    end
+    assert.matches('\nperilune_calls_arrived ', metrics)
+    assert.matches('\nperilune_limited', metrics)
+    for name in metrics:gmatch '%f[%w_](perilune_[%w_]+)' do
+      assert.truthy(text:find('[`]' .. name .. '[`{]'), name .. ' is not in lua/README.md')
+    end
+  end)
+
   it('and annotations know each option', function()
     local meta = read(c.root .. '/lua/perilune/_meta/perilune.lua')
     local page = read(c.root .. '/docs/configuration.md')
