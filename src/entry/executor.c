@@ -200,12 +200,24 @@ static void change(peri_executor *executor) {
   }
 }
 
+// What is asked about the age of a call goes by the clock of the loop that runs it, which may stand where
+// the turn began that ran the call before.
+static const peri_call *open_job(peri_executor *executor) {
+  peri_job *job = executor->job;
+  if (job == NULL) {
+    return NULL;
+  }
+  if (job->arrived_ns > executor->loop->now_ns) {
+    peri_loop_update(executor->loop);
+  }
+  return peri_server_open_job(executor->server, job);
+}
+
 // Until a job has become a call, which the drain then runs.
 static void next(peri_executor *executor) {
   do {
     change(executor);
-    const peri_call *call =
-        executor->job != NULL ? peri_server_open_job(executor->server, executor->job) : NULL;
+    const peri_call *call = open_job(executor);
     if (call != NULL) {
       executor->call = call->id;
       peri_loop_want_drain(executor->loop);
