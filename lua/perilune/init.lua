@@ -170,7 +170,9 @@ local states = {}
 ---@param init? fun(): table
 ---@return table
 function M.state(name, init)
-  if states[name] == nil then
+  if type(name) ~= 'string' then
+    error(('%s: perilune.state: a name is wanted, got a %s'):format(plugin.place(), type(name)), 0)
+  elseif states[name] == nil then
     states[name] = init and init() or {}
   end
   return states[name]

@@ -68,9 +68,10 @@ function M.async(fn, ...)
 end
 
 -- A number in [0, 1) that is the same for the same text everywhere.
----@param text string
+---@param text string|number|boolean
 ---@return number
 function M.hash(text)
+  text = type(text) == 'string' and text or tostring(text)
   return C.peri_balance_hash(text, #text)
 end
 
@@ -138,6 +139,9 @@ end
 function M.counter(name, labels)
   local metric
   return function(by)
+    if by ~= nil and not (type(by) == 'number' and math.abs(by) < 2 ^ 53) then
+      error(('counter %s: a number to add is wanted, got %s'):format(name, tostring(by)), 2)
+    end
     metric = metric or core.metric(name, labels)
     if type(metric) == 'number' then
       C.peri_metric_add(metric, by or 1)

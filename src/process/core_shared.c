@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,8 @@ static int shared_incr(lua_State *L) {
   const char *key = luaL_checklstring(L, 1, &len);
   double by = luaL_optnumber(L, 2, 1);
   double limit = luaL_optnumber(L, 3, 0);
+  luaL_argcheck(L, isfinite(by), 2, "a number that can be added is wanted");
+  luaL_argcheck(L, !isnan(limit), 3, "a limit is a number");
   const double *most = lua_isnoneornil(L, 3) ? NULL : &limit;
   int code = peri_shared_incr(shared_of(L), key, len, by, most, now_ms(L), &sum);
   if (code != 0) {

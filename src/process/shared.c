@@ -170,8 +170,8 @@ int peri_shared_incr(peri_shared *shared, const char *key, size_t key_len, doubl
   double next = (it != NULL ? it->number : 0) + by;
   if (it != NULL && it->type != PERI_SHARED_NUMBER) {
     result = PERI_EBAD_REQUEST;
-  } else if (limit != NULL && next > *limit) {
-    result = PERI_ELIMITED;
+  } else if (!isfinite(next) || (limit != NULL && !(next <= *limit))) {
+    result = PERI_ELIMITED;  // what is no number would hold no limit for ever
   } else if (it == NULL && shared->counters >= shared->limits.counters) {
     result = PERI_ELIMITED;
   } else {
@@ -224,7 +224,7 @@ double peri_shared_take(peri_shared *shared, const char *key, size_t key_len, do
       result = -(wait - max_wait);
     } else {
       it->number = next;
-      it->expires = (uint64_t)next + 1;
+      it->expires = next < 1e15 ? (uint64_t)next + 1 : 0;
       result = wait > 0 ? wait : 0;
     }
     if (it->number <= now) {

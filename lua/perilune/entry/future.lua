@@ -101,6 +101,9 @@ end
 ---@return any result
 ---@return perilune.Error? err
 function Future:await(timeout)
+  if timeout and (type(timeout) ~= 'number' or timeout ~= timeout) then
+    error(('future:await: ms are a number, got %s'):format(tostring(timeout)), 2)
+  end
   local till = timeout and core.clock() + timeout
   while not self.done do
     local fiber = core.fiber()

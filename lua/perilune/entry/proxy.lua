@@ -271,7 +271,7 @@ function M.ready(proxy, timeout, nodes)
   local refer = M.state(proxy).refer
   for what, value in pairs { timeout = timeout or 0, nodes = nodes or 0 } do
     if type(value) ~= 'number' or value ~= value then
-      error(('perilune.ready: %s must be a number, got a %s'):format(what, type(value)), 2)
+      error(('perilune.ready: %s must be a number, got %s'):format(what, tostring(value)), 2)
     end
   end
   return refer.ready(timeout or refer.timeout, nodes)
