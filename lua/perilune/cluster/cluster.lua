@@ -310,8 +310,9 @@ function Cluster:no_node(count)
     text = text:format(ready, known, self.name, count or ready + 1)
   elseif known == 0 then
     local where = urls.shown(registries_of(self.refer))
+    local why = registry.trouble(self.subscriptions)
     text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
-      or ('%s has not answered about %s yet'):format(where, self.name)
+      or ('%s has not answered about %s yet%s'):format(where, self.name, why)
   else
     text = ('none of the %d nodes of %s is ready'):format(known, self.name)
     for _, link in ipairs(self.order) do

@@ -44,7 +44,7 @@ M.RETRY = 2000
 
 local opened = {} ---@type table<string, perilune.cluster.Registry>
 local notes = {} -- registry -> it tells itself when it answers
-local watches = {} -- key -> { registry, service, snapshot, listeners }
+local watches = {} -- key -> { registry, service, snapshot, trouble, listeners }
 local remote -- the worker's side of the wire, once it listens
 
 local function key_of(url, service)
@@ -116,6 +116,16 @@ local function note_state(registry, message)
   end
 end
 
+-- There is no list yet: those who wait for it shall know why.
+local function trouble_with(watch, message)
+  watch.trouble = message
+  for listener in pairs(watch.listeners) do
+    if listener.on_trouble then
+      listener.on_trouble(message)
+    end
+  end
+end
+
 -- The registry of a URL, opened on first use. Control VM.
 ---@param text string
 ---@return perilune.cluster.Registry?
@@ -130,6 +140,11 @@ function M.open(text)
   end
   local function note(message)
     note_state(text, message)
+    for _, watch in pairs(message and watches or {}) do
+      if watch.registry == text and not watch.snapshot then
+        trouble_with(watch, tostring(message))
+      end
+    end
   end
   local instance, message = plugin.instantiate(record, conf, { url = url, note = note })
   if instance == nil then
@@ -296,6 +311,7 @@ local function establish(watch)
       return watch.over and end_watch(watch)
     end
     core.log('warn', 'REGISTRY', tostring(message), { registry = urls.shown(watch.registry) })
+    trouble_with(watch, tostring(message))
     core.sleep(M.RETRY)
   end
 end
@@ -310,7 +326,9 @@ local function listen()
     core.on_message('perilune.registry.nodes', function(payload)
       local message = core.decode(payload)
       local watch = watches[key_of(message.registry, message.service)]
-      if watch then
+      if watch and message.trouble then
+        watch.trouble = message.trouble
+      elseif watch then
         accept(watch, message.snapshot)
       end
     end)
@@ -326,16 +344,17 @@ end
 ---@param registry string
 ---@param service {interface: string, alias?: string}
 ---@param on_change fun(snapshot: perilune.cluster.Snapshot)
+---@param on_trouble? fun(message: string)  each time that there is still no list
 ---@return table? subscription
 ---@return string? message
-function M.subscribe(registry, service, on_change)
+function M.subscribe(registry, service, on_change, on_trouble)
   local wrong = M.check(registry)
   if wrong then
     return nil, wrong
   end
   local key = key_of(registry, service)
   local watch = watches[key]
-  local listener = { key = key, on_change = on_change }
+  local listener = { key = key, on_change = on_change, on_trouble = on_trouble }
   if watch then
     watch.listeners[listener] = true
     if watch.snapshot then
@@ -352,6 +371,19 @@ function M.subscribe(registry, service, on_change)
     watch_locally(watch)
   end
   return listener
+end
+
+-- Why a registry has given no list so far, as the end of a message; '' where that is not known.
+---@param listeners table[]  what subscribe returned
+---@return string
+function M.trouble(listeners)
+  for _, listener in ipairs(listeners) do
+    local watch = watches[listener.key]
+    if watch and watch.trouble and not watch.snapshot then
+      return '; ' .. watch.trouble
+    end
+  end
+  return ''
 end
 
 ---@param listener table  what subscribe returned
@@ -383,12 +415,14 @@ local function forward(worker, message)
   if message.op == 'unsubscribe' then
     return
   end
+  local function tell(what, value)
+    local letter = { registry = message.registry, service = message.service, [what] = value }
+    post(worker, 'perilune.registry.nodes', letter)
+  end
   local subscription, wrong = M.subscribe(message.registry, message.service, function(snapshot)
-    post(worker, 'perilune.registry.nodes', {
-      registry = message.registry,
-      service = message.service,
-      snapshot = snapshot,
-    })
+    tell('snapshot', snapshot)
+  end, function(trouble)
+    tell('trouble', trouble)
   end)
   if not subscription then
     core.log('error', 'REGISTRY', tostring(wrong), { registry = urls.shown(message.registry) })

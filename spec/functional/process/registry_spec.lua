@@ -51,6 +51,24 @@ perilune.main(function()
 end)
 ]]
 
+describe('a registry that cannot be used', function()
+  teardown(app.stop_all)
+
+  it('is the reason that calls tell', function()
+    local folder = app.script('', 'none'):match '^(.*)/'
+    assert.equal(0, os.execute('chmod 755 ' .. folder))
+    local process = app.start(([[
+      local text = 'file://%s'
+      local greeter = perilune.refer { interface = 'demo.G', registry = text, timeout = 500 }
+      perilune.main(function() print(greeter:hello()) end)
+    ]]):format(folder))
+    process:wait()
+    local told = 'NO_NODE: file://%S+ has not answered about demo.G yet; '
+      .. "registry 'file': the folder '%S+' is open to others %(rwxr%-xr%-x%); run: chmod 700 "
+    assert.matches(told, process.output)
+  end)
+end)
+
 describe('a registry written in Lua', function()
   teardown(app.stop_all)
 
