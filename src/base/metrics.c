@@ -144,10 +144,14 @@ void peri_metrics_detach(void) {
     return;
   }
   uint32_t rows = atomic_load_explicit(&count, memory_order_acquire);
+  cell *shared = shared_slot();
   for (uint32_t i = 1; i < rows; i++) {
-    if (metrics[i].kind == PERI_METRIC_GAUGE) {
-      atomic_store_explicit(&own[i], 0, memory_order_relaxed);
+    // The next thread that gets this slot may set its counters to what it has counted itself.
+    if (metrics[i].kind == PERI_METRIC_COUNTER) {
+      int64_t counted = atomic_load_explicit(&own[i], memory_order_relaxed);
+      atomic_fetch_add_explicit(&shared[i], counted, memory_order_relaxed);
     }
+    atomic_store_explicit(&own[i], 0, memory_order_relaxed);
   }
   pthread_mutex_lock(&lock);
   slot_taken[own_index] = false;

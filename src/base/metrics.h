@@ -37,10 +37,11 @@ peri_metric peri_metric_get_labelled(const char *name, peri_metric_kind kind,
 
 // Gives the calling thread a slot of its own. Threads without one share slot 0 with atomic adds.
 void peri_metrics_attach(void);
-// The slot's counters stay in the sums; its gauges are set to zero.
+// What the slot's counters say stays in the sums; its gauges are set to zero.
 void peri_metrics_detach(void);
 
-// Gauges: the calling thread's share is now `value`.
+// The calling thread's share is now `value`: of a gauge, or of what is counted elsewhere since it was
+// attached.
 void peri_metric_set(peri_metric metric, int64_t value);
 // Sum over all threads.
 int64_t peri_metric_read(peri_metric metric);

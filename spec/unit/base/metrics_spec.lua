@@ -52,6 +52,16 @@ describe('base.metrics', function()
     assert.equal(0, tonumber(lib.peri_metric_read(gauge)))
   end)
 
+  it('keeps what a thread counted that has ended, whatever the next one sets', function()
+    local counter = lib.peri_metric_get(fresh 'set', lib.PERI_METRIC_COUNTER)
+    for share = 3, 1, -1 do
+      lib.peri_metrics_attach()
+      lib.peri_metric_set(counter, share)
+      lib.peri_metrics_detach()
+    end
+    assert.equal(6, tonumber(lib.peri_metric_read(counter)))
+  end)
+
   it('bounds label sets: the rest are counted as other', function()
     local name = fresh 'bounded'
     for i = 1, c.macro('base/metrics.h', 'PERI_METRIC_LABEL_SETS') + 50 do
