@@ -12,6 +12,7 @@ local log = require 'perilune.log'
 local operand = require 'perilune.cluster.operand'
 local plugin = require 'perilune.plugin'
 local retry = require 'perilune.cluster.retry'
+local text_of = require 'perilune.text'
 local C = require 'perilune.ffi'
 
 ---@class perilune.Policy
@@ -71,7 +72,7 @@ end
 ---@param text string|number|boolean
 ---@return number
 function M.hash(text)
-  text = type(text) == 'string' and text or tostring(text)
+  text = text_of(text)
   return C.peri_balance_hash(text, #text)
 end
 
@@ -117,12 +118,12 @@ end
 ---@param value any
 ---@return string?
 function M.text(value)
-  if type(value) == 'string' or value == nil then
-    return value
+  if value == nil or value == core.null then
+    return nil
   elseif type(value) == 'table' then
     return keys.of('', { value }, 1)
   end
-  return tostring(value)
+  return text_of(value)
 end
 
 -- Does the failure speak against the node rather than the call?

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Which of the nodes of a list a worker connects to: asks the plan's candidate and checks what it gives.
 local core = require 'perilune.core'
+local text_of = require 'perilune.text'
 local C = require 'perilune.ffi'
 
 local M = {}
@@ -17,7 +18,7 @@ local function groups_of(cluster, entry)
       ok, value = pcall(by, { id = entry.address, address = entry.address, meta = entry.meta })
     end
     if ok and value ~= nil then
-      groups[#groups + 1] = i .. ':' .. tostring(value)
+      groups[#groups + 1] = i .. ':' .. text_of(value)
     end
   end
   return groups

@@ -15,6 +15,7 @@ local address = require 'perilune.address'
 local errors = require 'perilune.error'
 local operand = require 'perilune.cluster.operand'
 local patterns = require 'perilune.pattern'
+local text_of = require 'perilune.text'
 
 local M = {}
 
@@ -27,10 +28,10 @@ local compile -- below
 
 local COMPARE = {
   ['=='] = function(a, b)
-    return a ~= nil and b ~= nil and tostring(a) == tostring(b)
+    return a ~= nil and b ~= nil and text_of(a) == text_of(b)
   end,
   ['~='] = function(a, b)
-    return a == nil or b == nil or tostring(a) ~= tostring(b)
+    return a == nil or b == nil or text_of(a) ~= text_of(b)
   end,
 }
 
@@ -176,11 +177,11 @@ OPS['in'] = function(expr, into)
     if not scalar(value) then
       return nil, ("'in': value %d is a %s"):format(i, type(value))
     end
-    set[tostring(value)] = true
+    set[text_of(value)] = true
   end
   return function(ctx, call, node)
     local value = get(ctx, call, node)
-    return value ~= nil and set[tostring(value)] or false
+    return value ~= nil and set[text_of(value)] or false
   end
 end
 
@@ -196,7 +197,7 @@ function OPS.match(expr, into)
   end
   return function(ctx, call, node)
     local value = get(ctx, call, node)
-    return value ~= nil and tostring(value):find(pattern) ~= nil
+    return value ~= nil and text_of(value):find(pattern) ~= nil
   end
 end
 

@@ -6,6 +6,7 @@ local ffi = require 'ffi'
 local core = require 'perilune.core'
 local new_table = require 'table.new'
 local type = type
+local text_of = require 'perilune.text'
 local C = require 'perilune.ffi'
 
 ---@class perilune.cluster.Nodes
@@ -124,7 +125,7 @@ local function build(nodes, by)
   for i = 1, nodes._n do
     local value = value_of(nodes[i], by)
     if value ~= nil then
-      value = tostring(value)
+      value = text_of(value)
       groups[value] = groups[value] or {}
       table.insert(groups[value], nodes[i])
     end
@@ -144,7 +145,7 @@ end
 function Nodes:where(by, value)
   local index = self._index[by] or build(self, by)
   if type(value) ~= 'string' then
-    value = tostring(value)
+    value = text_of(value)
   end
   return index[value] or self:none()
 end
@@ -252,7 +253,7 @@ end
 ---@return perilune.cluster.Node?
 function Nodes:by_hash(key, bound)
   if type(key) ~= 'string' then
-    key = key ~= nil and tostring(key) or error('nodes:by_hash wants a key, got nil', 2)
+    key = key ~= nil and text_of(key) or error('nodes:by_hash wants a key, got nil', 2)
   end
   local origin = self:origin()
   local ring = origin:derived(ring_of)

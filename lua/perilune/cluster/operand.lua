@@ -5,6 +5,7 @@
 --   arg.1  arg.2.tenant.id            an argument, or a field of one
 --   attachment.user                   an attachment (what follows the first dot is its name)
 --   node.version  node.address        a meta field of the node, its address or id
+local null = require('perilune.core').null
 local waiting = require 'perilune.waiting'
 
 local M = {}
@@ -31,6 +32,9 @@ local function argument(path)
       local field = fields[i]
       local found = value[field]
       value = found == nil and value[tonumber(field)] or found
+    end
+    if value == null then
+      return nil
     end
     return value
   end

@@ -4,6 +4,7 @@
 local errors = require 'perilune.error'
 local nodes_of = require 'perilune.cluster.nodes'
 local plugin = require 'perilune.plugin'
+local text_of = require 'perilune.text'
 
 local M = {}
 
@@ -22,7 +23,7 @@ local function indexed(rule, name)
     elseif otherwise == 'all' then
       return nodes
     end
-    return nil, ("selector '%s': no node for '%s'"):format(name, tostring(value))
+    return nil, ("selector '%s': no node for '%s'"):format(name, text_of(value))
   end
 end
 

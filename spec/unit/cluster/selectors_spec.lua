@@ -51,6 +51,42 @@ describe('selector', function()
     )
   end)
 
+  it('takes numbers for what they say: 64-bit ones, and those of many digits', function()
+    local big, id = 9007199254740993LL, 1234567890123456
+    local nodes = make({ name = 'a', shard = '1234567890123456' }, { name = 'b', shard = '7' }, {
+      name = 'c',
+      shard = '9007199254740993',
+    }, { name = 'd', shard = '1234567890123457' })
+    local function call_of(value)
+      return { args = { value, n = 1 } }
+    end
+    local by = use { 'argument', by = 'shard', of = 'arg.1' }
+    local map = use {
+      'argument',
+      by = 'shard',
+      map = { ['9007199254740993'] = '7', ['1234567890123456'] = '7' },
+    }
+    local test = conditions.compile({ '==', 'arg.1', { of = 'node.shard' } }).test
+    for value, want in pairs { [id] = 1, [7] = 2, [7LL] = 2, [7ULL] = 2, [big] = 3, [id + 1] = 4 } do
+      assert.equal(nodes[want], by(nil, call_of(value), nodes)[1])
+      for i, node in ipairs(nodes) do
+        assert.equal(i == want, test(nil, call_of(value), node))
+      end
+      assert.equal(
+        nodes:by_hash(nodes[want].meta.shard),
+        nodes:by_hash(require('perilune.policy').text(value))
+      )
+    end
+    assert.equal('b', names(map(nil, call_of(big), nodes)))
+    assert.equal('b', names(map(nil, call_of(id), nodes)))
+    test = conditions.compile({ 'in', 'arg.1', { id, 7 } }).test
+    assert.is_true(test(nil, call_of '1234567890123456'))
+    assert.is_true(test(nil, call_of(7LL)))
+    assert.is_false(test(nil, call_of(id + 1)))
+    assert.is_false(test(nil, call_of(false)))
+    assert.is_true(conditions.compile({ '==', 'arg.1', false }).test(nil, call_of(false)))
+  end)
+
   describe('sampling', function()
     local function share(select, nodes, call_of)
       local sampled = {}

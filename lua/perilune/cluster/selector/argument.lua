@@ -27,7 +27,7 @@ return {
       want = function(ctx, call)
         local value = value_of(ctx, call)
         if value ~= nil and conf.map then
-          value = conf.map[value] or conf.map[tostring(value)]
+          value = conf.map[value] or conf.map[policy.text(value)]
         end
         return value == nil and conf.default or value
       end,

@@ -5,6 +5,8 @@
 --
 --   group = { 'by_argument', argument = 2, map = { de = 'eu', fr = 'eu', ['*'] = 'us' } }
 --   group = { 'by_argument', argument = 1, field = 'region' }
+local text_of = require 'perilune.text'
+
 return {
   name = 'by_argument',
   schema = {
@@ -31,7 +33,7 @@ return {
       if value == nil then
         return nil
       end
-      value = tostring(value)
+      value = text_of(value)
       if not map then
         return value
       end
