@@ -48,7 +48,7 @@ end
 -- remembered after it, so that nobody without a secret can fill the store.
 ---@param conf {keys: table, window: number}
 ---@param text any
----@param what fun(): string
+---@param what fun(): string?
 ---@return string? identity
 ---@return string? why
 ---@return string? code
@@ -64,9 +64,13 @@ function M.verify(conf, text, what)
   if early > conf.window or early < -conf.window then
     return nil, ('the signature is older or newer than %d ms; check the clocks'):format(conf.window)
   end
+  local signed = what()
+  if not signed then
+    return nil, 'the arguments are too large or nested too deeply to be signed', 'BAD_REQUEST'
+  end
   -- An unknown key takes as long as a wrong signature, and is told the same.
   local secret = conf.keys[key]
-  local expected = mac(secret or VERSION, key, time, nonce, what())
+  local expected = mac(secret or VERSION, key, time, nonce, signed)
   if not policy.crypto.same(expected, signature) or not secret then
     return nil, 'the signature is wrong'
   end

@@ -63,6 +63,34 @@ describe('filter signature', function()
   )
 
   it(
+    'signs no arguments that it could not tell from others, and takes none',
+    inside(function()
+      local signature = { keys = { a = 'sixteen bytes or more' } }
+      local proxy, name = serve({
+        take = function()
+          return 'taken'
+        end,
+      }, { signature = signature }, {
+        signature = { key = 'a', secret = signature.keys.a },
+      })
+      local deep = {}
+      for _ = 1, 40 do
+        deep = { deep }
+      end
+      local _, err = proxy:take(deep)
+      assert.equal('BAD_REQUEST', err.code)
+      assert.truthy(err.message:find('to be signed', 1, true), err.message)
+      assert.equal('taken', (proxy:take 'small'))
+      local sign = require('perilune.entry.signature').sign
+      local what = table.concat({ 'call', name, '', 'take', 'too large' }, '\n')
+      local forged = { ['.signature'] = sign('a', signature.keys.a, what) }
+      local bare = perilune.refer { interface = name, url = core.test_url(), attachments = forged }
+      _, err = bare:take(deep)
+      assert.equal('BAD_REQUEST', err.code)
+    end)
+  )
+
+  it(
     'signs arguments by value: fewer, more, nil, raw bytes',
     inside(function()
       local secret = 'sixteen bytes or more'

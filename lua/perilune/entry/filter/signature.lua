@@ -13,7 +13,11 @@ local signature = require 'perilune.entry.signature'
 local ATTACHMENT = '.signature'
 local BODY = 8388608 -- bytes of arguments that are signed
 
--- What is signed. Arguments count by value, so that no serialization matters.
+local TOO_LARGE =
+  'the arguments are too large or nested too deeply to be signed (8 MiB, 31 tables); signature = { body = false }'
+
+-- What is signed; nil for arguments that cannot be: nobody could tell them from others of that kind. They
+-- count by value, so that no serialization matters.
 local function what_of(conf, call)
   local digest = '-'
   if conf.body then
@@ -23,7 +27,10 @@ local function what_of(conf, call)
       n = n - 1
     end
     local text = keys.of('', args, n, BODY)
-    digest = text and perilune.crypto.sha256(text) or 'too large'
+    if not text then
+      return nil
+    end
+    digest = perilune.crypto.sha256(text)
   end
   return table.concat({ 'call', call.interface, call.alias, call.method, digest }, '\n')
 end
@@ -35,7 +42,11 @@ local function signing(conf)
     return nil, ("key '%s' must be letters, digits, _ . @ -"):format(conf.key)
   end
   return function(ctx, call, next)
-    call.attachments[ATTACHMENT] = signature.sign(conf.key, conf.secret, what_of(conf, call))
+    local what = what_of(conf, call)
+    if not what then
+      return nil, perilune.error('BAD_REQUEST', TOO_LARGE)
+    end
+    call.attachments[ATTACHMENT] = signature.sign(conf.key, conf.secret, what)
     return next(ctx, call)
   end
 end
