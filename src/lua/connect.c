@@ -209,6 +209,10 @@ static const char *string_field(lua_State *co, int index, const char *name, cons
   return value;
 }
 
+bool peri_request_may_connect(const peri_vm *vm) {
+  return vm->links.live + vm->sockets.live < vm->links.limit;
+}
+
 // (WAIT, CONNECT, url, options)
 void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
   lua_State *co = fiber->co;
@@ -227,7 +231,7 @@ void peri_connect_begin(peri_vm *vm, peri_fiber *fiber) {
                    url == NULL ? "connect needs a URL" : "unknown protocol", "NOT_SENT");
     return;
   }
-  if (vm->links.live >= vm->links.limit) {
+  if (!peri_request_may_connect(vm)) {
     peri_limit_hit(PERI_LIMIT_CONNECTIONS_OUT);
     peri_wait_fail(vm, fiber, PERI_EOVERLOADED, too_many_links, "NOT_SENT");
     return;

@@ -25,6 +25,8 @@ void peri_request_cancel(peri_vm *vm, peri_fiber *fiber, int code);
 void peri_request_catch_up(peri_vm *vm, const peri_fiber *fiber, uint64_t was_ms);
 // Pushes the results of the wait; false, code, message, outcome when it failed.
 int peri_request_push(peri_vm *vm, peri_fiber *fiber, lua_State *co);
+// Is there room for another connection of this VM, of either kind?
+bool peri_request_may_connect(const peri_vm *vm);
 // core.disconnect and friends.
 extern const luaL_Reg peri_request_functions[];
 // Connects still under way at the end of the VM: what they give is closed.

@@ -6,6 +6,7 @@
 #include "base/limit.h"
 #include "base/mem.h"
 #include "lua/ref.h"
+#include "lua/request.h"
 #include "transport/channel.h"
 
 // Named by its id in vm->sockets, where a pointer to it lies until it is closed.
@@ -123,7 +124,7 @@ static int socket_open(lua_State *L) {
   const char *url = luaL_checkstring(L, 1);
   double timeout = luaL_checknumber(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  script_socket **at = peri_slots_take(&vm->sockets, &id);
+  script_socket **at = peri_request_may_connect(vm) ? peri_slots_take(&vm->sockets, &id) : NULL;
   if (at == NULL) {
     peri_limit_hit(PERI_LIMIT_CONNECTIONS_OUT);
     return fail(L, "too many connections from this worker (limit connections_out)");

@@ -417,4 +417,15 @@ describe('the limit of a client on', function()
     )
     assert.matches('OVERLOADED\t[^\n]*limit connections_out[^\n]*\t1\n2', output)
   end)
+
+  it('connections_out counts plain connections of scripts, too', function()
+    local output = run(
+      { PERILUNE_CONNECTIONS_OUT = '1' },
+      [[
+      print(service:echo(1))
+      local _, err = perilune.connect(URL)
+      print(err.message, core.metrics()['perilune_limit_hits{limit="connections_out"}'])]]
+    )
+    assert.matches('1[^\n]*\n[^\n]*limit connections_out[^\n]*\t1\n', output)
+  end)
 end)
