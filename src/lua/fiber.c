@@ -421,15 +421,26 @@ void peri_fiber_catch_up(peri_vm *vm) {
   }
 }
 
+// A script has resumed the fiber's coroutine itself, as it got it from coroutine.running: what lies on its
+// stack is not what the wait left there.
+static PERI_COLD void taken_over(peri_vm *vm, peri_fiber *fiber) {
+  (void)push_results(vm, fiber);  // ends the wait
+  lua_pushliteral(fiber->co, "a script resumed the coroutine of a fiber; to wake one use a future");
+  failed(vm, fiber);
+}
+
 bool peri_fiber_run_ready(peri_vm *vm) {
   peri_list *node = peri_list_pop(&vm->fibers.ready);
   if (node == NULL) {
     return false;
   }
   peri_fiber *fiber = peri_container(node, peri_fiber, queue);
-  // One that is over, or woken twice, would run whatever lies on its stack.
   peri_check(fiber->state == PERI_FIBER_READY);
-  peri_check((fiber->wait == PERI_WAIT_START) == (lua_status(fiber->co) != LUA_YIELD));
+  if (__builtin_expect((fiber->wait == PERI_WAIT_START) == (lua_status(fiber->co) == LUA_YIELD),
+                       0)) {
+    taken_over(vm, fiber);
+    return true;
+  }
   const peri_call *call = fiber->call;
   atomic_store_explicit(&vm->current, call != NULL ? call->method : NULL, memory_order_release);
   peri_fiber_resume(vm, fiber, push_results(vm, fiber));

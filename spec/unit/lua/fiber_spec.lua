@@ -340,6 +340,28 @@ describe('a fiber', function()
   )
 
   it(
+    'that a script resumes by itself ends, and nothing else does',
+    inside(function()
+      local co
+      local greeter = serve {
+        hello = function()
+          co = coroutine.running()
+          perilune.sleep(5)
+          return 'hello'
+        end,
+      }
+      local waiting = perilune.async(greeter):hello()
+      eventually(function()
+        return co
+      end)
+      coroutine.resume(co)
+      local _, err = waiting:await()
+      assert.equal('INTERNAL', err.code)
+      assert.equal(1, stats().script_errors)
+    end, { script_errors = true })
+  )
+
+  it(
     'that raises past every guard is logged and counted, the VM goes on',
     inside(function()
       local n = 0
