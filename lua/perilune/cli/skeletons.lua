@@ -131,7 +131,7 @@ return {
   router = {
     layer = 'cluster',
     text = [[
--- NAME: one attempt, and a second one at another node when the first may be repeated.
+-- NAME: one attempt, and a second one, where the balancer says then, when the first may be repeated.
 --
 --   router = 'NAME'
 return {

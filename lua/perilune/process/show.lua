@@ -24,7 +24,7 @@ end
 
 local function function_text(value)
   local info = debug.getinfo(value, 'S')
-  return info.what == 'C' and 'function: built in'
+  return (info.what == 'C' or info.linedefined < 0) and 'function: built in'
     or ('function: %s:%d'):format(info.short_src, info.linedefined)
 end
 
