@@ -128,6 +128,8 @@ local function wrong(args)
     return ("kind '%s' unknown%s"):format(args.kind, errors.suggest(args.kind, known))
   elseif not args.name:match '^[a-z][a-z0-9_]*$' then
     return ("'%s' is no name: write lower case letters, digits and _"):format(args.name)
+  elseif args.dir == '' then
+    return '--dir wants a folder'
   elseif RESERVED[args.name] then
     return ("'%s' is a word of Lua; choose another name"):format(args.name)
   end

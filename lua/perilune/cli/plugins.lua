@@ -32,10 +32,6 @@ end
 -- The chains of a running process.
 ---@async
 local function ask(url, interface)
-  local wrong = target.wrong_url(url)
-  if wrong then
-    return nil, wrong
-  end
   local admin = target.admin(url)
   local list, err = perilune.call(admin, 'chains', interface)
   if err ~= nil then
@@ -61,7 +57,13 @@ end
 ---@async
 function M.run(args)
   local declarations, message
-  if args.script and not args.script:match '^%a[%w+.-]*://' then
+  local url = args.script and args.script:match '^%a[%w+.-]*://' and args.script
+  local wrong = url and target.wrong_url(url)
+  if wrong then
+    return 2, wrong
+  elseif url and not args.chain then
+    return 2, ('of a process chains are told: perilune plugins %s --chain INTERFACE'):format(url)
+  elseif args.script and not url then
     declarations, message = declare.load(args.script, {})
     if not declarations then
       return 1, message

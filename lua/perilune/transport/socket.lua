@@ -15,6 +15,7 @@ local LINE = 65536
 ---@class perilune.Socket
 ---@field package id number
 ---@field package parts string[]   what came and was not read yet
+---@field package taken integer    bytes of the first that were
 ---@field package size integer     bytes of it
 ---@field package wanted integer   bytes somebody waits for
 ---@field package reader? integer  fiber that waits for more
@@ -60,7 +61,7 @@ local function wait(self, till)
   local woken, why = core.park(till and math.max(1, till - core.clock()))
   self.reader = nil
   if not woken then
-    return nil, errors.new(why, 'no answer in time')
+    return nil, errors.new(why, why == 'TIMEOUT' and 'no answer in time' or nil)
   end
   return true
 end
@@ -73,7 +74,8 @@ end
 ---@return perilune.Error?
 function M.connect(url, options)
   local timeout = options and options.timeout or 5000
-  local self = setmetatable({ parts = {}, size = 0, wanted = 0, timeout = timeout }, Socket)
+  local self =
+    setmetatable({ parts = {}, taken = 0, size = 0, wanted = 0, timeout = timeout }, Socket)
   local id, message = core.socket_open(url, timeout, function(_, kind, value, text)
     on_event(self, kind, value, text)
   end)
@@ -91,23 +93,29 @@ function M.connect(url, options)
   return self
 end
 
+-- What is there as one text, and how much of it was taken: cutting that off each time would copy what is left
+-- for each line of many.
 local function buffered(self)
   if #self.parts > 1 then
-    self.parts = { table.concat(self.parts) }
+    self.parts[1] = self.parts[1]:sub(self.taken + 1)
+    self.parts, self.taken = { table.concat(self.parts) }, 0
   end
-  return self.parts[1] or ''
+  return self.parts[1] or '', self.taken
 end
 
 -- Takes the first n bytes of what is there.
 local function take(self, n)
-  local text = buffered(self)
-  self.parts = n < #text and { text:sub(n + 1) } or {}
-  self.size = #text - n
+  local text, from = buffered(self)
+  self.taken = from + n
+  self.size = #text - self.taken
+  if self.size == 0 then
+    self.parts, self.taken = {}, 0
+  end
   if self.paused and self.size < AHEAD / 2 then
     self.paused = false
     core.socket_pause(self.id, false)
   end
-  return text:sub(1, n)
+  return text:sub(from + 1, from + n)
 end
 
 -- Reads exactly `n` bytes, or with no `n` whatever comes next.
@@ -118,6 +126,9 @@ end
 ---@return perilune.Error?
 function Socket:read(n, timeout)
   timeout = timeout or self.timeout
+  if n ~= nil and not (type(n) == 'number' and n >= 0 and n % 1 == 0) then
+    error(('socket:read: a count of bytes is wanted, got %s'):format(tostring(n)), 2)
+  end
   local till = timeout > 0 and core.clock() + timeout or nil
   self.wanted = n or 1
   if self.paused and self.size < self.wanted then
@@ -143,9 +154,10 @@ function Socket:read_line(timeout)
   timeout = timeout or self.timeout
   local till = timeout > 0 and core.clock() + timeout or nil
   while true do
-    local at = self.size > 0 and buffered(self):find('\n', 1, true)
-    if at and at <= LINE then
-      return (take(self, at):gsub('\r?\n$', ''))
+    local text, from = buffered(self)
+    local at = text:find('\n', from + 1, true)
+    if at and at - from <= LINE then
+      return (take(self, at - from):gsub('\r?\n$', ''))
     elseif self.size > LINE then
       return nil, errors.new('TOO_BIG', ('a line is longer than %d bytes'):format(LINE))
     end

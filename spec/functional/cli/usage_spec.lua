@@ -61,6 +61,9 @@ describe('the command line', function()
       { 'repl', '--timeout', '100' },
       { 'repl', '--attach', 'joyrpc://127.0.0.1:1', '--timeout', '-0.5' },
       { 'plugins', '--chain', 'a.b' },
+      { 'plugins', 'joyrpc://127.0.0.1:1' },
+      { 'plugins', 'ftp://x', '--chain', 'a.b' },
+      { 'new', 'service', 'x', '--dir', '' },
       { 'status', '127.0.0.1:1' },
       { 'help', 'fly' },
     } do

@@ -66,6 +66,31 @@ describe('perilune.connect', function()
     )
   end)
 
+  it('reads many small things out of much that is there, each once', function()
+    assert.equal(
+      'true\tfalse\n',
+      run [[
+        local server = connect()
+        server:write 'DEL list\r\n'
+        assert(server:read_line())
+        local numbers = {}
+        for i = 1, 30000 do numbers[i] = ('%08d'):format(i) end
+        for i = 1, 30000, 1000 do
+          server:write('RPUSH list ' .. table.concat(numbers, ' ', i, i + 999) .. '\r\n')
+          assert(server:read_line())
+        end
+        server:write 'LRANGE list 0 -1\r\n'
+        local same = server:read_line() == '*30000'
+        for i = 1, 30000 do
+          same = same and server:read_line() == '$8' and server:read(8) == numbers[i]
+            and (i % 2 == 0 and server:read(2) == '\r\n' or server:read_line() == '')
+        end
+        print(same, (pcall(server.read, server, -1)))
+        server:close()
+      ]]
+    )
+  end)
+
   it('tells why there is nothing to read', function()
     assert.equal(
       'TIMEOUT\nCLOSED\nfalse\nCLOSED\n',

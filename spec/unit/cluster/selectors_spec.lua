@@ -67,7 +67,8 @@ describe('selector', function()
       map = { ['9007199254740993'] = '7', ['1234567890123456'] = '7' },
     }
     local test = conditions.compile({ '==', 'arg.1', { of = 'node.shard' } }).test
-    for value, want in pairs { [id] = 1, [7] = 2, [7LL] = 2, [7ULL] = 2, [big] = 3, [id + 1] = 4 } do
+    local wanted = { [id] = 1, [7] = 2, [7LL] = 2, [7ULL] = 2, [big] = 3, [id + 1] = 4 }
+    for value, want in pairs(wanted) do
       assert.equal(nodes[want], by(nil, call_of(value), nodes)[1])
       for i, node in ipairs(nodes) do
         assert.equal(i == want, test(nil, call_of(value), node))
