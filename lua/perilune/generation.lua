@@ -164,6 +164,30 @@ function M.forget_modules()
   end
 end
 
+-- Globals belong to the VM. Called before scripts load; what it returns is called when they have, and returns
+-- what puts back the globals that they set.
+---@return fun(): fun()
+function M.watch_globals()
+  local before = {}
+  for name, value in next, _G do
+    before[name] = value
+  end
+  return function()
+    local set = {}
+    for name, value in next, _G do
+      set[name] = not rawequal(before[name], value) or nil
+    end
+    for name in next, before do
+      set[name] = set[name] or rawget(_G, name) == nil or nil
+    end
+    return function()
+      for name in pairs(set) do
+        rawset(_G, name, before[name])
+      end
+    end
+  end
+end
+
 -- Sixteen digits that tell the sources apart: the entrypoint and the modules beside it that it loaded.
 ---@param path string
 ---@return string

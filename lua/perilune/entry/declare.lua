@@ -35,6 +35,7 @@ local REASON = 'cannot wait while loading; use perilune.main or perilune.start'
 ---@field tickers perilune.Ticker[]
 ---@field main? function
 ---@field restore_modules? fun()  puts back the modules of the generation before
+---@field restore_globals? fun()  puts back the globals that it set
 ---@field started? boolean  start functions ran, or began to, in this VM
 ---@field discarded? boolean  the reload was given up
 ---@field pinned? boolean   perilune.main runs with it
@@ -307,7 +308,9 @@ function M.load(path, args, number, ms)
   end
   generation.loading = number
   generation.give_way()
+  local loaded = generation.watch_globals()
   local ok, err = run_chunk(chunk, args, ms)
+  all[number].restore_globals = loaded()
   all[number].hash = ok and generation.hash(path) or nil
   generation.loading = false
   if not ok then

@@ -203,6 +203,9 @@ function M.discard(number)
   if mine.restore_modules then
     mine.restore_modules()
   end
+  if mine.restore_globals then
+    mine.restore_globals()
+  end
   core.cancel_background(number)
   wait_for(number, core.clock() + M.GRACE)
   close_refers(mine)
@@ -230,7 +233,7 @@ function M.switch(number, serve)
   for _, ticker in ipairs(serve and mine.tickers or {}) do
     ticker:begin(number)
   end
-  mine.restore_modules = nil
+  mine.restore_modules, mine.restore_globals = nil, nil
   return old
 end
 

@@ -89,6 +89,23 @@ describe('a reload', function()
     end
   end)
 
+  it('that is refused leaves the globals of the scripts that serve', function()
+    local text = [[
+function helper() return '%s' end
+perilune.export { interface = 'demo.G', service = { version = function() return helper() end } }
+perilune.listen 'tcp://127.0.0.1:0'
+]]
+    local server = app.serve(text:format 'v1', { args = { '--workers', '2' } })
+    rewrite(server, text:format 'v2' .. "added = 1 perilune.start(function() error 'broken' end)")
+    local exit = command(server, 'reload')
+    assert.matches('broken', exit.output)
+    assert.equal('"v1"', version(server))
+    rewrite(server, text:format 'v3' .. 'assert(added == nil) perilune.start(function() end)')
+    exit = command(server, 'reload')
+    assert.equal(0, exit.code, exit.output)
+    assert.equal('"v3"', version(server))
+  end)
+
   it('interrupts what runs for ever before or after it serves, and goes on', function()
     local stop = 'perilune.stop(function()\nwhile true do end end)'
     local server = app.serve(
