@@ -199,6 +199,20 @@ function M.wrong(rule, path, depth)
   return rule.default ~= nil and wrong_default(rule, path) or nil
 end
 
+local int64, uint64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'
+local function is_int64(value)
+  return type(value) == 'cdata' and (ffi.istype(int64, value) or ffi.istype(uint64, value))
+end
+
+-- A 64-bit integer as the number that it is, or, where it has too many digits for one, as a text.
+local function plain(value)
+  if not is_int64(value) then
+    return value
+  end
+  local number = tonumber(value)
+  return math.abs(number) < 2 ^ 53 and number or tostring(value):match '^-?%d+'
+end
+
 -- ── generating code ─────────────────────────────────────────────────────────────────────────────
 
 local Writer = {}
@@ -243,14 +257,16 @@ local function write_bounds(out, rule, v, path, beyond)
   end
 end
 
-local function write_choices(out, rule, v, path)
+-- `key` is what a value is looked for by among the choices.
+local function write_choices(out, rule, v, path, key)
   if rule.enum then
     local set, texts = {}, {}
     for i, allowed in ipairs(rule.enum) do
       set[allowed] = true
+      set[plain(allowed)] = true
       texts[i] = type(allowed) == 'string' and ("'%s'"):format(allowed) or tostring(allowed)
     end
-    out:line('if not %s[%s] then', out:constant(set), v)
+    out:line('if not %s[%s] then', out:constant(set), (key or '%s'):format(v))
     out:failure(path, 'must be one of ' .. table.concat(texts, ', '))
     out:line 'end'
   end
@@ -322,7 +338,7 @@ function write_rule(out, rule, v, path, place)
   end
   out:line('if %s then', test)
   write_bounds(out, rule, v, path, math.huge)
-  write_choices(out, rule, v, path)
+  write_choices(out, rule, v, path, rule.type == 'any' and 'plain(%s)' or nil)
   if rule.fields then
     write_fields(out, rule, v, path)
   end
@@ -340,6 +356,10 @@ function write_rule(out, rule, v, path, place)
     -- Integers beyond 2^53, where the interface takes them as cdata.
     out:line('elseif is_int64(%s) then', v)
     write_bounds(out, rule, v, path, 2 ^ 63)
+    write_choices(out, rule, v, path, 'plain(%s)')
+    if rule.check then
+      write_check(out, rule, v, path)
+    end
   end
   out:line 'else'
   out:failure(path, 'must be ' .. expected(rule))
@@ -358,11 +378,6 @@ local function fail(failures, most, path, text)
   return failures
 end
 
-local int64, uint64 = ffi.typeof 'int64_t', ffi.typeof 'uint64_t'
-local function is_int64(value)
-  return type(value) == 'cdata' and (ffi.istype(int64, value) or ffi.istype(uint64, value))
-end
-
 -- A function(value, fill) -> failures or nil; `value` is reached as `name` in messages. Or nil and what is
 -- wrong with the rules. `rules` is the rule of the value or, with `list`, one rule for each element.
 ---@param rules table
@@ -375,6 +390,7 @@ function M.compile(rules, name, options)
   local out = setmetatable({ constants = {}, count = 0 }, Writer)
   out:line 'local env = ...'
   out:line 'local K, fail, copy, is_int64, null = env.K, env.fail, env.copy, env.is_int64, env.null'
+  out:line 'local plain = env.plain'
   out:line 'local most, find, type, next, pairs = env.most, env.find, env.type, env.next, env.pairs'
   out:line 'local tostring = env.tostring'
   out:line 'return function(value, fill) local failures'
@@ -400,6 +416,7 @@ function M.compile(rules, name, options)
     fail = fail,
     copy = copy,
     is_int64 = is_int64,
+    plain = plain,
     null = core.null,
     most = options and options.most or 32,
     find = string.find,

@@ -206,6 +206,28 @@ describe('filter validation', function()
       assert.is_nil(check { 5LL, 1.5 })
       assert.is_nil(check { perilune.null, perilune.null })
       assert.truthy(check { 0LL })
+      -- Of an interface with int64 = 'cdata' Java's longs are such, small ones too.
+      local function odd(value)
+        return value % 2 == 1, 'must be odd'
+      end
+      check = rules.compile({
+        { type = 'integer', enum = { 1, 3, 4, 9007199254740993LL }, check = odd },
+      }, 'args', { list = true })
+      local any = rules.compile({ type = 'any', enum = { 1, 'x' } }, 'arg')
+      assert.is_nil(any(1LL) or any 'x')
+      assert.truthy(any(2LL))
+      for _, right in ipairs { 1, 1LL, 3ULL, 9007199254740993LL } do
+        assert.is_nil(check { right })
+      end
+      for value, message in pairs {
+        [7LL] = 'must be one of 1, 3, 4, 9007199254740993LL',
+        [9007199254740995LL] = 'must be one of 1, 3, 4, 9007199254740993LL',
+        [4LL] = 'must be odd',
+        [4] = 'must be odd',
+      } do
+        local failures = check { value }
+        assert.equal(message, failures and failures[1].message)
+      end
       assert.truthy(check { 1 / 0 })
       assert.truthy(check { nil, 0 / 0 })
     end)

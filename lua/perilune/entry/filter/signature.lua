@@ -13,7 +13,7 @@ local signature = require 'perilune.entry.signature'
 local ATTACHMENT = '.signature'
 local BODY = 8388608 -- bytes of arguments that are signed
 
-local TOO_LARGE = 'the arguments are too large or nested too deeply to be signed (8 MiB, 31 tables);'
+local TOO_LARGE = 'arguments are too large or nested too deeply to be signed (8 MiB, 31 levels);'
   .. ' say signature = { body = false }'
 
 -- What is signed; nil for arguments that cannot be: nobody could tell them from others of that kind. They
