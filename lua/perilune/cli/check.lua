@@ -42,11 +42,16 @@ local function report(path, declarations)
 end
 
 local function as_json(declarations)
-  local result = { exports = {}, refers = {}, listens = {}, main = declarations.main ~= nil }
+  local result = {
+    exports = core.array {},
+    refers = core.array {},
+    listens = core.array {},
+    main = declarations.main ~= nil,
+  }
   for i, export in ipairs(declarations.exports) do
     local methods = {}
     for k, method in ipairs(export.compiled) do
-      methods[k] = { name = method.name, chain = method.chain_names }
+      methods[k] = { name = method.name, chain = core.array { unpack(method.chain_names) } }
     end
     result.exports[i] = { interface = export.interface, alias = export.alias, methods = methods }
   end

@@ -109,9 +109,11 @@ local function declaration_rows(rows, kind, specs, hidden)
     end
     table.sort(names)
     for _, name in ipairs(names) do
+      local value = is_hidden(hidden, section, spec, name) and MASK or shown(name, spec[name], 0)
+      local list = options[kind][name].type == 'list' and type(value) == 'table'
       rows[#rows + 1] = {
         option = ("%s['%s'].%s"):format(section, title_of(spec), name),
-        value = is_hidden(hidden, section, spec, name) and MASK or shown(name, spec[name], 0),
+        value = list and core.array(value) or value,
         from = spec.origins[name] or 'default',
       }
     end

@@ -35,6 +35,20 @@ describe('perilune check', function()
     end)
   end
 
+  it('writes lists as lists in JSON, empty ones too', function()
+    local path = app.script [[
+      local perilune = require 'perilune'
+      perilune.export { interface = 'demo.A', service = { f = function() end } }
+      perilune.listen 'tcp://127.0.0.1:0']]
+    local result = child.run { child.binary(), 'check', path, '--json' }
+    assert.equal(0, result.code, result.output)
+    assert.truthy(result.output:find('"refers":[]', 1, true), result.output)
+    assert.truthy(result.output:find('"chain":[]', 1, true), result.output)
+    result = child.run { child.binary(), 'config', path, '--json' }
+    assert.matches('"services%[\'demo%.A\'%]%.filters"', result.output)
+    assert.matches('"value":%[%]', result.output)
+  end)
+
   it('finds policies that are registered after their use', function()
     local code, output = check [[
       local perilune = require 'perilune'
