@@ -199,6 +199,14 @@ local function run_suite(busted, args, counts)
   return counts.failures + counts.errors
 end
 
+-- Busted takes the usual output in place of one that it does not find, and fails without a word.
+local function is_output(name)
+  local path = package.path
+  return name:match '%.lua$'
+    or package.searchpath('busted.outputHandlers.' .. name, path)
+    or package.searchpath(name, path)
+end
+
 ---@async
 function M.run(args)
   if not args.limit or args.limit < 1 then
@@ -219,6 +227,10 @@ function M.run(args)
   require 'perilune' -- before busted insulates what spec files load
   require('perilune.path').add_script '.'
   package.path = './?.lua;./?/init.lua;./lua/?.lua;./lua/?/init.lua;' .. package.path
+  if args.output and not is_output(args.output) then
+    local known = 'plainTerminal, utfTerminal, TAP, json, junit'
+    return 2, ("--output '%s' unknown; known: %s"):format(args.output, known)
+  end
   local busted = core_of_busted()
   check_leaks(busted)
   limit_specs(busted, args.limit)

@@ -56,6 +56,13 @@ describe('perilune test', function()
     )
   end)
 
+  it('says which output is not there', function()
+    local result = run([[it('x', function() end)]], '-o', 'nope')
+    assert.equal(2, result.code)
+    assert.matches("^perilune: test: %-%-output 'nope' unknown; known: ", result.output)
+    assert.matches('^ok 1 %- x\n', run([[it('x', function() end)]], '-o', 'TAP').output)
+  end)
+
   it('fails with the place when an assertion fails', function()
     local result = run [[it('x', function() perilune.sleep(1) assert.equal(1, 2) end)]]
     assert.equal(1, result.code)
