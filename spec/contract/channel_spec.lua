@@ -335,6 +335,16 @@ for _, transport in ipairs(require 'spec.support.transports') do
       got(a, 'unread')
     end)
 
+    it('hears that a reader is gone while its output is above high water', function()
+      open(t.ALL, t.ALL, limits_of { high_water = 100000 })
+      t.turns(loop, 3)
+      lib.peri_channel_pause(b.channel)
+      lib.peri_test_conn_fill(a, 9000000)
+      t.turns(loop, 10)
+      lib.peri_channel_close(b.channel, 0)
+      both_closed()
+    end)
+
     it('nests pauses', function()
       open()
       lib.peri_channel_pause(b.channel)

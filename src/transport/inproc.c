@@ -115,6 +115,17 @@ static void end_output(peri_channel *channel) {
   }
 }
 
+// The sender has nothing to wait for any more: it goes on reading, up to the end that it was told of.
+static void drop_unread(peri_channel *channel, peri_write *inbox) {
+  peri_channel *sender = inbox->channel;
+  if (sender != NULL) {
+    sender->writing = NULL;
+    sender->full = sender->stopped = false;
+    peri_channel_update_reading(sender);
+  }
+  free_write(channel, inbox);
+}
+
 static void close_end(peri_channel *channel) {
   peri_channel *other = channel->io.pair.other;
   peri_write *inbox = channel->io.pair.inbox;
@@ -132,11 +143,8 @@ static void close_end(peri_channel *channel) {
     }
   }
   if (inbox != NULL) {
-    if (inbox->channel != NULL) {
-      inbox->channel->writing = NULL;
-    }
-    free_write(channel, inbox);
     channel->io.pair.inbox = NULL;
+    drop_unread(channel, inbox);
   }
   channel->loop->state->inproc_open--;
   peri_list_push(&channel->loop->state->closing, &channel->touch);
