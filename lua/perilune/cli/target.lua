@@ -32,7 +32,7 @@ function M.wrong_url(url)
   if not url:match '^%a[%w+.-]*://.' then
     return ("'%s' is no URL; write joyrpc://HOST:PORT"):format(url)
   end
-  return names.address(url)
+  return names.peer(url)
 end
 
 -- The service that a running process serves about itself.

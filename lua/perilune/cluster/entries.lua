@@ -22,8 +22,10 @@ local function place_of(entry)
     url.address == '' or not NO_PORT[url.scheme] and not (url.port or url.address:match '^/.')
   then
     return nil, ("'%s' has no host:port"):format(tostring(entry.url))
-  elseif url.port == 0 or url.host == '' then
-    return nil, ("'%s' is no address to connect to"):format(entry.url)
+  end
+  message = urls.unreachable(url)
+  if message then
+    return nil, ("'%s' %s"):format(entry.url, message)
   end
   return url
 end

@@ -110,6 +110,17 @@ function M.format(url)
   return #keys > 0 and text .. '?' .. table.concat(keys, '&') or text
 end
 
+-- What keeps anybody from connecting to the address of a URL, or nil.
+---@param url perilune.cluster.Url
+---@return string? message
+function M.unreachable(url)
+  if url.port == 0 or url.host == '' then
+    return 'is no address to connect to'
+  elseif url.host and url.host:find(':', 1, true) and url.address:sub(1, 1) ~= '[' then
+    return 'has an IPv6 address without brackets; write [::1]:22000'
+  end
+end
+
 -- What goes into a node list about one provider.
 ---@class perilune.cluster.Entry
 ---@field url string        where to connect: scheme://address

@@ -21,6 +21,10 @@ local Callback = {}
 local OPTIONS = { timeout = 'number', method = 'string', oneway = 'boolean', attachments = 'table' }
 
 local function checked(options)
+  if type(options) ~= 'table' then
+    local text = 'callback:call: options come first, such as { timeout = 100 }; got a %s'
+    error(text:format(type(options)), 3)
+  end
   for key, value in pairs(options) do
     local want = OPTIONS[key]
     if not want then

@@ -74,12 +74,21 @@ function M.protocols(list)
   end
 end
 
+-- The same, where somebody is to be found.
+---@param text string
+---@return string? message
+function M.peer(text)
+  local message = M.address(text)
+  local why = not message and urls.unreachable(assert(urls.parse(text)))
+  return message or why and ("'%s' %s"):format(text, why) or nil
+end
+
 ---@param value string|string[]
 ---@return string? message
 function M.addresses(value)
   local entries, message = urls.entries(value)
   for _, entry in ipairs(entries or {}) do
-    message = message or M.address(entry.url)
+    message = message or M.peer(entry.url)
   end
   return message
 end

@@ -53,7 +53,7 @@ describe('a group of aliases', function()
       print(with:where 'eu')
       local own = refer(function(ctx, call, aliases) return aliases[#call.args] end)
       print(own:where(1), own:where(1, 2))
-      local any = plain:where()
+      local any = plain:where(perilune.null)
       print(any:match '^%a+ nil$' ~= nil)
       local _, err = plain:where 'mars'
       print(err.code, err.message)

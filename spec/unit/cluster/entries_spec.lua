@@ -105,6 +105,9 @@ describe('a registry that lies', function()
       ["'joyrpc://' has no host:port"] = { url = 'joyrpc://' },
       ["'joyrpc://a:0' is no address to connect to"] = { url = 'joyrpc://a:0' },
       ["'joyrpc://:1' is no address to connect to"] = { url = 'joyrpc://:1' },
+      ["'joyrpc://::1:5' has an IPv6 address without brackets; write [::1]:22000"] = {
+        url = 'joyrpc://::1:5',
+      },
       ["'joyrpc://a:99999': port 99999 is above 65535"] = { url = 'joyrpc://a:99999' },
       ["'joyrpc://a:1' provides demo.B"] = { url = 'joyrpc://a:1', interface = 'demo.B' },
       ["weight of 'joyrpc://a:1' is '-1'"] = { url = 'joyrpc://a:1', weight = -1 },

@@ -5,6 +5,7 @@
 --
 --   group = { 'by_argument', argument = 2, map = { de = 'eu', fr = 'eu', ['*'] = 'us' } }
 --   group = { 'by_argument', argument = 1, field = 'region' }
+local null = require('perilune.policy').null
 local text_of = require 'perilune.text'
 
 return {
@@ -30,7 +31,7 @@ return {
           value = value[field]
         end
       end
-      if value == nil then
+      if value == nil or value == null then
         return nil
       end
       value = text_of(value)
