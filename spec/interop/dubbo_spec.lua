@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Stock Dubbo, 2.7.23 and 3.2.14, in both directions.
+-- Stock Dubbo, 2.7.23, 3.2.14 and 3.3.6, in both directions.
 local app = require 'spec.support.app'
 local cases = require 'spec.interop.cases'
 local java = require 'spec.interop.java'
@@ -142,7 +142,7 @@ describe('Dubbo', function()
     pending(why)
     return
   end
-  local table_of_cases = matrix.new('dubbo', 'Dubbo 2.7.23 and 3.2.14')
+  local table_of_cases = matrix.new('dubbo', 'Dubbo 2.7.23, 3.2.14 and 3.3.6')
 
   after_each(function()
     java.stop_all()
@@ -150,7 +150,7 @@ describe('Dubbo', function()
   end)
 
   teardown(function()
-    table_of_cases:write(6)
+    table_of_cases:write(8)
   end)
 
   local function judge(column, results, order, known)
@@ -196,8 +196,8 @@ describe('Dubbo', function()
     assert.not_equal(true, cases.run(peer).sync)
   end)
 
-  for _, version in ipairs { '2.7', '3.2' } do
-    local module = 'dubbo' .. version:sub(1, 1)
+  for _, version in ipairs { '2.7', '3.2', '3.3' } do
+    local module = java.DUBBO[version]
     it(version .. ' calls us, every case', function()
       -- Its consumers replace 127.0.0.1 by an address of the machine.
       local text = probe.server():gsub('127%.0%.0%.1:0', '[::1]:0')
@@ -217,7 +217,7 @@ describe('Dubbo', function()
           port = provider.port,
           watch = ('perilune.interface [==[%s]==]'):format(probe.watch()),
           cases = MORE,
-          no_service = version == '3.2' and 'BAD_REQUEST' or nil, -- it says no more
+          no_service = version ~= '2.7' and 'BAD_REQUEST' or nil, -- it says no more
         }
       )
     end)

@@ -16,6 +16,9 @@ int getsockname(int fd, void *address, unsigned *len);
 
 local M = {}
 
+-- The modules of Dubbo's versions.
+M.DUBBO = { ['2.7'] = 'dubbo2', ['3.2'] = 'dubbo3', ['3.3'] = 'dubbo33' }
+
 local TOP = 'spec/interop/java'
 local BUILD_LIMIT, START_LIMIT, CASES_LIMIT = 600, 60, 120 -- seconds
 
