@@ -34,6 +34,12 @@ end
 ---@return (fun(presented: any): string?)?
 ---@return string? message
 function M.identify(conf)
+  -- Taken for a table of tokens, the path would let everybody in who knows it.
+  local path = type(conf) == 'table' and conf.file
+  if type(path) == 'string' and path:sub(1, 1) == '/' and next(conf, next(conf)) == nil then
+    local text = "{ file = '%s' } is for the configuration; a script says perilune.secret '%s'"
+    return nil, text:format(path, path)
+  end
   local secrets = secrets_of(conf)
   for _, secret in ipairs(secrets or {}) do
     if type(secret[2]) ~= 'string' or secret[2] == '' then

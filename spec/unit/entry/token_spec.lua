@@ -13,6 +13,17 @@ describe('the authenticator token', function()
     assert.same({ nil, 'the token is not known here' }, { check { attributes = { token = 'x' } } })
   end)
 
+  it('does not take the path of a secret for the secret', function()
+    local check, message = token.new { token = { file = '/run/secrets/x' } }
+    assert.is_nil(check)
+    assert.matches(
+      "is for the configuration; a script says perilune.secret '/run/secrets/x'",
+      message
+    )
+    assert.is_function(token.new { token = { file = 'open sesame' } })
+    assert.is_function(token.new { token = { file = '/x', shop = 'y' } })
+  end)
+
   it('refuses to present nothing', function()
     assert.same({ nil, 'auth: token needs a token that is not empty' }, { token.present {} })
   end)
