@@ -289,9 +289,18 @@ local function write_fields(out, rule, v, path)
   end
 end
 
+-- Of some serializations the same table may stand in many places, within others that do: as many values are
+-- looked at as a message may have, counted where they stand.
+local function write_budget(out, count, path)
+  out:line('left = left - %s', count)
+  out:line("if left < 0 then return fail(failures, most, %s, 'has too many values') end", path)
+end
+
 local function write_unknown(out, rule, v, path)
   local known = out:constant(rule.fields or {})
-  out:line('for key in pairs(%s) do if not %s[key] then', v, known)
+  out:line('for key in pairs(%s) do', v)
+  write_budget(out, '1', path)
+  out:line('if not %s[key] then', known)
   out:line("failures = fail(failures, most, %s .. '.' .. tostring(key):sub(1, 64), ", path)
   out:line "'is not known here') end end"
 end
@@ -299,9 +308,11 @@ end
 local function write_each(out, rule, v, path)
   local key, inner = out:variable(), out:variable()
   if rule.items then
+    write_budget(out, '#' .. v, path)
     out:line('for %s = 1, #%s do local %s = %s[%s]', key, v, inner, v, key)
   else
     out:line('for %s, %s in pairs(%s) do', key, inner, v)
+    write_budget(out, '1', path)
   end
   local own = ("%s .. '[' .. tostring(%s):sub(1, 64) .. ']'"):format(path, key)
   write_rule(out, rule.items or rule.values, inner, own, ('%s[%s]'):format(v, key))
@@ -390,10 +401,10 @@ function M.compile(rules, name, options)
   local out = setmetatable({ constants = {}, count = 0 }, Writer)
   out:line 'local env = ...'
   out:line 'local K, fail, copy, is_int64, null = env.K, env.fail, env.copy, env.is_int64, env.null'
-  out:line 'local plain = env.plain'
+  out:line 'local plain, values = env.plain, env.values'
   out:line 'local most, find, type, next, pairs = env.most, env.find, env.type, env.next, env.pairs'
   out:line 'local tostring = env.tostring'
-  out:line 'return function(value, fill) local failures'
+  out:line 'return function(value, fill) local failures local left = values'
   for i, rule in ipairs(list and rules or { rules }) do
     local path = list and ('%s[%d]'):format(name, i) or name
     local wrong = M.wrong(rule, path)
@@ -419,6 +430,7 @@ function M.compile(rules, name, options)
     plain = plain,
     null = core.null,
     most = options and options.most or 32,
+    values = core.limits and core.limits().value_elements or 2 ^ 20,
     find = string.find,
     type = type,
     next = next,

@@ -234,6 +234,35 @@ describe('filter validation', function()
   )
 
   it(
+    'looks at no more values than a message may have, wherever the same table stands',
+    inside(function()
+      local rules = require 'perilune.entry.rules'
+      local text = { type = 'list', items = { type = 'string' } }
+      local map = { type = 'table', values = { type = 'list', items = text } }
+      local bare = { type = 'table', extra = false, optional = true }
+      local list = { type = 'list', items = { type = 'list', items = bare } }
+      local check = rules.compile({ map, list }, 'args', { list = true })
+      assert.is_nil(check { { a = { { 'x' }, { 'y' } } }, { { {}, {} } } })
+      local function repeated(value, times, into)
+        into = into or {}
+        for i = 1, times do
+          into[type(next(into)) == 'string' and 'k' .. i or i] = value
+        end
+        return into
+      end
+      local wide = repeated(repeated('x', 1e5), 1e5)
+      local failures = check { repeated(wide, 1e4, { a = wide }), {} }
+      assert.equal('has too many values', failures[1].message)
+      local many = {}
+      for i = 1, 1e5 do
+        many['k' .. i] = i
+      end
+      failures = check { {}, repeated(repeated(many, 1e5), 1e5) }
+      assert.equal(32, #failures) -- the fields that nobody knows; the others are not looked at
+    end)
+  )
+
+  it(
     'takes bounds that bound nothing',
     inside(function()
       local rules = require 'perilune.entry.rules'
