@@ -34,21 +34,29 @@ local NAMES = {
   },
 }
 
--- What an option is here that declarations of this kind do not know, or nil.
----@param kind 'export'|'refer'|'listen'
----@param option string
----@param options table<string, table>  the options of each kind
----@return string?
-function M.hint(kind, option, options)
+-- What an option is here that declarations of this kind do not know, as the tail of a message.
+local function tail_of(kind, option, options)
   local name = (NAMES[kind] or {})[option] or NAMES[kind] and BOTH[option]
   if name then
-    return ("unknown setting '%s'; that is %s here"):format(option, name)
+    return ('; that is %s here'):format(name)
   end
   for _, other in ipairs { 'export', 'refer' } do
     if other ~= kind and options[other][option] then
-      return ("unknown setting '%s'; it is an option of %ss"):format(option, other)
+      return ('; it is an option of %ss'):format(other)
     end
   end
+end
+
+-- What is wrong with options, with a better guess of what was meant where there is one.
+---@param kind 'export'|'refer'|'listen'
+---@param wrong string
+---@param options table<string, table>  the options of each kind
+---@return string
+function M.hint(kind, wrong, options)
+  local shown = wrong:match "^unknown setting '[^;]*"
+  local option = shown and shown:match "([%w_]+)'$"
+  local tail = option and tail_of(kind, option, options)
+  return tail and shown .. tail or wrong
 end
 
 return M

@@ -281,7 +281,8 @@ function M.check_defaults(spec)
   for key, value in pairs(spec) do
     if not known[key] then
       local near = errors.suggest(tostring(key), known)
-      return ("unknown setting 'defaults.%s'%s"):format(tostring(key), near)
+      local wrong = ("unknown setting 'defaults.%s'%s"):format(tostring(key), near)
+      return elsewhere.hint('refer', wrong, M)
     end
     local wrong = wrong_default(key, value)
     if wrong then
@@ -350,7 +351,7 @@ end
 ---@return string? message
 function M.check_overlay(kind, options, prefix)
   local _, wrong = schemas.apply(overlay_schema(kind), options, prefix)
-  return wrong or check_methods(kind, options.methods, prefix)
+  return wrong and elsewhere.hint(kind, wrong, M) or check_methods(kind, options.methods, prefix)
 end
 
 -- Interfaces that the configuration has options for and no declaration of this generation.
@@ -452,9 +453,8 @@ function M.check(kind, spec)
   local all, origins = gather(kind, spec, place)
   local result, wrong = schemas.apply(M[kind], all)
   if not result then
-    local option = wrong:match "^unknown setting '([%w_]+)'"
-    wrong = option and elsewhere.hint(kind, option, M) or wrong
-    error(('%s: %s'):format(title, M.blame(wrong, origins, place)), 0)
+    wrong = M.blame(elsewhere.hint(kind, wrong, M), origins, place)
+    error(('%s: %s'):format(title, wrong), 0)
   end
   for name, options in pairs(result.methods or {}) do
     local checked, bad

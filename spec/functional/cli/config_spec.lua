@@ -125,6 +125,8 @@ describe('configuration', function()
       [of '1'] = "services%['demo%.G'%] must be a table of options",
       [of '{ methods = { slow = { timeout = 0 } } }'] = 'methods%.slow%.timeout must be integer',
       [of '{ methods = { none = { timeout = 1 } } }'] = "for 'none'.-%(configuration: services%)",
+      [of "{ cluster = 'x' }"] = "services%['demo%.G'%]%.cluster'; that is router here",
+      ["return { defaults = { cluster = 'x' } }"] = "'defaults%.cluster'; that is router here",
       [of '{ service = {} }'] = "unknown setting 'services%['demo%.G'%]%.service'",
     } do
       local exit = run('check', script, '--config', config(text))

@@ -47,6 +47,10 @@ describe('an option', function()
         { { url = 'tri://a:1' }, "scheme 'tri' unknown; known: dubbo, " },
         { { cluster = 'failover' }, "unknown setting 'cluster'; that is router here" },
         { { weight = 3 }, "unknown setting 'weight'; it is an option of exports" },
+        {
+          { methods = { x = { retris = 1 } } },
+          "unknown setting 'retris'; did you mean 'retries'",
+        },
         { { retris = 3 }, "unknown setting 'retris'; did you mean 'retries'?" },
         { { loadbalance = 'roundRobin' }, "did you mean 'round_robin'?" },
         { { token = '' }, 'token must be string of at least 1, got one of 0 bytes' },
