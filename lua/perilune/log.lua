@@ -7,6 +7,8 @@ local core = require 'perilune.core'
 local DEEPEST = 8 -- tables within each other
 local ROOM = 12288 -- bytes of all fields, about
 local MORE = '...'
+-- What a line says itself, and what fields of that name are called.
+local OWN = { time = 'time_', level = 'level_', tag = 'tag_', text = 'text_' }
 
 -- Sequences of UTF-8 beyond ASCII.
 local CHARACTERS = {
@@ -76,6 +78,7 @@ local function table_of(value, room, depth)
       break
     elseif list or name:sub(1, 1) ~= '.' then
       name = list and #shown + 1 or text_of(name, room)
+      name = depth == 1 and OWN[name] or name
       room.left = room.left - 6
       shown[name] = shown_of(inner, room, depth + 1)
     end

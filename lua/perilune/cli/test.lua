@@ -209,8 +209,8 @@ end
 
 ---@async
 function M.run(args)
-  if not args.limit or args.limit < 1 then
-    return 2, '--limit must be a number of milliseconds'
+  if not (args.limit and args.limit >= 1 and args.limit < math.huge) then
+    return 2, '--limit must be a number of milliseconds, at least 1'
   end
   args.paths = #args.paths > 0 and args.paths or { 'spec' }
   for _, path in ipairs(args.paths) do

@@ -64,6 +64,7 @@ describe('the command line', function()
       { 'plugins', 'joyrpc://127.0.0.1:1' },
       { 'plugins', 'ftp://x', '--chain', 'a.b' },
       { 'new', 'service', 'x', '--dir', '' },
+      { 'test', '--limit', 'nan' },
       { 'status', '127.0.0.1:1' },
       { 'help', 'fly' },
     } do
