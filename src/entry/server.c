@@ -452,6 +452,22 @@ void peri_server_forget(peri_server *server, peri_conn *conn,
   conn->calls_by_stream = NULL;
 }
 
+static void mark_sessions(const peri_list *calls) {
+  for (const peri_list *n = calls->next; n != calls; n = n->next) {
+    peri_session *session = peri_container((peri_list *)n, peri_call, link)->session;
+    if (session != NULL) {
+      session->used = true;
+    }
+  }
+}
+
+void peri_server_mark_sessions(peri_conn *conn) {
+  mark_sessions(&conn->calls);
+  for (unsigned n = 0; conn->calls_by_stream != NULL && n < PLACES; n++) {
+    mark_sessions(&conn->calls_by_stream[n]);
+  }
+}
+
 // A peer that cancels while it has many calls here must not make us walk along all of them each time.
 static void divide(peri_conn *conn) {
   peri_list *node;

@@ -162,5 +162,7 @@ void peri_call_release(peri_server *server, peri_call *call);
 // or in an executor; it may release the call.
 void peri_server_forget(peri_server *server, peri_conn *conn,
                         void (*gone)(void *arg, peri_call *call), void *arg);
+// Sets `used` of the sessions that its calls belong to.
+void peri_server_mark_sessions(peri_conn *conn);
 // The call of that stream, queued or running, or NULL.
 peri_call *peri_server_find(peri_conn *conn, uint64_t stream);

@@ -404,6 +404,11 @@ static uint64_t on_started(void *arg, const peri_session *session) {
                                               : peri_started_ms();
 }
 
+static void on_mark_sessions(void *arg, peri_conn *conn) {
+  (void)arg;
+  peri_server_mark_sessions(conn);
+}
+
 static void on_session_ended(void *arg, peri_conn *conn, peri_session *session) {
   peri_sessions_tell(arg, conn, session, false);
 }
@@ -432,6 +437,7 @@ const peri_conn_handler peri_serve_handler = {
     .event = on_event,
     .request = on_request,
     .session = on_session,
+    .mark_sessions = on_mark_sessions,
     .session_ended = on_session_ended,
     .started = on_started,
     .authenticate = peri_serve_authenticate,

@@ -12,13 +12,15 @@
 typedef struct peri_conn peri_conn;
 
 // What both ends agreed on for one (interface, alias). Owned by the connection. A session that ends
-// while calls from the peer are open (conn->calls_open) stays in memory until there are none, so that
-// event->session of an accepted call is good until the call is answered.
+// while calls from the peer are open (conn->calls_open) stays in memory until the owner says that none of
+// them is its (handler->mark_sessions), so that event->session of an accepted call is good until the call
+// is answered.
 typedef struct peri_session {
   uint32_t id;  // on the wire; 0 = the connection's nameless one
   bool native;  // both are Perilune: clear head, private ids, CANCEL
   bool authenticated;
-  bool evicted;           // over; found by nobody, kept while calls from the peer are open
+  bool evicted;           // over; found by nobody, kept while calls of it may be open
+  bool used;              // when last marked: a call of it is open
   uint32_t timeout_ms;    // server: evicted when not beaten for this long
   uint64_t last_beat_ms;  // server: last beat received; client: last beat sent
   char *iface;            // owned text
@@ -48,6 +50,8 @@ typedef struct peri_conn_handler {
   // Server: since when the service of the session runs, as a peer that is not ours is to be told,
   // ms of the wall clock. May be NULL: peri_started_ms().
   uint64_t (*started)(void *arg, const peri_session *session);
+  // Sets `used` of the sessions that open calls belong to. May be NULL: any of them may.
+  void (*mark_sessions)(void *arg, peri_conn *conn);
   // A session ended before its connection did. May be NULL.
   void (*session_ended)(void *arg, peri_conn *conn, peri_session *session);
   // Server: the peer authenticates for `session`. Return PERI_AGAIN and answer later through
@@ -206,6 +210,8 @@ static inline void peri_conn_requested(peri_conn *conn, const peri_request *requ
 peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes iface,
                                     peri_bytes alias);
 void peri_conn_session_free(peri_conn *conn, peri_session *session);
+// Before freeing again those that were kept for calls: looks which are still used.
+void peri_conn_sessions_mark(peri_conn *conn);
 // Tells the owner that the peer takes no new calls; `last` as in PERI_EV_GOAWAY, UINT64_MAX = all that
 // were sent are still served. Idempotent.
 void peri_conn_peer_drains(peri_conn *conn, uint64_t last);

@@ -45,12 +45,22 @@ peri_session *peri_conn_session_new(peri_conn *conn, uint32_t id, peri_bytes ifa
   return session;
 }
 
+void peri_conn_sessions_mark(peri_conn *conn) {
+  if (conn->calls_open == 0 || conn->handler->mark_sessions == NULL) {
+    return;
+  }
+  for (peri_list *node = conn->sessions.next; node != &conn->sessions; node = node->next) {
+    peri_container(node, peri_session, link)->used = false;
+  }
+  conn->handler->mark_sessions(conn->arg, conn);
+}
+
 void peri_conn_session_free(peri_conn *conn, peri_session *session) {
   if (conn->channel != NULL && !session->evicted && conn->handler->session_ended != NULL) {
     conn->handler->session_ended(conn->arg, conn, session);
   }
-  if (conn->calls_open != 0) {
-    session->evicted = true;
+  if (conn->calls_open != 0 && (!session->evicted || session->used)) {
+    session->evicted = session->used = true;  // until somebody looks
     return;
   }
   peri_list_remove(&session->link);

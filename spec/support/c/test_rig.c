@@ -138,10 +138,19 @@ static void on_conn_closed(void *arg, peri_conn *conn, int code) {
   side->conn = NULL;
 }
 
+static void on_mark_sessions(void *arg, peri_conn *conn) {
+  const peri_test_side *side = (peri_test_side *)arg;
+  for (peri_list *n = conn->sessions.next; n != &conn->sessions; n = n->next) {
+    peri_session *session = peri_container(n, peri_session, link);
+    session->used = session->id == side->rig->used_session;
+  }
+}
+
 static const peri_conn_handler server_handler = {
     .event = on_event,
     .request = on_request,
     .session = on_session,
+    .mark_sessions = on_mark_sessions,
     .authenticate = on_authenticate,
     .drained = on_drained,
     .closed = on_conn_closed,

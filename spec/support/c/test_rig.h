@@ -30,6 +30,7 @@ typedef struct peri_test_rig {
   size_t chunk;            // most bytes relayed at once, 0 = all
   int authenticate;        // what the server's handler returns
   uint32_t auth_request;
+  uint32_t used_session;  // the one that the server's open calls belong to
   peri_session *session;  // last opened by the client, NULL
   int session_code;
   uint32_t session_calls;

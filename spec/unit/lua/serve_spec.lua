@@ -222,4 +222,37 @@ describe('a worker under many calls', function()
       assert.equal(0, wrong)
     end)
   )
+
+  it(
+    'keeps the session of a call that is over for others',
+    inside(function()
+      local proxy, interface = serve {
+        wait = function()
+          perilune.sleep(150000)
+          return 'done'
+        end,
+      }
+      perilune.ready(proxy)
+      local want = { interface = interface, alias = '', serialization = 'msgpack' }
+      local conn = core.connect(core.test_url(), {})
+      local first = core.session(conn, want)
+      core.set_limits { call_timeout = 300000 }
+      local ok, result
+      core.spawn(function()
+        ok, result = core.request(conn, first.id, 'wait', {}, 200000)
+      end)
+      eventually(function()
+        return stats().calls == 1
+      end)
+      turns(2)
+      advance(100000) -- more than what it lives without a beat
+      advance(2000) -- is looked through now
+      advance(60000)
+      eventually(function()
+        return ok
+      end)
+      assert.equal('done', result)
+      core.disconnect(conn)
+    end)
+  )
 end)

@@ -68,8 +68,20 @@ static uint64_t session_beats(peri_conn *conn, uint64_t now_ms) {
   return next;
 }
 
+static bool has_evicted(const peri_conn *conn) {
+  const peri_list *node = conn->sessions.next;
+  while (node != &conn->sessions &&
+         !peri_container((peri_list *)node, peri_session, link)->evicted) {
+    node = node->next;
+  }
+  return node != &conn->sessions;
+}
+
 static uint64_t sweep(peri_conn *conn, uint64_t now_ms) {
   uint64_t next = 0;
+  if (has_evicted(conn)) {
+    peri_conn_sessions_mark(conn);
+  }
   for (peri_list *node = conn->sessions.next, *after; node != &conn->sessions; node = after) {
     after = node->next;
     peri_session *session = peri_container(node, peri_session, link);

@@ -322,10 +322,34 @@ describe('protocol/joyrpc sessions', function()
       )
       rig:pump()
       local session = rig:server_session(7)
+      rig.raw.used_session = 7
       rig:conn(DOWN).calls_open = 1
       rig:advance(30000)
       assert.is_true(rig:server_session(7) == nil)
       assert.equal(7, session.id)
+      rig:conn(DOWN).calls_open = 0
+      rig:advance(3000)
+      assert.equal(0, rig:conn(DOWN).session_count)
+    end)
+
+    it('stay in memory for their own calls only, as the owner says', function()
+      start { protocol = false }
+      for id = 7, 9 do
+        rig:send(
+          UP,
+          frame(
+            8,
+            id,
+            '{"serializations":["json"],"attributes":{"interface":"i","sessionTimeout":20000}}'
+          )
+        )
+      end
+      rig:pump()
+      assert.equal(3, rig:conn(DOWN).session_count)
+      rig.raw.used_session = 8
+      rig:conn(DOWN).calls_open = 1
+      rig:advance(30000)
+      assert.equal(1, rig:conn(DOWN).session_count)
       rig:conn(DOWN).calls_open = 0
       rig:advance(3000)
       assert.equal(0, rig:conn(DOWN).session_count)
