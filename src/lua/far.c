@@ -80,7 +80,8 @@ typedef struct errand {
   peri_message message;
   peri_far *far;  // held by the object whose reference comes home later
   peri_loop *from;
-  peri_id future;      // of `from`, 0 = nobody waits
+  uint32_t vm;  // the one of `from` that asks; an executor that was started again has another one
+  peri_id future;      // of it, 0 = nobody waits
   peri_futures *home;  // while it waits there
   char *method;        // owned
   peri_buf bytes;
@@ -116,7 +117,7 @@ static void set_answer(peri_future *future, const errand *it, peri_block *block)
 static void at_executor(peri_message *message, peri_loop *loop) {
   errand *it = peri_container(message, errand, message);
   peri_vm *vm = loop->user;
-  if (vm != NULL && it->future != 0) {
+  if (vm != NULL && vm->number == it->vm && it->future != 0) {
     peri_future *future = peri_future_answer(&vm->futures, it->future);
     if (future != NULL) {
       set_answer(future, it, peri_block_copy((peri_bytes){it->bytes.data, it->bytes.len}));
@@ -250,6 +251,7 @@ static int post(peri_vm *vm, peri_fiber *fiber, const peri_callback *callback, d
   *it = (errand){.message = {.run = at_home},
                  .far = callback->far,
                  .from = vm->loop,
+                 .vm = vm->number,
                  .future = future,
                  .method = peri_strdup(lua_tostring(co, PERI_REQUEST_METHOD)),
                  .timeout_ms = (uint32_t)(left < 1 ? 1 : left),

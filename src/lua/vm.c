@@ -281,7 +281,9 @@ static void timers_disarm(void *loop, peri_timer *timer) {
 }
 
 static void init(peri_vm *vm, peri_loop *loop) {
+  static _Atomic uint32_t made;
   vm->loop = loop;
+  vm->number = atomic_fetch_add_explicit(&made, 1, memory_order_relaxed) + 1;
   vm->conn_limits = peri_conn_limits_default;
   vm->memory.limit = MEMORY;
   vm->authenticating_max = MAX_AUTHENTICATIONS;

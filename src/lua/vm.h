@@ -42,6 +42,7 @@ typedef struct peri_accepted {
 struct peri_vm {
   lua_State *L;
   peri_loop *loop;  // borrowed
+  uint32_t number;  // of all VMs that this process made: a loop may get another one
   peri_vm_options options;
   peri_server server;
   peri_futures futures;  // of calls that this VM makes
