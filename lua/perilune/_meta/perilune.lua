@@ -238,6 +238,7 @@ error('perilune.types only describes; require perilune')
 ---@field group? any                    which one: a name, { 'by_argument', argument = 1 }, a function
 ---@field inproc? boolean              call what this process exports itself without a connection
 ---@field retry_budget? false|{ratio: number, per_second: number}
+---@field wait_ready? boolean           false: fails while no node is ready or about to be
 ---@field int64? 'number'|'cdata'|'string'
 
 ---@class perilune.ListenSpec

@@ -51,6 +51,7 @@ function M.run(args)
     serialization = args.serialization,
     timeout = args.timeout,
     retries = 0,
+    wait_ready = false,
     int64 = 'cdata',
     attachments = attachments,
   }

@@ -40,7 +40,13 @@ end
 ---@param timeout? number ms
 ---@return perilune.Proxy
 function M.admin(url, timeout)
-  return perilune.refer { interface = 'perilune.Admin', url = url, timeout = timeout, retries = 0 }
+  return perilune.refer {
+    interface = 'perilune.Admin',
+    url = url,
+    timeout = timeout,
+    retries = 0,
+    wait_ready = false,
+  }
 end
 
 ---@class perilune.cli.Target

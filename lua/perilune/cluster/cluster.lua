@@ -274,6 +274,9 @@ function Cluster:rebuild()
     self.waiting:wake()
   else
     self.empty_since = self.empty_since or core.clock()
+    if self.refer.wait_ready == false and not self:is_coming() then
+      self.waiting:wake()
+    end
   end
 end
 
@@ -330,9 +333,10 @@ end
 ---@async
 ---@param timeout? number  ms; nil = until the deadline of the running fiber
 ---@param count? integer  default 1
+---@param prompt? boolean  only as long as the first may be about to get ready
 ---@return boolean? ready
 ---@return perilune.Error?
-function Cluster:ready(timeout, count)
+function Cluster:ready(timeout, count, prompt)
   local until_ms = timeout and core.clock() + timeout
   count = count or 1
   while #self.ready_nodes < count do
@@ -340,7 +344,7 @@ function Cluster:ready(timeout, count)
       return nil, errors.new('CLOSED', ('the refer of %s is closed'):format(self.name))
     end
     local left = until_ms and until_ms - core.clock()
-    if left and left <= 0 then
+    if left and left <= 0 or prompt and not self:is_coming() then
       return nil, self:no_node(count)
     end
     local woken, why = self.waiting:wait(left)
@@ -358,12 +362,12 @@ end
 -- only for a moment, so that a long outage is told at once.
 ---@async
 function Cluster:await_nodes(ctx)
-  local left = ctx:left()
+  local left, prompt = ctx:left(), self.refer.wait_ready == false
   if self.was_ready then
     local grace = math.max(0, (self.empty_since or 0) + M.GRACE - core.clock())
     left = math.min(left or grace, grace)
   end
-  return self:ready(left)
+  return self:ready(left, 1, prompt)
 end
 
 -- May the first node be about to get ready? Not once it is known that nobody is there.

@@ -184,6 +184,11 @@ M.refer = {
     help = 'call what this process exports itself without a connection; default with a registry',
   },
   retry_budget = { type = 'any', help = 'false, or { ratio = 0.2, per_second = 10 }' },
+  wait_ready = {
+    type = 'boolean',
+    default = true,
+    help = 'false: calls fail at once while no node is ready or about to be',
+  },
   concurrency = {
     type = 'integer',
     min = 1,

@@ -64,6 +64,15 @@ describe('perilune call', function()
     assert.equal('[7]\n', result.output)
   end)
 
+  it('does not wait for somebody who is not there', function()
+    local url, day = 'unix:///nowhere/of/ours', '86400000'
+    for _, words in ipairs { { 'call', url, 'demo.Echo.echo' }, { 'status', url } } do
+      local result = child.run { child.binary(), words[1], '--timeout', day, unpack(words, 2) }
+      assert.equal(1, result.code)
+      assert.matches('^perilune: %a+: .*NO_NODE: .*no such file', result.output)
+    end
+  end)
+
   it('ends with 1 and one line when the call fails, or JSON where asked', function()
     local result = call('fail')
     assert.equal(1, result.code)

@@ -31,6 +31,18 @@ describe('cluster/cluster', function()
     assert.is_true(cluster.ready_nodes[1].latency > 0)
   end)
 
+  it('fails at once where nobody is ready or about to be, when asked to', function()
+    serve('a:1', { refuse = true })
+    local began = core.clock()
+    local cluster = open { url = 'joyrpc://a:1', wait_ready = false }
+    local err = dispatch(cluster, nil, 60000)[2]
+    assert.equal('NO_NODE', err.code)
+    assert.is_true(core.clock() - began < 5000)
+    core.servers['a:1'].refuse = nil
+    core.pass(60000)
+    assert.same({ 'a:1' }, dispatch(cluster))
+  end)
+
   it('hands on the attachments of a failed reply, by the short way and the long one', function()
     serve('a:1', {
       handler = function()
