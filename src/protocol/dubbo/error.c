@@ -21,9 +21,9 @@ int dubbo_error_write(void *encoder, int code, peri_bytes message) {
 }
 
 // Class and text of an exception, which is an object or as generic.c makes a map of it.
+// Copies: what the reader gives lasts until its next text only.
 typedef struct thrown {
-  peri_bytes class;
-  peri_buf text;
+  peri_buf class, text;
 } thrown;
 
 static int thrown_field(peri_hessian_reader *r, peri_bytes key, thrown *t) {
@@ -33,10 +33,8 @@ static int thrown_field(peri_hessian_reader *r, peri_bytes key, thrown *t) {
     return peri_hessian_skip(r);
   }
   int rc = peri_hessian_read_string(r, &value);
-  if (class) {
-    t->class = value;
-  } else if (rc == 0) {
-    peri_buf_add(&t->text, value.ptr, value.len);
+  if (rc == 0) {
+    peri_buf_add(class ? &t->class : &t->text, value.ptr, value.len);
   }
   return rc;
 }
@@ -47,7 +45,7 @@ static int thrown_read(peri_hessian_reader *r, thrown *t) {
   int rc = 0;
   if (peri_hessian_peek(r) == PERI_HESSIAN_OBJECT) {
     rc = peri_hessian_read_object(r, &object);
-    t->class = object.name;
+    peri_buf_add(&t->class, object.name.ptr, object.name.len);
   } else if (peri_hessian_peek(r) == PERI_HESSIAN_MAP) {
     rc = peri_hessian_read_map(r, NULL);
     while (rc == 0 && !peri_hessian_read_end(r)) {
@@ -64,14 +62,15 @@ static int thrown_read(peri_hessian_reader *r, thrown *t) {
 // Java's providers throw this one even in 3.x, where it extends the one of org.apache.
 static int write_generic(void *encoder, const thrown *t, peri_bytes message) {
   static const char *const fields[] = {"exceptionClass", "exceptionMessage", "detailMessage"};
+  peri_bytes class = {t->class.data, t->class.len};
   peri_bytes said = t->text.len != 0 ? (peri_bytes){t->text.data, t->text.len} : message;
   peri_buf text = {0};
-  peri_buf_add(&text, t->class.ptr, t->class.len);
+  peri_buf_add(&text, class.ptr, class.len);
   peri_buf_add(&text, ": ", said.len != 0 ? 2 : 0);
   peri_buf_add(&text, said.ptr, said.len);
   int rc = peri_hessian_write_object(encoder, "com.alibaba.dubbo.rpc.service.GenericException",
                                      fields, 3);
-  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, t->class);
+  rc = rc != 0 ? rc : peri_hessian_write_string(encoder, class);
   rc = rc != 0         ? rc
        : said.len == 0 ? peri_hessian_write_null(encoder)
                        : peri_hessian_write_string(encoder, said);
@@ -84,18 +83,20 @@ int dubbo_error_write_generic(void *encoder, const peri_event *event,
                               const peri_value_limits *limits) {
   peri_hessian_reader r;
   peri_err err;
-  thrown t = {.class = peri_bytes_of(RPC_EXCEPTION)};
+  thrown t = {0};
   int rc = 0;
   if (event->body.len != 0) {
-    t.class.len = 0;
     peri_hessian_reader_init(&r, event->body, limits, &err);
     rc = thrown_read(&r, &t);
+  } else {
+    peri_buf_add(&t.class, (const uint8_t *)RPC_EXCEPTION, sizeof RPC_EXCEPTION - 1);
   }
   bool silent = event->body.len == 0 && event->message.len == 0;
   rc = rc != 0
            ? rc
            : write_generic(encoder, &t,
                            silent ? peri_bytes_of(peri_code_text(event->code)) : event->message);
+  peri_buf_fini(&t.class);
   peri_buf_fini(&t.text);
   return rc;
 }

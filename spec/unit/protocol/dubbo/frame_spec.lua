@@ -234,6 +234,8 @@ describe('protocol/dubbo', function()
           assert.equal(head .. '\9demo.Gone\4gone\15demo.Gone: gone', answered(version, kind, own))
           own.body = 'H\5class\9demo.Gone\4code\x97\13detailMessage\4goneZ'
           assert.equal(head .. '\9demo.Gone\4gone\15demo.Gone: gone', answered(version, kind, own))
+          own.body = 'H\5classR\0\5demo.\4Gone\13detailMessageR\0\2go\2neZ' -- in pieces
+          assert.equal(head .. '\9demo.Gone\4gone\15demo.Gone: gone', answered(version, kind, own))
           -- Nor have they the exception of any other failure.
           local class = '\x30\33org.apache.dubbo.rpc.RpcException'
           local bare = { code = lib.PERI_ENOT_FOUND, message = 'no moon' }
