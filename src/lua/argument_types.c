@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "lua/value_parts.h"
+#include "protocol/classes.h"
 
 static char lists_key;  // in the registry: number -> string
 
@@ -149,22 +150,17 @@ static int ambiguous(lua_State *co, int index, int position, peri_err *err) {
       position);
 }
 
-// What Hessian calls otherwise than Java, in the classes of arrays.
-static const char *const renamed[][2] = {
-    {"string", "java.lang.String"},
-    {"object", "java.lang.Object"},
-    {"date", "java.util.Date"},
-};
-
 // '[[string' is 'java.lang.String[][]' where types are told.
 static void add_class(const peri_sink *sink, const char *class) {
-  peri_buf text = {0};
   size_t dimensions = strspn(class, "[");
-  const char *name = class + dimensions;
-  for (size_t i = 0; dimensions != 0 && i < sizeof renamed / sizeof renamed[0]; i++) {
-    name = strcmp(name, renamed[i][0]) == 0 ? renamed[i][1] : name;
+  peri_bytes name = peri_bytes_of(class + dimensions);
+  if (dimensions == 0) {
+    sink->ops->string(sink->self, class, name.len);
+    return;
   }
-  peri_buf_add(&text, name, strlen(name));
+  peri_buf text = {0};
+  name = peri_java_component(name);
+  peri_buf_add(&text, name.ptr, name.len);
   for (; dimensions > 0; dimensions--) {
     peri_buf_add(&text, "[]", 2);
   }

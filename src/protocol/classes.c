@@ -303,3 +303,30 @@ int peri_class_declare(peri_bytes name, uint32_t n, const peri_bytes *names,
   pthread_mutex_unlock(&adding);
   return code;
 }
+
+// What Hessian calls otherwise than Java.
+static const struct {
+  const char *java, *hessian;
+} renamed[] = {
+    {"java.lang.String", "string"},
+    {"java.lang.Object", "object"},
+    {"java.util.Date", "date"},
+};
+
+peri_bytes peri_java_component(peri_bytes name) {
+  for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
+    if (peri_bytes_equal(name, peri_bytes_of(renamed[i].hessian))) {
+      return peri_bytes_of(renamed[i].java);
+    }
+  }
+  return name;
+}
+
+peri_bytes peri_hessian_component(peri_bytes name) {
+  for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
+    if (peri_bytes_equal(name, peri_bytes_of(renamed[i].java))) {
+      return peri_bytes_of(renamed[i].hessian);
+    }
+  }
+  return name;
+}

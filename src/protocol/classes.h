@@ -57,5 +57,9 @@ int peri_class_declare(peri_bytes name, uint32_t count, const peri_bytes *names,
                        const peri_bytes *types, peri_err *err);
 // NULL when nobody declared it. Any thread; good for the life of the process.
 const peri_class *peri_class_find(peri_bytes name);
+// What stands behind the '[' in the class of an array, as Hessian calls it ('[string'), as Java calls it
+// elsewhere, and the reverse. Other names as they are.
+peri_bytes peri_java_component(peri_bytes name);
+peri_bytes peri_hessian_component(peri_bytes name);
 // The place of a constant or field, negative when there is none.
 int peri_class_index(const peri_class *class, peri_bytes name);

@@ -128,26 +128,12 @@ bool peri_protostuff_full_name(peri_bytes name, peri_protostuff_name *out) {
 
 // ---- arrays -------------------------------------------------------------------------------------
 
-// What Hessian calls otherwise than Java.
-static const struct {
-  const char *java, *hessian;
-} renamed[] = {
-    {"java.lang.String", "string"},
-    {"java.lang.Object", "object"},
-    {"java.util.Date", "date"},
-};
-
 bool peri_protostuff_array_name(peri_bytes component, uint64_t dimensions,
                                 peri_protostuff_name *out) {
   if (dimensions == 0 || dimensions >= sizeof out->text) {
     return false;
   }
-  for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
-    if (peri_bytes_equal(component, peri_bytes_of(renamed[i].java))) {
-      component = peri_bytes_of(renamed[i].hessian);
-      break;
-    }
-  }
+  component = peri_hessian_component(component);
   memset(out->text, '[', (size_t)dimensions);
   out->len = (size_t)dimensions;
   return join(out, "", "", component);
@@ -159,12 +145,7 @@ peri_bytes peri_protostuff_component(peri_bytes name, uint32_t *dimensions) {
     name = without(name, 1);
     ++*dimensions;
   }
-  for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
-    if (peri_bytes_equal(name, peri_bytes_of(renamed[i].hessian))) {
-      return peri_bytes_of(renamed[i].java);
-    }
-  }
-  return name;
+  return peri_java_component(name);
 }
 
 static const struct {
