@@ -12,6 +12,7 @@ local links = require 'perilune.cluster.link'
 local node_of = require 'perilune.cluster.node'
 local nodes_of = require 'perilune.cluster.nodes'
 local plans = require 'perilune.cluster.plan'
+local readiness = require 'perilune.cluster.readiness'
 local registry = require 'perilune.cluster.registry'
 local slow_start = require 'perilune.cluster.slow_start'
 local urls = require 'perilune.cluster.url'
@@ -26,14 +27,17 @@ local fits, prepare, run = direct.fits, direct.prepare, direct.run
 ---  one try; the entry layer puts per-attempt filters around it
 ---@field name string        'demo.Greeter (prod)'
 ---@field calls integer      begun since the retry budget was last asked
-local Cluster = {}
+local Cluster = {
+  no_node = readiness.no_node,
+  ready = readiness.ready,
+  await_nodes = readiness.await_nodes,
+  is_coming = readiness.is_coming,
+}
 Cluster.__index = Cluster
 
 local M = {}
 
 M.CONNECTIONS = 100
--- How long calls wait for a cluster that has just lost its last node, before they fail at once.
-M.GRACE = 2000
 
 -- Of more nodes than it may connect to a worker leaves those for a while that it could not reach.
 M.SUSPECT_AFTER, M.SUSPECT_FOR = 3, 60000
@@ -300,90 +304,6 @@ function Cluster:on_link(link)
     core.spawn(choose_again, self, nil, true)
   end
   self:rebuild()
-end
-
--- Why there is no node, or fewer than `count`.
----@param count? integer
----@return perilune.Error
-function Cluster:no_node(count)
-  local text, cause
-  local known, ready = #self.entries, #self.ready_nodes
-  if ready > 0 then
-    text = '%d of the %d nodes of %s are ready, %d are wanted'
-    text = text:format(ready, known, self.name, count or ready + 1)
-  elseif known == 0 then
-    local where = urls.shown(registries_of(self.refer))
-    local why = registry.trouble(self.subscriptions)
-    text = next(self.listed) and ('nobody provides %s in %s'):format(self.name, where)
-      or ('%s has not answered about %s yet%s'):format(where, self.name, why)
-  else
-    text = ('none of the %d nodes of %s is ready'):format(known, self.name)
-    for _, link in ipairs(self.order) do
-      if link.error then
-        cause = link.error
-        text = ('%s; %s: %s'):format(text, link.node.address, cause.message)
-        break
-      end
-    end
-  end
-  return errors.new('NO_NODE', text, { outcome = 'NOT_SENT', cause = cause })
-end
-
--- Waits until so many nodes are ready.
----@async
----@param timeout? number  ms; nil = until the deadline of the running fiber
----@param count? integer  default 1
----@param prompt? boolean  only as long as the first may be about to get ready
----@return boolean? ready
----@return perilune.Error?
-function Cluster:ready(timeout, count, prompt)
-  local until_ms = timeout and core.clock() + timeout
-  count = count or 1
-  while #self.ready_nodes < count do
-    if self.closed then
-      return nil, errors.new('CLOSED', ('the refer of %s is closed'):format(self.name))
-    end
-    local left = until_ms and until_ms - core.clock()
-    if left and left <= 0 or prompt and not self:is_coming() then
-      return nil, self:no_node(count)
-    end
-    local woken, why = self.waiting:wait(left)
-    if not woken and #self.ready_nodes < count then
-      if why == 'CANCELLED' then
-        return nil, errors.new('CANCELLED', nil, { outcome = 'NOT_SENT' })
-      end
-      return nil, self:no_node(count)
-    end
-  end
-  return true
-end
-
--- Nodes for a call that found none ready: waits for the first readiness within the deadline, later
--- only for a moment, so that a long outage is told at once.
----@async
-function Cluster:await_nodes(ctx)
-  local left, prompt = ctx:left(), self.refer.wait_ready == false
-  if self.was_ready then
-    local grace = math.max(0, (self.empty_since or 0) + M.GRACE - core.clock())
-    left = math.min(left or grace, grace)
-  end
-  return self:ready(left, 1, prompt)
-end
-
--- May the first node be about to get ready? Not once it is known that nobody is there.
----@return boolean
-function Cluster:is_coming()
-  if self.was_ready then
-    return false
-  elseif #self.order == 0 then
-    return #self.subscriptions > 0 and next(self.listed) == nil
-  end
-  for _, link in ipairs(self.order) do
-    if not link.error then
-      return true
-    end
-  end
-  return false
 end
 
 -- The end of a call that found no node: its router may say what it gives.
